@@ -1,0 +1,22 @@
+//! Flink's scalar functions and operators over Arrow arrays: one file each, grouped by what they work on.
+//!
+//! It knows types, values and kernels; it knows no SQL text, no plan and no connector. Start from
+//! [`FunctionDef`] (what a function is), [`Kernel`] (how it runs over a batch) and [`registry::lookup`].
+
+pub mod cast;
+mod collection;
+mod column;
+mod definition;
+mod error;
+mod json;
+mod literal;
+mod numeric;
+pub mod operator;
+pub mod registry;
+mod string;
+pub mod temporal;
+
+pub use column::{Column, EvalContext};
+pub use definition::{Arg, BindContext, BindFn, Bound, Category, FunctionDef, Kernel, Volatility};
+pub use error::{CallError, RowError};
+pub use literal::Literal;

@@ -1,0 +1,39 @@
+//! All functions by name.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::{FunctionDef, cast, collection, json, numeric, operator, string, temporal};
+
+/// The lists of all groups; a new group adds its `FUNCTIONS` here.
+static GROUPS: &[&[&FunctionDef]] = &[
+    cast::FUNCTIONS,
+    collection::FUNCTIONS,
+    json::FUNCTIONS,
+    numeric::FUNCTIONS,
+    operator::FUNCTIONS,
+    string::FUNCTIONS,
+    temporal::FUNCTIONS,
+];
+
+static BY_NAME: LazyLock<HashMap<&'static str, &'static FunctionDef>> = LazyLock::new(|| {
+    let mut map = HashMap::new();
+    for def in all() {
+        for name in std::iter::once(def.name).chain(def.aliases.iter().copied()) {
+            let earlier = map.insert(name, def);
+            assert!(earlier.is_none(), "function name '{name}' is defined twice");
+        }
+    }
+    map
+});
+
+/// Returns every function, group by group.
+pub fn all() -> impl Iterator<Item = &'static FunctionDef> {
+    GROUPS.iter().flat_map(|group| group.iter().copied())
+}
+
+/// Returns the function of that name, in any case.
+#[must_use]
+pub fn lookup(name: &str) -> Option<&'static FunctionDef> {
+    BY_NAME.get(name.to_ascii_uppercase().as_str()).copied()
+}

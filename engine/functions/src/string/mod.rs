@@ -1,0 +1,6 @@
+//! The string functions.
+
+use crate::FunctionDef;
+
+/// The functions of this group.
+pub(crate) static FUNCTIONS: &[&FunctionDef] = &[];
