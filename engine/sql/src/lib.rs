@@ -1,1 +1,3 @@
-//! millrace-sql
+//! millrace-sql: Flink SQL text to statements with spans.
+
+pub mod ast;
