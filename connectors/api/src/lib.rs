@@ -2,16 +2,34 @@
 //! the traits of sources and sinks. It knows Arrow and Flink's type names, and nothing of SQL, plans or lanes.
 //!
 //! Start from [`FlinkType`] (what a value is), [`Diagnostic`] (what a user is told) and, for a connector,
-//! the traits of [`source`] and [`sink`].
+//! [`Connector`] with the traits of [`source`] and [`sink`].
 
+mod connector;
 mod diagnostic;
+mod error;
 mod flink_type;
+pub mod grammar;
+mod option;
 pub mod physical;
+mod position;
+mod row_kind;
+pub mod sink;
+pub mod source;
 mod span;
+mod table;
 
+pub use connector::{
+    ChangelogMode, Connector, DeliveryGuarantee, MetadataKey, OpenContext, Projection, SinkSpec,
+    SourceSpec, ValidateContext,
+};
 pub use diagnostic::{Diagnostic, Label, Severity, did_you_mean};
+pub use error::{ConnectorError, ErrorKind, Retry};
 pub use flink_type::{
     DECIMAL_PRECISION_MAX, DayTimeResolution, FlinkType, LENGTH_MAX, RowField, TypeKind,
     YearMonthResolution,
 };
+pub use option::{OptionDef, OptionKind, Options, check_options};
+pub use position::{Epoch, LaneId, Position, Positions, SplitId};
+pub use row_kind::RowKind;
 pub use span::{Span, Spanned};
+pub use table::{ColumnDefinition, ColumnKind, TableDefinition};
