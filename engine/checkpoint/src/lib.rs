@@ -1,1 +1,26 @@
-//! millrace-checkpoint
+//! The commit protocol: source positions and output become durable together, or not at all.
+//!
+//! The decisions ([`decision`]) are pure functions; [`protocol`] carries them out over two traits, the store of
+//! manifests ([`Store`]) and the sinks ([`millrace_connector::sink::SinkGroup`]), so that a simulation can run the very same
+//! code through a crash at every step. It knows no lanes, no SQL and no clock.
+//!
+//! ```text
+//!          barrier            decide                                      finish
+//! lanes ──────┤ prepare(N) ──► put manifest N (proposed) ──► commit(N)+mark ──► followers commit(N), retention
+//!             │                 conditional: one writer       the act, where a     repeatable
+//!             │                 = the act without a decider   sink decides
+//! ```
+
+pub mod decision;
+mod manifest;
+mod object;
+mod path;
+pub mod protocol;
+mod store;
+
+pub use manifest::{
+    DecidedBy, Manifest, ManifestError, ParentRef, SealedManifest, SinkRecord, SplitRange,
+};
+pub use object::{ObjectStoreError, ObjectStoreOptions, open_store};
+pub use path::{Identity, manifest_path, slot_prefix};
+pub use store::{MemoryStore, PendingPut, PutOutcome, Store, StoreError};

@@ -1,0 +1,79 @@
+//! Where manifests lie: `<dir>/<pipeline>/<dataflow>/slot-<n>/chk-<epoch>/manifest.json`.
+
+use millrace_connector::Epoch;
+
+/// Whose checkpoints these are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The dataflow's name.
+    pub dataflow: String,
+    /// The generation of the split assignment.
+    pub generation: u64,
+    /// The slot.
+    pub slot: u32,
+}
+
+/// Returns the folder of a slot, without a slash at its end.
+#[must_use]
+pub fn slot_prefix(identity: &Identity) -> String {
+    format!(
+        "{}/{}/slot-{}",
+        segment(&identity.pipeline),
+        segment(&identity.dataflow),
+        identity.slot
+    )
+}
+
+/// Returns the path of the manifest of `epoch`.
+#[must_use]
+pub fn manifest_path(identity: &Identity, epoch: Epoch) -> String {
+    format!("{}/chk-{epoch}/manifest.json", slot_prefix(identity))
+}
+
+/// Returns the epoch of a manifest's path, or `None` for any other file.
+pub(crate) fn epoch_of(path: &str) -> Option<Epoch> {
+    let folder = path.strip_suffix("/manifest.json")?;
+    let (_, name) = folder.rsplit_once('/')?;
+    name.strip_prefix("chk-")?.parse().ok().map(Epoch)
+}
+
+/// Returns `name` with everything but letters, digits, `-`, `_` and `.` replaced, so that it is one path segment anywhere.
+fn segment(name: &str) -> String {
+    let clean: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if clean.trim_matches('.').is_empty() {
+        format!("_{clean}")
+    } else {
+        clean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_tells_its_epoch() {
+        let identity = Identity {
+            pipeline: "a/b c".into(),
+            dataflow: "..".into(),
+            generation: 1,
+            slot: 2,
+        };
+        let path = manifest_path(&identity, Epoch(17));
+        assert_eq!(path, "a_b_c/_../slot-2/chk-17/manifest.json");
+        assert_eq!(epoch_of(&path), Some(Epoch(17)));
+        assert_eq!(epoch_of("a/b/slot-2/chk-x/manifest.json"), None);
+        assert_eq!(epoch_of("a/b/slot-2/chk-1/state.arrow"), None);
+    }
+}

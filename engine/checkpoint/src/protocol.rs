@@ -1,0 +1,573 @@
+//! The protocol itself: recovery, and the commit of one epoch.
+//!
+//! Order is everything here. Recovery fences, **then** lists the manifests, **then** reads the mark: after the fence no
+//! predecessor can commit, so every epoch that a predecessor committed is in the list; and a mark read after the list cannot be
+//! older than it. A copy that starts later may still overtake this one at any time. Therefore recovery destroys nothing:
+//! a void proposal keeps its number and its file until retention, its prepared output is discarded only after this
+//! process has committed an epoch of its own (which proves that nobody overtook it), and numbers are never used twice.
+
+use std::collections::BTreeMap;
+
+use millrace_connector::sink::{CommitOutcome, CommitRole, Committable, Mark, SinkGroup};
+use millrace_connector::{ConnectorError, Epoch, Positions, SplitId};
+use thiserror::Error;
+
+use crate::decision::{Contradiction, Decision, ManifestHead, check_parent, decide};
+use crate::path::epoch_of;
+use crate::{
+    DecidedBy, Identity, Manifest, ManifestError, ParentRef, PutOutcome, SealedManifest,
+    SinkRecord, SplitRange, Store, StoreError, manifest_path, slot_prefix,
+};
+
+/// A sink group with its key.
+pub struct NamedGroup {
+    /// The key, as in the manifest.
+    pub key: String,
+    /// The group.
+    pub group: Box<dyn SinkGroup>,
+}
+
+impl std::fmt::Debug for NamedGroup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NamedGroup")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The last checkpoint that counts; `None` on a fresh start.
+    pub checkpoint: Option<ParentRef>,
+    /// Its positions by source table.
+    pub positions: BTreeMap<String, Positions>,
+    /// The number of the next epoch; numbers of void proposals are passed over.
+    pub next_epoch: Epoch,
+    /// What proposals that never counted had prepared: for [`discard_void`] after the next commit.
+    pub void: Vec<(Epoch, Vec<SinkRecord>)>,
+}
+
+/// Why a protocol step failed.
+#[derive(Debug, Error)]
+pub enum ProtocolError {
+    /// A sink said no.
+    #[error(transparent)]
+    Sink(#[from] ConnectorError),
+    /// The store said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A manifest cannot be used.
+    #[error("checkpoint {epoch} cannot be used")]
+    Manifest {
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why.
+        #[source]
+        source: ManifestError,
+    },
+    /// A checkpoint that another one refers to is gone.
+    #[error("checkpoint {epoch} is missing in {location}, though a later one was built on it")]
+    ParentGone {
+        /// Its epoch.
+        epoch: Epoch,
+        /// The store.
+        location: String,
+    },
+    /// The facts contradict each other.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// Another copy of this slot wrote the checkpoint first.
+    #[error(
+        "another copy of this pipeline is running: it wrote checkpoint {epoch} in {location} first"
+    )]
+    OtherCopy {
+        /// The epoch.
+        epoch: Epoch,
+        /// The store.
+        location: String,
+    },
+    /// Nobody can say whether the epoch counts; recovery will.
+    #[error("the commit of epoch {epoch} got no clear answer")]
+    Unknown {
+        /// The epoch.
+        epoch: Epoch,
+    },
+}
+
+/// How often recovery looks again when another copy seems to overtake it.
+const LOOKS_MAX: u32 = 5;
+
+/// Fences every group, finds the last checkpoint that counts, and commits what follows it once more.
+///
+/// # Errors
+/// Contradictions are for people; the other errors may pass by themselves.
+pub fn recover(
+    store: &dyn Store,
+    identity: &Identity,
+    groups: &mut [NamedGroup],
+) -> Result<Recovered, ProtocolError> {
+    for named in groups.iter_mut() {
+        named.group.fence()?;
+    }
+    let mut look = 1;
+    loop {
+        match find(store, identity, groups) {
+            // A copy that overtook this one between the two reads looks like lost checkpoints, but only for a moment.
+            Err(ProtocolError::Contradiction(_) | ProtocolError::ParentGone { .. })
+                if look < LOOKS_MAX =>
+            {
+                look += 1
+            }
+            other => {
+                let found = other?;
+                return adopt(groups, found);
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    counts: Option<Loaded>,
+    next_epoch: Epoch,
+    void: Vec<(Epoch, Vec<SinkRecord>)>,
+}
+
+fn find(
+    store: &dyn Store,
+    identity: &Identity,
+    groups: &mut [NamedGroup],
+) -> Result<Found, ProtocolError> {
+    let epochs = epochs(store, identity)?;
+    let newest = match epochs.last() {
+        Some(epoch) => {
+            let gone = || ProtocolError::ParentGone {
+                epoch: *epoch,
+                location: store.location(),
+            };
+            Some(load(store, identity, *epoch)?.ok_or_else(gone)?)
+        }
+        None => None,
+    };
+    let mut mark = None;
+    let mut has_decider = false;
+    for named in groups
+        .iter_mut()
+        .filter(|named| named.group.role() == CommitRole::Decides)
+    {
+        has_decider = true;
+        mark = named.group.read_mark()?;
+    }
+    let decision = decide(
+        newest.as_ref().map(|loaded| &loaded.head),
+        mark.as_ref(),
+        has_decider,
+    )?;
+    let Some(newest) = newest else {
+        return Ok(Found::default());
+    };
+    let next_epoch = newest.head.epoch.next();
+    if decision == Decision::Adopt {
+        return Ok(Found {
+            counts: Some(newest),
+            next_epoch,
+            void: Vec::new(),
+        });
+    }
+    let parent = parent_of(store, identity, &newest)?;
+    check_parent(&parent.head, mark.as_ref())?;
+    let mut void = Vec::new();
+    for epoch in epochs
+        .into_iter()
+        .filter(|epoch| *epoch > parent.head.epoch)
+    {
+        if let Some(loaded) = load(store, identity, epoch)? {
+            void.push((epoch, loaded.manifest.sinks));
+        }
+    }
+    Ok(Found {
+        counts: Some(parent),
+        next_epoch,
+        void,
+    })
+}
+
+struct Loaded {
+    head: ManifestHead,
+    manifest: Manifest,
+}
+
+/// Returns the epochs of all manifests of a slot, ascending.
+///
+/// # Errors
+/// The store did not answer.
+pub fn epochs(store: &dyn Store, identity: &Identity) -> Result<Vec<Epoch>, StoreError> {
+    let mut epochs: Vec<_> = store
+        .list(&slot_prefix(identity))?
+        .iter()
+        .filter_map(|path| epoch_of(path))
+        .collect();
+    epochs.sort_unstable();
+    Ok(epochs)
+}
+
+fn load(
+    store: &dyn Store,
+    identity: &Identity,
+    epoch: Epoch,
+) -> Result<Option<Loaded>, ProtocolError> {
+    let Some(bytes) = store.get(&manifest_path(identity, epoch))? else {
+        return Ok(None);
+    };
+    let (manifest, digest) =
+        Manifest::open(&bytes).map_err(|source| ProtocolError::Manifest { epoch, source })?;
+    let head = ManifestHead {
+        epoch: manifest.epoch,
+        digest,
+        decided_by: manifest.decided_by,
+        parent: manifest.parent.clone(),
+    };
+    Ok(Some(Loaded { head, manifest }))
+}
+
+fn parent_of(
+    store: &dyn Store,
+    identity: &Identity,
+    child: &Loaded,
+) -> Result<Loaded, ProtocolError> {
+    let parent = child
+        .head
+        .parent
+        .as_ref()
+        .map(|parent| parent.epoch)
+        .unwrap_or_default();
+    let loaded = load(store, identity, parent)?.filter(|loaded| {
+        child
+            .head
+            .parent
+            .as_ref()
+            .is_some_and(|p| p.digest == loaded.head.digest)
+    });
+    loaded.ok_or_else(|| ProtocolError::ParentGone {
+        epoch: parent,
+        location: store.location(),
+    })
+}
+
+/// Commits what follows the decision once more, since the predecessor may have died before it could.
+fn adopt(groups: &mut [NamedGroup], found: Found) -> Result<Recovered, ProtocolError> {
+    let Some(Loaded { head, manifest }) = found.counts else {
+        return Ok(Recovered {
+            next_epoch: found.next_epoch,
+            ..Recovered::default()
+        });
+    };
+    let mark = mark_of(&manifest, &head.digest);
+    for (named, committable) in followers(groups, &manifest.sinks) {
+        if named.group.commit(head.epoch, committable, &mark)? != CommitOutcome::Committed {
+            return Err(ProtocolError::Unknown { epoch: head.epoch });
+        }
+    }
+    Ok(Recovered {
+        checkpoint: Some(ParentRef {
+            epoch: head.epoch,
+            digest: head.digest,
+        }),
+        positions: manifest.positions(),
+        next_epoch: found.next_epoch,
+        void: found.void,
+    })
+}
+
+/// Throws away what void proposals had prepared. To be called after a commit of this process's own: only that proves that no
+/// other copy has taken over and may yet commit them.
+///
+/// # Errors
+/// What a sink said; the prepared output then goes by its own time-out.
+pub fn discard_void(
+    groups: &mut [NamedGroup],
+    void: &[(Epoch, Vec<SinkRecord>)],
+) -> Result<(), ProtocolError> {
+    for (epoch, records) in void {
+        for (named, committable) in followers(groups, records) {
+            named.group.discard(*epoch, Some(committable))?;
+        }
+    }
+    Ok(())
+}
+
+fn followers<'a>(
+    groups: &'a mut [NamedGroup],
+    records: &'a [SinkRecord],
+) -> impl Iterator<Item = (&'a mut NamedGroup, &'a Committable)> {
+    groups
+        .iter_mut()
+        .filter(|named| named.group.role() == CommitRole::Follows)
+        .filter_map(|named| {
+            let record = records.iter().find(|record| record.group == named.key)?;
+            Some((named, &record.committable))
+        })
+}
+
+fn mark_of(manifest: &Manifest, digest: &str) -> Mark {
+    Mark {
+        epoch: manifest.epoch,
+        generation: manifest.generation,
+        slot: manifest.slot,
+        digest: digest.to_owned(),
+    }
+}
+
+/// One epoch to be committed.
+#[derive(Debug)]
+pub struct EpochCommit<'a> {
+    /// Whose it is.
+    pub identity: &'a Identity,
+    /// Its number: 0 for the genesis, then what [`Recovered::next_epoch`] says, then one more each time.
+    pub epoch: Epoch,
+    /// The checkpoint it continues; `None` only for epoch 0.
+    pub parent: Option<&'a ParentRef>,
+    /// The parent's positions by source table.
+    pub from: &'a BTreeMap<String, Positions>,
+    /// The positions at the barrier by source table.
+    pub to: &'a BTreeMap<String, Positions>,
+    /// The clock, for people.
+    pub now_ms: i64,
+}
+
+impl EpochCommit<'_> {
+    fn manifest(&self, decided_by: DecidedBy, sinks: Vec<SinkRecord>) -> Manifest {
+        let range = |table: &str, split: &SplitId, to: &millrace_connector::Position| {
+            let from = self
+                .from
+                .get(table)
+                .and_then(|positions| positions.get(split))
+                .unwrap_or(to);
+            (
+                split.clone(),
+                SplitRange {
+                    from: from.clone(),
+                    to: to.clone(),
+                },
+            )
+        };
+        let sources = self.to.iter().map(|(table, splits)| {
+            (
+                table.clone(),
+                splits
+                    .iter()
+                    .map(|(split, to)| range(table, split, to))
+                    .collect(),
+            )
+        });
+        Manifest {
+            pipeline: self.identity.pipeline.clone(),
+            dataflow: self.identity.dataflow.clone(),
+            generation: self.identity.generation,
+            slot: self.identity.slot,
+            epoch: self.epoch,
+            parent: self.parent.cloned(),
+            decided_by,
+            sources: sources.collect(),
+            sinks,
+            created_ms: self.now_ms,
+        }
+    }
+}
+
+/// Writes checkpoint 0: the positions before any row, so that a crash before the first commit starts from the same place
+/// again. Without it, a startup mode like `latest-offset` would be resolved anew and rows in between be lost.
+///
+/// # Errors
+/// The store did not answer, or another copy was first.
+pub fn commit_genesis(
+    store: &dyn Store,
+    commit: &EpochCommit<'_>,
+) -> Result<ParentRef, ProtocolError> {
+    assert!(
+        commit.parent.is_none() && commit.epoch == Epoch(0),
+        "epoch 0 has no parent"
+    );
+    let manifest = commit.manifest(DecidedBy::Manifest, Vec::new());
+    let sealed = manifest.seal();
+    put(store, commit.identity, Epoch(0), &sealed)?;
+    check_newest(store, commit.identity, Epoch(0))?;
+    Ok(ParentRef {
+        epoch: Epoch(0),
+        digest: sealed.digest,
+    })
+}
+
+/// Commits one epoch: prepare, decide, follow. The writers are idle, and `begin(epoch)` was called on every group.
+///
+/// # Errors
+/// After any error the epoch may or may not count: go through [`recover`].
+pub fn commit_epoch(
+    store: &dyn Store,
+    groups: &mut [NamedGroup],
+    commit: &EpochCommit<'_>,
+) -> Result<ParentRef, ProtocolError> {
+    let epoch = commit.epoch;
+    assert!(
+        commit.parent.is_some_and(|parent| parent.epoch < epoch),
+        "numbers go up"
+    );
+    let has_decider = groups
+        .iter()
+        .any(|named| named.group.role() == CommitRole::Decides);
+    let has_followers = groups
+        .iter()
+        .any(|named| named.group.role() == CommitRole::Follows);
+    let decided_by = if has_decider {
+        DecidedBy::Transaction
+    } else {
+        DecidedBy::Manifest
+    };
+
+    // A proposal without handles of followers is known before they prepare: the store works while the sinks flush.
+    let sealed = if has_decider && !has_followers {
+        let sealed = seal(commit, decided_by, Vec::new())?;
+        let pending =
+            store.put_if_absent(&manifest_path(commit.identity, epoch), sealed.bytes.clone());
+        let prepared = prepare(groups, epoch);
+        let put = settle(store, commit.identity, epoch, &sealed, pending.wait());
+        prepared?;
+        put?;
+        sealed
+    } else {
+        let sealed = seal(commit, decided_by, prepare(groups, epoch)?)?;
+        put(store, commit.identity, epoch, &sealed)?;
+        if !has_decider {
+            check_newest(store, commit.identity, epoch)?;
+        }
+        sealed
+    };
+
+    let mark = Mark {
+        epoch,
+        generation: commit.identity.generation,
+        slot: commit.identity.slot,
+        digest: sealed.digest.clone(),
+    };
+    for role in [CommitRole::Decides, CommitRole::Follows] {
+        for named in groups.iter_mut().filter(|named| named.group.role() == role) {
+            let manifest = Manifest::open(&sealed.bytes)
+                .expect("it was sealed above")
+                .0;
+            let record = manifest
+                .sinks
+                .iter()
+                .find(|record| record.group == named.key);
+            let committable = record
+                .map(|record| record.committable.clone())
+                .unwrap_or_default();
+            match named.group.commit(epoch, &committable, &mark)? {
+                CommitOutcome::Committed => {}
+                CommitOutcome::NotCommitted | CommitOutcome::Unknown => {
+                    return Err(ProtocolError::Unknown { epoch });
+                }
+            }
+        }
+    }
+    Ok(ParentRef {
+        epoch,
+        digest: sealed.digest,
+    })
+}
+
+fn seal(
+    commit: &EpochCommit<'_>,
+    decided_by: DecidedBy,
+    sinks: Vec<SinkRecord>,
+) -> Result<SealedManifest, ProtocolError> {
+    let manifest = commit.manifest(decided_by, sinks);
+    manifest
+        .check_continues(commit.from)
+        .map_err(|source| ProtocolError::Manifest {
+            epoch: manifest.epoch,
+            source,
+        })?;
+    Ok(manifest.seal())
+}
+
+fn prepare(groups: &mut [NamedGroup], epoch: Epoch) -> Result<Vec<SinkRecord>, ProtocolError> {
+    let mut records = Vec::new();
+    for named in groups.iter_mut() {
+        let committable = named.group.prepare(epoch)?;
+        if named.group.role() == CommitRole::Follows {
+            records.push(SinkRecord {
+                group: named.key.clone(),
+                committable,
+            });
+        }
+    }
+    Ok(records)
+}
+
+fn put(
+    store: &dyn Store,
+    identity: &Identity,
+    epoch: Epoch,
+    sealed: &SealedManifest,
+) -> Result<(), ProtocolError> {
+    let outcome = store
+        .put_if_absent(&manifest_path(identity, epoch), sealed.bytes.clone())
+        .wait();
+    settle(store, identity, epoch, sealed, outcome)
+}
+
+/// Tells a lost reply to our own put from another writer's file: a retried put finds what the first try made.
+fn settle(
+    store: &dyn Store,
+    identity: &Identity,
+    epoch: Epoch,
+    sealed: &SealedManifest,
+    outcome: Result<PutOutcome, StoreError>,
+) -> Result<(), ProtocolError> {
+    if matches!(outcome, Ok(PutOutcome::Created)) {
+        return Ok(());
+    }
+    let there = store.get(&manifest_path(identity, epoch))?;
+    if there.as_deref() == Some(sealed.bytes.as_slice()) {
+        return Ok(());
+    }
+    match outcome {
+        Ok(_) => Err(ProtocolError::OtherCopy {
+            epoch,
+            location: store.location(),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Checks that no later checkpoint exists. Retention frees the numbers that a copy which slept for long would take next: its
+/// conditional put then succeeds, but a later manifest is there, since the newest is never removed.
+fn check_newest(store: &dyn Store, identity: &Identity, epoch: Epoch) -> Result<(), ProtocolError> {
+    match epochs(store, identity)?.last() {
+        Some(newest) if *newest > epoch => Err(ProtocolError::OtherCopy {
+            epoch: *newest,
+            location: store.location(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the checkpoints that retention no longer asks for: all but the last `retained` up to `newest`, which counts.
+///
+/// # Errors
+/// The store did not answer; what is left is removed the next time.
+pub fn retire(
+    store: &dyn Store,
+    identity: &Identity,
+    newest: Epoch,
+    retained: usize,
+) -> Result<(), StoreError> {
+    let mut epochs = epochs(store, identity)?;
+    epochs.retain(|epoch| *epoch <= newest);
+    let old = epochs.len().saturating_sub(retained.max(1));
+    for epoch in &epochs[..old] {
+        store.delete(&manifest_path(identity, *epoch))?;
+    }
+    Ok(())
+}

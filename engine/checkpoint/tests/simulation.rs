@@ -1,0 +1,553 @@
+//! The commit protocol run through a crash, a lost reply or a second copy at every single step.
+//!
+//! The world (store, Kafka, Doris) survives; processes die. Each external call is a step. After the run, every source
+//! row must be in the read-committed Kafka log once and in the Doris table once.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millrace_checkpoint::protocol::{
+    EpochCommit, NamedGroup, ProtocolError, commit_epoch, commit_genesis, discard_void, recover,
+    retire,
+};
+use millrace_checkpoint::{Identity, MemoryStore, PendingPut, Store, StoreError};
+use millrace_connector::sink::{
+    CommitOutcome, CommitRole, Committable, Mark, SinkGroup, SinkWriter,
+};
+use millrace_connector::{
+    ConnectorError, Epoch, ErrorKind, LaneId, Position, Positions, Retry, SplitId,
+};
+use parking_lot::Mutex;
+use proptest::prelude::*;
+
+const ROWS: u64 = 12;
+const ROWS_PER_EPOCH: u64 = 3;
+const STEPS_MAX: u64 = 400;
+
+/// What happens at the chosen step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The process dies before the call has an effect.
+    Before,
+    /// The call has its effect, then the process dies.
+    After,
+    /// Another copy of the pipeline starts and works before this call goes on.
+    SecondCopy,
+}
+
+/// What the other systems hold.
+#[derive(Default)]
+struct World {
+    steps: u64,
+    faults: Vec<(u64, Fault)>,
+    kafka: Kafka,
+    doris: BTreeMap<String, (Vec<u64>, DorisState)>,
+}
+
+#[derive(Default)]
+struct Kafka {
+    producer_epoch: u64,
+    open: Vec<u64>,
+    committed: Vec<u64>,
+    mark: Option<Mark>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DorisState {
+    Prepared,
+    Visible,
+    Aborted,
+}
+
+#[derive(Clone, Default)]
+struct Shared {
+    world: Arc<Mutex<World>>,
+    store: MemoryStore,
+    sinks: Sinks,
+}
+
+/// Which sinks the dataflow has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sinks {
+    #[default]
+    Kafka,
+    Doris,
+    Both,
+}
+
+fn died() -> ConnectorError {
+    ConnectorError::new(ErrorKind::Internal, Retry::Never, "the process died")
+}
+
+fn fenced() -> ConnectorError {
+    ConnectorError::new(ErrorKind::Fenced, Retry::Never, "fenced")
+}
+
+impl Shared {
+    /// Runs one external call under the faults planned for it.
+    fn step<T>(&self, call: impl FnOnce(&mut World) -> T) -> Result<T, ConnectorError> {
+        let fault = {
+            let mut world = self.world.lock();
+            let at = world.steps;
+            world.steps += 1;
+            world
+                .faults
+                .iter()
+                .find(|(step, _)| *step == at)
+                .map(|(_, fault)| *fault)
+        };
+        match fault {
+            Some(Fault::Before) => return Err(died()),
+            Some(Fault::SecondCopy) => drop(run(self, 2)),
+            Some(Fault::After) | None => {}
+        }
+        let result = call(&mut self.world.lock());
+        if fault == Some(Fault::After) {
+            Err(died())
+        } else {
+            Ok(result)
+        }
+    }
+}
+
+/// The store as a process sees it.
+struct StepStore(Shared);
+
+fn store_died(path: &str) -> StoreError {
+    StoreError {
+        action: "reach",
+        path: path.into(),
+        location: "sim".into(),
+        source: Box::new(died()),
+    }
+}
+
+impl Store for StepStore {
+    fn put_if_absent(&self, path: &str, bytes: Vec<u8>) -> PendingPut {
+        let put = self
+            .0
+            .step(|_| self.0.store.put_if_absent(path, bytes).wait());
+        let path = path.to_owned();
+        PendingPut::new(move || put.unwrap_or_else(|_| Err(store_died(&path))))
+    }
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0
+            .step(|_| self.0.store.get(path))
+            .map_err(|_| store_died(path))?
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.0
+            .step(|_| self.0.store.list(prefix))
+            .map_err(|_| store_died(prefix))?
+    }
+    fn delete(&self, path: &str) -> Result<(), StoreError> {
+        self.0
+            .step(|_| self.0.store.delete(path))
+            .map_err(|_| store_died(path))?
+    }
+    fn location(&self) -> String {
+        "sim".into()
+    }
+}
+
+/// A transactional producer: fenced by a newer one, its mark inside the transaction.
+struct KafkaGroup {
+    shared: Shared,
+    producer_epoch: u64,
+}
+
+impl KafkaGroup {
+    fn act<T>(&self, call: impl FnOnce(&mut Kafka) -> T) -> Result<T, ConnectorError> {
+        let mine = self.producer_epoch;
+        self.shared.step(|world| {
+            if world.kafka.producer_epoch == mine {
+                Ok(call(&mut world.kafka))
+            } else {
+                Err(fenced())
+            }
+        })?
+    }
+}
+
+impl SinkGroup for KafkaGroup {
+    fn role(&self) -> CommitRole {
+        CommitRole::Decides
+    }
+    fn fence(&mut self) -> Result<(), ConnectorError> {
+        self.producer_epoch = self.shared.step(|world| {
+            world.kafka.open.clear();
+            world.kafka.producer_epoch += 1;
+            world.kafka.producer_epoch
+        })?;
+        Ok(())
+    }
+    fn read_mark(&mut self) -> Result<Option<Mark>, ConnectorError> {
+        self.shared.step(|world| world.kafka.mark.clone())
+    }
+    fn writer(&mut self, _: usize, _: LaneId) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        Err(died())
+    }
+    fn begin(&mut self, _: Epoch) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    fn prepare(&mut self, _: Epoch) -> Result<Committable, ConnectorError> {
+        self.act(|_| Committable::default())
+    }
+    fn commit(
+        &mut self,
+        _: Epoch,
+        _: &Committable,
+        mark: &Mark,
+    ) -> Result<CommitOutcome, ConnectorError> {
+        self.act(|kafka| {
+            let rows = std::mem::take(&mut kafka.open);
+            kafka.committed.extend(rows);
+            kafka.mark = Some(mark.clone());
+            CommitOutcome::Committed
+        })
+    }
+    fn discard(&mut self, _: Epoch, _: Option<&Committable>) -> Result<(), ConnectorError> {
+        self.act(|kafka| kafka.open.clear())
+    }
+}
+
+/// A two-phase sink: labels are functions of the epoch and a counter kept at the other side.
+struct DorisGroup {
+    shared: Shared,
+    rows: Vec<u64>,
+}
+
+impl SinkGroup for DorisGroup {
+    fn role(&self) -> CommitRole {
+        CommitRole::Follows
+    }
+    fn fence(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    fn read_mark(&mut self) -> Result<Option<Mark>, ConnectorError> {
+        Ok(None)
+    }
+    fn writer(&mut self, _: usize, _: LaneId) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        Err(died())
+    }
+    fn begin(&mut self, _: Epoch) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    fn prepare(&mut self, epoch: Epoch) -> Result<Committable, ConnectorError> {
+        let rows = std::mem::take(&mut self.rows);
+        let label = self.shared.step(|world| {
+            let label = format!("e{epoch}-{}", world.doris.len());
+            world
+                .doris
+                .insert(label.clone(), (rows, DorisState::Prepared));
+            label
+        })?;
+        Ok(Committable(label.into()))
+    }
+    fn commit(
+        &mut self,
+        _: Epoch,
+        handle: &Committable,
+        _: &Mark,
+    ) -> Result<CommitOutcome, ConnectorError> {
+        let label = handle.0.as_str().unwrap().to_owned();
+        self.shared.step(|world| {
+            let load = world.doris.get_mut(&label).unwrap();
+            assert_ne!(
+                load.1,
+                DorisState::Aborted,
+                "{label} was aborted before its commit"
+            );
+            load.1 = DorisState::Visible;
+            CommitOutcome::Committed
+        })
+    }
+    fn discard(&mut self, _: Epoch, handle: Option<&Committable>) -> Result<(), ConnectorError> {
+        let Some(label) = handle
+            .and_then(|handle| handle.0.as_str())
+            .map(str::to_owned)
+        else {
+            return Ok(());
+        };
+        self.shared.step(|world| {
+            let load = world.doris.get_mut(&label).unwrap();
+            assert_ne!(
+                load.1,
+                DorisState::Visible,
+                "{label} was visible before its abort"
+            );
+            load.1 = DorisState::Aborted;
+        })
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
+        pipeline: "p".into(),
+        dataflow: "d".into(),
+        generation: 1,
+        slot: 0,
+    }
+}
+
+fn at(offset: u64) -> BTreeMap<String, Positions> {
+    let positions = Positions::from([(SplitId("t-0".into()), Position(offset.into()))]);
+    BTreeMap::from([("t".to_owned(), positions)])
+}
+
+fn offset_of(positions: &BTreeMap<String, Positions>) -> u64 {
+    positions["t"][&SplitId("t-0".into())].0.as_u64().unwrap()
+}
+
+/// One process: recovers and commits at most `epochs_max` epochs. The two groups keep their rows outside of the trait, as
+/// writers do.
+fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
+    let store = StepStore(shared.clone());
+    let kafka = || KafkaGroup {
+        shared: shared.clone(),
+        producer_epoch: 0,
+    };
+    let doris_rows = Arc::new(Mutex::new(Vec::new()));
+    let doris = || Doris {
+        rows: Arc::clone(&doris_rows),
+        inner: DorisGroup {
+            shared: shared.clone(),
+            rows: Vec::new(),
+        },
+    };
+    let mut groups = Vec::new();
+    let kafka_epoch = Arc::new(Mutex::new(0));
+    if shared.sinks != Sinks::Doris {
+        let group = Box::new(KafkaWriting {
+            inner: kafka(),
+            epoch: Arc::clone(&kafka_epoch),
+        });
+        groups.push(NamedGroup {
+            key: "kafka".into(),
+            group,
+        });
+    }
+    if shared.sinks != Sinks::Kafka {
+        groups.push(NamedGroup {
+            key: "doris".into(),
+            group: Box::new(doris()),
+        });
+    }
+    let identity = identity();
+    let mut state = recover(&store, &identity, &mut groups)?;
+    if state.checkpoint.is_none() {
+        state.positions = at(0);
+        let genesis = EpochCommit {
+            identity: &identity,
+            epoch: Epoch(0),
+            parent: None,
+            from: &state.positions,
+            to: &state.positions,
+            now_ms: 0,
+        };
+        state.checkpoint = Some(commit_genesis(&store, &genesis)?);
+        state.next_epoch = Epoch(1);
+    }
+    for _ in 0..epochs_max {
+        let from = offset_of(&state.positions);
+        if from == ROWS {
+            return Ok(());
+        }
+        let rows: Vec<u64> = (from..from + ROWS_PER_EPOCH).collect();
+        if shared.sinks != Sinks::Doris {
+            let mine = *kafka_epoch.lock();
+            shared.step(|world| {
+                if world.kafka.producer_epoch == mine {
+                    world.kafka.open.extend(&rows);
+                    Ok(())
+                } else {
+                    Err(fenced())
+                }
+            })??;
+        }
+        doris_rows.lock().clone_from(&rows);
+        let to = at(from + ROWS_PER_EPOCH);
+        let commit = EpochCommit {
+            identity: &identity,
+            epoch: state.next_epoch,
+            parent: state.checkpoint.as_ref(),
+            from: &state.positions,
+            to: &to,
+            now_ms: 0,
+        };
+        let done = commit_epoch(&store, &mut groups, &commit)?;
+        retire(&store, &identity, done.epoch, 1)?;
+        discard_void(&mut groups, &std::mem::take(&mut state.void))?;
+        state.next_epoch = done.epoch.next();
+        state.checkpoint = Some(done);
+        state.positions = to;
+    }
+    Ok(())
+}
+
+/// The Doris group with rows that a writer handed over.
+struct Doris {
+    rows: Arc<Mutex<Vec<u64>>>,
+    inner: DorisGroup,
+}
+
+/// The Kafka group that tells its writer which producer epoch it has.
+struct KafkaWriting {
+    inner: KafkaGroup,
+    epoch: Arc<Mutex<u64>>,
+}
+
+macro_rules! delegate {
+    ($type:ty, $before_prepare:expr, $after_fence:expr) => {
+        impl SinkGroup for $type {
+            fn role(&self) -> CommitRole {
+                self.inner.role()
+            }
+            fn fence(&mut self) -> Result<(), ConnectorError> {
+                self.inner.fence()?;
+                #[expect(clippy::redundant_closure_call, reason = "the macro's argument")]
+                ($after_fence)(self);
+                Ok(())
+            }
+            fn read_mark(&mut self) -> Result<Option<Mark>, ConnectorError> {
+                self.inner.read_mark()
+            }
+            fn writer(
+                &mut self,
+                m: usize,
+                l: LaneId,
+            ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+                self.inner.writer(m, l)
+            }
+            fn begin(&mut self, epoch: Epoch) -> Result<(), ConnectorError> {
+                self.inner.begin(epoch)
+            }
+            fn prepare(&mut self, epoch: Epoch) -> Result<Committable, ConnectorError> {
+                #[expect(clippy::redundant_closure_call, reason = "the macro's argument")]
+                ($before_prepare)(self);
+                self.inner.prepare(epoch)
+            }
+            fn commit(
+                &mut self,
+                e: Epoch,
+                c: &Committable,
+                m: &Mark,
+            ) -> Result<CommitOutcome, ConnectorError> {
+                self.inner.commit(e, c, m)
+            }
+            fn discard(&mut self, e: Epoch, c: Option<&Committable>) -> Result<(), ConnectorError> {
+                self.inner.discard(e, c)
+            }
+        }
+    };
+}
+
+delegate!(
+    Doris,
+    |this: &mut Doris| this.inner.rows = std::mem::take(&mut *this.rows.lock()),
+    |_: &mut Doris| ()
+);
+delegate!(
+    KafkaWriting,
+    |_: &mut KafkaWriting| (),
+    |this: &mut KafkaWriting| *this.epoch.lock() = this.inner.producer_epoch
+);
+
+/// Runs processes until one gets through, and checks what readers see.
+fn check(sinks: Sinks, faults: &[(u64, Fault)]) {
+    let shared = Shared {
+        sinks,
+        ..Shared::default()
+    };
+    shared.world.lock().faults = faults.to_vec();
+    let mut finished = false;
+    for _ in 0..20 {
+        match run(&shared, u64::MAX) {
+            Ok(()) => {
+                finished = true;
+                break;
+            }
+            Err(error) => assert!(
+                !matches!(
+                    error,
+                    ProtocolError::Contradiction(_) | ProtocolError::ParentGone { .. }
+                ),
+                "{sinks:?} {faults:?}: {error}"
+            ),
+        }
+    }
+    assert!(finished, "{sinks:?} {faults:?}: no progress");
+    let world = shared.world.lock();
+    let expected: Vec<u64> = (0..ROWS).collect();
+    if sinks != Sinks::Doris {
+        assert_eq!(
+            world.kafka.committed, expected,
+            "Kafka, {sinks:?} {faults:?}"
+        );
+    }
+    if sinks != Sinks::Kafka {
+        let mut visible: Vec<u64> = world
+            .doris
+            .values()
+            .filter(|(_, state)| *state == DorisState::Visible)
+            .flat_map(|(rows, _)| rows.clone())
+            .collect();
+        visible.sort_unstable();
+        assert_eq!(visible, expected, "Doris, {sinks:?} {faults:?}");
+    }
+}
+
+fn steps(sinks: Sinks) -> u64 {
+    let shared = Shared {
+        sinks,
+        ..Shared::default()
+    };
+    run(&shared, u64::MAX).unwrap();
+    let steps = shared.world.lock().steps;
+    assert!(steps < STEPS_MAX, "the simulation has {steps} steps");
+    steps
+}
+
+#[test]
+fn every_row_arrives_once_through_a_fault_at_every_step() {
+    for sinks in [Sinks::Kafka, Sinks::Doris, Sinks::Both] {
+        for step in 0..steps(sinks) {
+            for fault in [Fault::Before, Fault::After, Fault::SecondCopy] {
+                check(sinks, &[(step, fault)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_arrives_once_through_two_faults() {
+    for sinks in [Sinks::Kafka, Sinks::Both] {
+        let steps = steps(sinks);
+        for first in 0..steps {
+            for second in first + 1..(first + 20).min(steps + 10) {
+                for (a, b) in [
+                    (Fault::Before, Fault::After),
+                    (Fault::After, Fault::After),
+                    (Fault::SecondCopy, Fault::After),
+                    (Fault::SecondCopy, Fault::SecondCopy),
+                ] {
+                    check(sinks, &[(first, a), (second, b)]);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_row_arrives_once_through_many_faults(
+        faults in proptest::collection::vec((0_u64..120, 0_usize..3), 0..8),
+        sinks in 0_usize..3,
+    ) {
+        let kinds = [Fault::Before, Fault::After, Fault::SecondCopy];
+        let faults: Vec<_> = faults.into_iter().map(|(step, kind)| (step, kinds[kind])).collect();
+        check([Sinks::Kafka, Sinks::Doris, Sinks::Both][sinks], &faults);
+    }
+}
