@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::sink::SinkGroup;
 use crate::source::Source;
-use crate::{ConnectorError, Diagnostic, FlinkType, OptionDef, TableDefinition};
+use crate::{Cancel, ConnectorError, Diagnostic, FlinkType, OptionDef, TableDefinition};
 
 /// A system that tables can be in. Registered once, by the binary.
 ///
@@ -100,6 +100,8 @@ pub struct OpenContext {
     pub checkpointing: bool,
     /// The interval between checkpoints.
     pub checkpoint_interval: Duration,
+    /// Set when this attempt is over: blocking calls must then return within a second, with any error.
+    pub cancel: Cancel,
 }
 
 /// Which columns of a source are wanted, as indexes into [`TableDefinition::columns`], in the order in which a

@@ -4,6 +4,7 @@
 //! Start from [`FlinkType`] (what a value is), [`Diagnostic`] (what a user is told) and, for a connector,
 //! [`Connector`] with the traits of [`source`] and [`sink`].
 
+mod cancel;
 mod connector;
 mod diagnostic;
 mod error;
@@ -18,6 +19,7 @@ pub mod source;
 mod span;
 mod table;
 
+pub use cancel::Cancel;
 pub use connector::{
     ChangelogMode, Connector, DeliveryGuarantee, MetadataKey, OpenContext, Projection, SinkSpec,
     SourceSpec, ValidateContext,

@@ -1,1 +1,32 @@
-//! millrace-runtime
+//! Runs dataflows: lanes that read, transform and write; a coordinator that ends epochs and commits them; restarts.
+//!
+//! It knows connectors only by their traits, programs only as [`Transform`], and time only as [`Clock`]. Start from
+//! [`Dataflow`] (what to run) and [`run`].
+//!
+//! ```text
+//!  coordinator (one thread a dataflow)          lanes (one thread for each source and degree of parallelism)
+//!  ─ Assign(splits) ───────────────────────────►  poll ─► transform ─► write, batch after batch
+//!  ─ Barrier ──────────────────────────────────►  stops between two batches
+//!  ◄─────────────────────── AtBarrier(positions)
+//!    commit_epoch, begin(next)
+//!  ─ Resume ───────────────────────────────────►  goes on
+//! ```
+
+mod attempt;
+mod clock;
+mod coordinator;
+mod dataflow;
+mod error;
+mod lane;
+mod options;
+mod restart;
+mod status;
+mod transform;
+
+pub use clock::{Clock, SystemClock};
+pub use coordinator::{End, run};
+pub use dataflow::{Branch, Dataflow, SinkInput, SourceInput};
+pub use error::RunError;
+pub use options::{RestartStrategy, RuntimeOptions};
+pub use status::{DataflowStatus, Phase, StatusSnapshot};
+pub use transform::{Transform, TransformFactory, Transformed};

@@ -1,0 +1,109 @@
+//! Why a run ended or must begin again.
+
+use millrace_checkpoint::protocol::ProtocolError;
+use millrace_connector::{ConnectorError, ErrorKind, Retry};
+use thiserror::Error;
+
+/// Why a run ended or must begin again.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A connector failed.
+    #[error("{table}: {source}")]
+    Connector {
+        /// The table.
+        table: String,
+        /// The failure.
+        source: ConnectorError,
+    },
+    /// A row that the SQL cannot take, which in Flink fails the job.
+    #[error("a row of '{table}' fails the pipeline: {message} ({origin})")]
+    Row {
+        /// The source table.
+        table: String,
+        /// The record it came from.
+        origin: String,
+        /// What went wrong.
+        message: String,
+    },
+    /// A step of the commit protocol failed.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+    /// Lanes did not come to the barrier, or the commit did not end, in time.
+    #[error("epoch {epoch} was not committed within {} s", timeout.as_secs())]
+    CheckpointTimeout {
+        /// The epoch.
+        epoch: u64,
+        /// The bound.
+        timeout: std::time::Duration,
+    },
+    /// A lane panicked: a bug of ours.
+    #[error("lane {lane} of '{table}' panicked; this is a bug, please report it")]
+    Panicked {
+        /// The lane.
+        lane: u32,
+        /// Its source table.
+        table: String,
+    },
+    /// A thread could not be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// Returns what helps.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Connector { source, .. } => Self::connector_retry(source),
+            Self::Row { .. } | Self::Panicked { .. } | Self::Thread(_) => Retry::Never,
+            Self::CheckpointTimeout { .. } => Retry::Restart,
+            Self::Protocol(error) => match error {
+                ProtocolError::Sink(source) => Self::connector_retry(source),
+                ProtocolError::Store(_) | ProtocolError::Unknown { .. } => Retry::Restart,
+                ProtocolError::Manifest { .. }
+                | ProtocolError::ParentGone { .. }
+                | ProtocolError::Contradiction(_)
+                | ProtocolError::OtherCopy { .. } => Retry::Never,
+            },
+        }
+    }
+
+    /// A whole attempt can be made again where a single call could: the call's own retries are over.
+    fn connector_retry(error: &ConnectorError) -> Retry {
+        if error.kind == ErrorKind::Fenced {
+            Retry::Never
+        } else {
+            error.retry
+        }
+    }
+
+    /// Tells whether another copy of this pipeline has taken over.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        match self {
+            Self::Connector { source, .. } | Self::Protocol(ProtocolError::Sink(source)) => {
+                source.kind == ErrorKind::Fenced
+            }
+            Self::Protocol(error) => matches!(error, ProtocolError::OtherCopy { .. }),
+            _ => false,
+        }
+    }
+
+    /// Returns the way out, where one is known.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Connector { source, .. } | Self::Protocol(ProtocolError::Sink(source)) => source.help.clone(),
+            Self::Row { .. } => Some(
+                "use TRY_CAST for values that may be bad, or filter such rows with WHERE; nothing after the last checkpoint was committed".into(),
+            ),
+            Self::Protocol(ProtocolError::Contradiction(_)) => Some(
+                "nothing was written; restore the checkpoint directory this pipeline used before, or give it another 'pipeline.name' (and transactional-id prefix) to start from scratch".into(),
+            ),
+            Self::Protocol(ProtocolError::OtherCopy { .. }) => {
+                Some("run one copy for each pipeline.name and slot; this one stops and leaves the other alone".into())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! One worker thread: reads its splits, runs its programs, writes. Shares nothing with other lanes on the way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use millrace_connector::sink::{SinkBatch, SinkWriter};
+use millrace_connector::source::{Poll, PollLimit, SourceBatch, SplitReader, SplitStart};
+use millrace_connector::{ConnectorError, Position, RowKind, SplitId};
+
+use crate::{Clock, DataflowStatus, RunError, Transform, Transformed};
+
+/// What the coordinator asks of a lane.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Read these too.
+    Assign(Vec<SplitStart>),
+    /// Stop between two batches and tell the positions.
+    Barrier,
+    /// Go on.
+    Resume,
+    /// End the thread.
+    Stop,
+}
+
+/// What a lane tells the coordinator.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// It stands at the barrier.
+    AtBarrier(BTreeMap<SplitId, Position>),
+    /// All its splits are read to their end; it waits for commands.
+    Finished,
+    /// It failed and is gone.
+    Failed(RunError),
+}
+
+/// The longest a lane waits for a first record before it looks for commands.
+const POLL_WAIT: Duration = Duration::from_millis(20);
+
+pub(crate) struct Lane {
+    pub(crate) id: u32,
+    pub(crate) table: String,
+    pub(crate) reader: Box<dyn SplitReader>,
+    pub(crate) branches: Vec<LaneBranch>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) events: Sender<(u32, Event)>,
+    pub(crate) status: Arc<DataflowStatus>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limit: PollLimit,
+    pub(crate) positions: BTreeMap<SplitId, Position>,
+}
+
+pub(crate) struct LaneBranch {
+    pub(crate) transform: Box<dyn Transform>,
+    pub(crate) writer: Box<dyn SinkWriter>,
+    pub(crate) sink_table: String,
+}
+
+enum Next {
+    Go,
+    Stop,
+}
+
+impl Lane {
+    pub(crate) fn poll_limit(rows_max: usize, bytes_max: usize) -> PollLimit {
+        PollLimit {
+            rows_max,
+            bytes_max,
+            wait: POLL_WAIT,
+        }
+    }
+
+    /// Runs until it is told to stop or fails.
+    pub(crate) fn run(mut self) {
+        let alarm = PanicAlarm {
+            id: self.id,
+            table: self.table.clone(),
+            events: self.events.clone(),
+        };
+        if let Err(error) = self.work() {
+            self.tell(Event::Failed(error));
+        }
+        drop(alarm);
+    }
+
+    fn work(&mut self) -> Result<(), RunError> {
+        loop {
+            loop {
+                match self.commands.try_recv() {
+                    Ok(command) => {
+                        if let Next::Stop = self.obey(command)? {
+                            return Ok(());
+                        }
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return Ok(()),
+                }
+            }
+            match self
+                .reader
+                .poll(&self.limit)
+                .map_err(|error| self.connector_error(error))?
+            {
+                Poll::Batch(batch) => self.process(batch)?,
+                Poll::Idle => {}
+                Poll::Finished => {
+                    self.tell(Event::Finished);
+                    let Ok(command) = self.commands.recv() else {
+                        return Ok(());
+                    };
+                    if let Next::Stop = self.obey(command)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> Result<Next, RunError> {
+        match command {
+            Command::Assign(splits) => self.assign(splits).map(|()| Next::Go),
+            Command::Resume => Ok(Next::Go),
+            Command::Stop => Ok(Next::Stop),
+            Command::Barrier => {
+                self.tell(Event::AtBarrier(self.positions.clone()));
+                loop {
+                    match self.commands.recv() {
+                        Ok(Command::Assign(splits)) => self.assign(splits)?,
+                        Ok(Command::Resume) => return Ok(Next::Go),
+                        Ok(Command::Barrier) => self.tell(Event::AtBarrier(self.positions.clone())),
+                        Ok(Command::Stop) | Err(_) => return Ok(Next::Stop),
+                    }
+                }
+            }
+        }
+    }
+
+    fn assign(&mut self, splits: Vec<SplitStart>) -> Result<(), RunError> {
+        self.reader
+            .assign(&splits)
+            .map_err(|error| self.connector_error(error))?;
+        self.positions.extend(
+            splits
+                .into_iter()
+                .map(|start| (start.split, start.position)),
+        );
+        Ok(())
+    }
+
+    fn process(&mut self, batch: SourceBatch) -> Result<(), RunError> {
+        let now_ms = self.clock.now_ms();
+        let status = Arc::clone(&self.status);
+        let table = &self.table;
+        for branch in &mut self.branches {
+            let out = branch
+                .transform
+                .run(&batch.columns, batch.rows, now_ms)
+                .map_err(|(row, message)| RunError::Row {
+                    table: table.clone(),
+                    origin: batch.origin.describe(row),
+                    message,
+                })?;
+            if out.rows == 0 {
+                continue;
+            }
+            let kinds = kinds_of(&batch, &out);
+            let rows = SinkBatch {
+                columns: &out.columns,
+                rows: out.rows,
+                kinds: kinds.as_deref(),
+            };
+            let written = branch
+                .writer
+                .write(&rows)
+                .map_err(|source| RunError::Connector {
+                    table: branch.sink_table.clone(),
+                    source,
+                })?;
+            DataflowStatus::add(&status.records_out, written.records);
+            DataflowStatus::add(&status.bytes_out, written.bytes);
+        }
+        DataflowStatus::add(&status.records_in, batch.records);
+        DataflowStatus::add(&status.bytes_in, batch.bytes);
+        DataflowStatus::add(&status.records_skipped, batch.skipped);
+        self.positions.extend(
+            batch
+                .positions
+                .into_iter()
+                .map(|start| (start.split, start.position)),
+        );
+        Ok(())
+    }
+
+    fn connector_error(&self, source: ConnectorError) -> RunError {
+        RunError::Connector {
+            table: self.table.clone(),
+            source,
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listens any more only when the attempt is over, and then nothing is to be told.
+        drop(self.events.send((self.id, event)));
+    }
+}
+
+fn kinds_of(batch: &SourceBatch, out: &Transformed) -> Option<Vec<RowKind>> {
+    let kinds = batch.kinds.as_ref()?;
+    Some(match &out.origins {
+        None => kinds.clone(),
+        Some(origins) => origins
+            .iter()
+            .map(|origin| kinds[*origin as usize])
+            .collect(),
+    })
+}
+
+/// Tells the coordinator when the thread unwinds, so that it does not wait for a dead lane.
+struct PanicAlarm {
+    id: u32,
+    table: String,
+    events: Sender<(u32, Event)>,
+}
+
+impl Drop for PanicAlarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = RunError::Panicked {
+                lane: self.id,
+                table: self.table.clone(),
+            };
+            drop(self.events.send((self.id, Event::Failed(error))));
+        }
+    }
+}
