@@ -1,0 +1,111 @@
+//! Dates and times of day of the proleptic Gregorian calendar, as Java's `LocalDateTime` has them.
+
+/// Milliseconds of a day.
+pub(crate) const MILLIS_PER_DAY: i64 = 86_400_000;
+
+/// Returns the days since 1970-01-01.
+#[must_use]
+pub(crate) fn days_from_date(year: i64, month: u32, day: u32) -> i64 {
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted.div_euclid(400);
+    let year_of_era = shifted.rem_euclid(400);
+    let month_index = i64::from((month + 9) % 12);
+    let day_of_year = (153 * month_index + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Returns year, month and day.
+#[must_use]
+pub(crate) fn date_from_days(days: i64) -> (i64, u32, u32) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let small = |v: i64| u32::try_from(v).expect("months and days are small");
+    (year, small(month), small(day))
+}
+
+/// Tells whether the year has a 29 February.
+#[must_use]
+pub(crate) fn is_leap_year(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+/// Returns the last day of the month.
+#[must_use]
+pub(crate) fn days_of_month(year: i64, month: u32) -> u32 {
+    match month {
+        2 if is_leap_year(year) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Appends `yyyy-MM-dd`.
+pub(crate) fn write_date(days: i64, out: &mut String) {
+    let (year, month, day) = date_from_days(days);
+    if year < 0 {
+        out.push('-');
+    }
+    write_padded(year.unsigned_abs(), 4, out);
+    out.push('-');
+    write_padded(u64::from(month), 2, out);
+    out.push('-');
+    write_padded(u64::from(day), 2, out);
+}
+
+/// Appends `HH:mm:ss` of a second of the day.
+pub(crate) fn write_time(second_of_day: i64, out: &mut String) {
+    let seconds = second_of_day.unsigned_abs();
+    write_padded(seconds / 3600, 2, out);
+    out.push(':');
+    write_padded(seconds / 60 % 60, 2, out);
+    out.push(':');
+    write_padded(seconds % 60, 2, out);
+}
+
+/// Appends `value` with leading zeros up to `width` digits.
+pub(crate) fn write_padded(value: u64, width: usize, out: &mut String) {
+    let mut buffer = [b'0'; 20];
+    let mut at = buffer.len();
+    let mut rest = value;
+    while rest != 0 {
+        at -= 1;
+        buffer[at] = b'0' + u8::try_from(rest % 10).expect("a digit");
+        rest /= 10;
+    }
+    let at = at.min(buffer.len() - width);
+    out.push_str(std::str::from_utf8(&buffer[at..]).expect("ASCII digits"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn converts_dates_both_ways() {
+        for (days, date) in [
+            (0, (1970, 1, 1)),
+            (-1, (1969, 12, 31)),
+            (19_782, (2024, 2, 29)),
+            (-719_162, (1, 1, 1)),
+            (2_932_896, (9999, 12, 31)),
+            (-719_528, (0, 1, 1)),
+        ] {
+            assert_eq!(date_from_days(days), date);
+            assert_eq!(days_from_date(date.0, date.1, date.2), days);
+        }
+    }
+}
