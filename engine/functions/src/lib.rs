@@ -20,3 +20,4 @@ pub use column::{Column, EvalContext};
 pub use definition::{Arg, BindContext, BindFn, Bound, Category, FunctionDef, Kernel, Volatility};
 pub use error::{CallError, RowError};
 pub use literal::Literal;
+pub use string::split_index_many;

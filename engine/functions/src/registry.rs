@@ -16,6 +16,9 @@ static GROUPS: &[&[&FunctionDef]] = &[
     temporal::FUNCTIONS,
 ];
 
+/// Functions that only versions of Flink after 1.17 have. 1.17 refuses their names, and so does [`lookup`].
+static LATER_GROUPS: &[&[&FunctionDef]] = &[string::LATER_FUNCTIONS];
+
 static BY_NAME: LazyLock<HashMap<&'static str, &'static FunctionDef>> = LazyLock::new(|| {
     let mut map = HashMap::new();
     for def in all() {
@@ -36,4 +39,17 @@ pub fn all() -> impl Iterator<Item = &'static FunctionDef> {
 #[must_use]
 pub fn lookup(name: &str) -> Option<&'static FunctionDef> {
     BY_NAME.get(name.to_ascii_uppercase().as_str()).copied()
+}
+
+/// Returns the function of that name, in any case, that only versions of Flink after 1.17 have.
+#[must_use]
+pub fn lookup_later(name: &str) -> Option<&'static FunctionDef> {
+    LATER_GROUPS
+        .iter()
+        .flat_map(|group| group.iter().copied())
+        .find(|def| {
+            std::iter::once(&def.name)
+                .chain(def.aliases)
+                .any(|known| known.eq_ignore_ascii_case(name))
+        })
 }

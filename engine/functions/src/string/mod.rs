@@ -1,6 +1,98 @@
-//! The string functions.
+//! The string functions: what they share, then one file each or one for a few of a kind.
+
+mod kernel;
+mod signature;
+mod text_builder;
+
+mod java_regex;
+mod pattern_arg;
+mod sql_pattern;
+
+mod case;
+mod charset;
+mod concat;
+mod digest;
+mod encode;
+mod hash_code;
+mod java_url;
+mod length;
+mod like;
+mod pad;
+mod position;
+mod predicate;
+mod print_value;
+mod regexp;
+mod replace;
+mod split_index;
+mod str_to_map;
+mod substring;
+mod trim;
+mod url;
 
 use crate::FunctionDef;
 
-/// The functions of this group.
-pub(crate) static FUNCTIONS: &[&FunctionDef] = &[];
+pub(crate) use kernel::{BatchKernel, Ints, Texts};
+pub(crate) use signature::{count_error, literal_text, nullable_if_any, types_error};
+pub use split_index::split_index_many;
+pub(crate) use text_builder::TextBuilder;
+
+/// The functions of this group that Flink 1.17 has.
+pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
+    &length::ASCII,
+    &length::CHAR_LENGTH,
+    &length::CHR,
+    &concat::CONCAT,
+    &concat::CONCAT_WS,
+    &encode::DECODE,
+    &encode::ENCODE,
+    &encode::FROM_BASE64,
+    &hash_code::HASH_CODE,
+    &case::INITCAP,
+    &position::INSTR,
+    &predicate::IS_ALPHA,
+    &predicate::IS_DECIMAL,
+    &predicate::IS_DIGIT,
+    &substring::LEFT,
+    &like::LIKE,
+    &position::LOCATE,
+    &case::LOWER,
+    &pad::LPAD,
+    &trim::LTRIM,
+    &digest::MD5,
+    &replace::OVERLAY,
+    &url::PARSE_URL,
+    &position::POSITION,
+    &print_value::PRINT,
+    &regexp::REGEXP,
+    &regexp::REGEXP_EXTRACT,
+    &regexp::REGEXP_REPLACE,
+    &pad::REPEAT,
+    &replace::REPLACE,
+    &pad::REVERSE,
+    &substring::RIGHT,
+    &pad::RPAD,
+    &trim::RTRIM,
+    &digest::SHA1,
+    &digest::SHA2,
+    &digest::SHA224,
+    &digest::SHA256,
+    &digest::SHA384,
+    &digest::SHA512,
+    &like::SIMILAR_TO,
+    &split_index::SPLIT_INDEX,
+    &str_to_map::STR_TO_MAP,
+    &substring::SUBSTRING,
+    &encode::TO_BASE64,
+    &trim::TRIM,
+    &case::UPPER,
+];
+
+/// The functions of this group that only later versions of Flink have. Flink 1.17 refuses their names, so they are
+/// no part of the registry.
+pub(crate) static LATER_FUNCTIONS: &[&FunctionDef] = &[
+    &trim::BTRIM,
+    &replace::TRANSLATE,
+    &encode::UNHEX,
+    &url::URL_DECODE,
+    &url::URL_ENCODE,
+];

@@ -1,0 +1,120 @@
+//! Patterns and what Java 17 finds in texts.
+
+use super::*;
+
+/// `None`: no match. Else the text of the group.
+fn group(pattern: &str, text: &str, group: usize) -> Option<String> {
+    let regex = JavaRegex::find_in(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+    let (start, end) = regex.group(text, group).unwrap()??;
+    Some(text[start..end].to_owned())
+}
+
+#[test]
+fn finds_what_java_finds() {
+    for (pattern, text, expected) in [
+        ("a*+b", "aaab", Some("aaab")),
+        ("a*+a", "aaaa", None),
+        ("foo(?=bar)", "foobar", Some("foo")),
+        ("(?<=\\$)[0-9]+", "pricey $100", Some("100")),
+        ("(?<!x)foo", "xfoo", None),
+        ("(?>a|aX)b", "aXbX", None),
+        ("(?i)abc", "ABC", Some("ABC")),
+        ("(?i)É", "é", None),
+        ("(?iu)É", "é", Some("é")),
+        ("a.b", "a\u{85}b", None),
+        ("(?d)a.b", "a\u{85}b", Some("a\u{85}b")),
+        ("(?m)^b$", "a\nb", Some("b")),
+        ("b$", "ab\n", Some("b")),
+        ("b$", "ab\r\n", Some("b")),
+        ("b\\z", "ab\n", None),
+        ("b\\Z", "ab\n", Some("b")),
+        ("\\w+", "é1", Some("1")),
+        ("(?U)\\w+", "é1", Some("é1")),
+        ("[\\u4e00-\\u9fa5]+", "中文abc", Some("中文")),
+        ("\\p{IsHan}+", "中文abc", Some("中文")),
+        ("[a-y&&[^b]]", "bz", None),
+        ("[a-y&&[^b]]", "c", Some("c")),
+        ("[]a]+", "]a", Some("]a")),
+        ("[a-]+", "a-", Some("a-")),
+        ("\\Qa.b\\E+", "a.bbb", Some("a.bbb")),
+        ("[\\Q^]\\E]+", "^]", Some("^]")),
+        ("\\x00a", "\0a", Some("\0a")),
+        ("\\ud83d\\ude00", "😀", Some("😀")),
+        ("\\R", "ab\r\ncd", Some("\r\n")),
+        ("(?x) a b # c", "ab", Some("ab")),
+        ("a{2}{3}", "aa", Some("aa")),
+        ("(a)\\2", "aa", None),
+        ("(?iu)\\u212A", "k", Some("k")),
+        ("\\p{Alpha}", "é", None),
+        ("}]", "}]", Some("}]")),
+        ("(?-i:a)(?s:.)", "a\n", Some("a\n")),
+        ("\\bb", "A-b", Some("b")),
+        ("a|b|", "b", Some("b")),
+    ] {
+        assert_eq!(group(pattern, text, 0).as_deref(), expected, "{pattern} in {text:?}");
+    }
+}
+
+#[test]
+fn counts_groups_as_java_does() {
+    assert_eq!(group("foo(.*?)(bar)", "foothebar", 2).as_deref(), Some("bar"));
+    assert_eq!(group("(?:x)(?<key>\\w+)=(?<val>\\w+)", "xk=v", 2).as_deref(), Some("v"));
+    assert_eq!(group("(a)|(z)", "abc", 2), None);
+    assert_eq!(group("(ab)\\1", "abab", 1).as_deref(), Some("ab"));
+    assert_eq!(group("(?<n>a)\\k<n>", "aa", 1).as_deref(), Some("a"));
+}
+
+#[test]
+fn refuses_what_java_refuses() {
+    for pattern in [
+        "[", "(", ")", "a{2", "(?<n>", "\\", "*a", "a**", "{a}", "a{2,1}", "[b-a]", "\\y", "\\p{Nope}",
+        "(?<=a*)b", "(?<n>a)(?<n>b)", "\\k<x>", "(?z)a", "[a&&]x[", "\\xg0", "\\u12",
+    ] {
+        assert!(
+            matches!(JavaRegex::find_in(pattern), Err(PatternError::Invalid(_))),
+            "{pattern}"
+        );
+    }
+}
+
+#[test]
+fn tells_what_it_lacks() {
+    for pattern in ["\\X", "(?i)(a)\\1", "\\N{DIGIT ONE}"] {
+        assert!(
+            matches!(JavaRegex::find_in(pattern), Err(PatternError::Unsupported(_))),
+            "{pattern}"
+        );
+    }
+}
+
+#[test]
+fn empty_match_may_follow_a_match() {
+    let mut seen = Vec::new();
+    let regex = JavaRegex::find_in("a*").unwrap();
+    regex.each_match("aaab", |span| seen.push(span)).unwrap();
+    assert_eq!(seen, [(0, 3), (3, 3), (4, 4)]);
+}
+
+#[test]
+fn whole_text_is_tried_on_all_paths() {
+    let regex = JavaRegex::match_all_of("a|ab").unwrap();
+    assert!(regex.is_match("ab").unwrap());
+    assert!(!regex.is_match("abc").unwrap());
+}
+
+#[test]
+fn gives_up_on_runaway_backtracking() {
+    let regex = JavaRegex::find_in("(?=(a+)+$)(x+x+)+y(?!z)").unwrap();
+    assert!(regex.is_match("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx").is_ok_and(|found| !found));
+    let runaway = JavaRegex::find_in("^(\\w+\\s?)*\\1$").unwrap();
+    assert_eq!(runaway.is_match(&"a".repeat(64).replace("aaaa", "aaa ")).is_ok(), false);
+}
+
+#[test]
+fn keeps_patterns() {
+    let cache = PatternCache::new(JavaRegex::find_in);
+    for number in 0..200 {
+        assert!(cache.get(&format!("a{number}")).is_ok());
+    }
+    assert!(cache.get("(").is_err());
+}
