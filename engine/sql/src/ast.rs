@@ -55,6 +55,10 @@ impl std::fmt::Display for ObjectName {
 pub type OptionPair = (Spanned<String>, Spanned<String>);
 
 /// One statement; its span is in the [`Spanned`] around it, without the `;`.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a file has a few dozen statements, a box would only burden the reader"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Statement {
     /// `CREATE [TEMPORARY] TABLE`.

@@ -60,31 +60,31 @@ fn third_pipeline_says_which_quotes_are_wrong() {
             (
                 "MR0203",
                 34,
-                43,
+                38,
                 "write a quote inside a string twice: `User''s`"
             ),
             (
                 "MR0203",
                 39,
-                48,
+                43,
                 "write a quote inside a string twice: `Character''s`"
             ),
             (
                 "MR0202",
                 41,
-                39,
+                34,
                 "close it with `'` before the end of its line"
             ),
             (
                 "MR0203",
                 41,
-                49,
+                44,
                 "write a quote inside a string twice: `Character''s`"
             ),
             (
                 "MR0203",
                 42,
-                48,
+                43,
                 "write a quote inside a string twice: `Character''s`"
             ),
         ]
@@ -108,7 +108,7 @@ fn first_bad_quote_is_shown() {
     assert_eq!(
         render(&parsed.diagnostics[..1], "moneyflow.sql", MONEYFLOW, false),
         "error[MR0203]: this quote ends the string too early
-  --> moneyflow.sql:34:43
+  --> moneyflow.sql:34:38
    |
 34 |   `vopenid` string NULL COMMENT 'User's OPENID number', 
    |                                 -    ^ the string ends here, and `s` follows

@@ -285,6 +285,15 @@ pub enum ExprKind {
     TableArgument(ObjectName),
     /// `DESCRIPTOR(a, b)`.
     Descriptor(Vec<Ident>),
+    /// `(left - right) unit`: the difference of two points in time as an interval of that unit.
+    Difference {
+        /// The later point.
+        left: Box<Expr>,
+        /// The earlier point.
+        right: Box<Expr>,
+        /// The unit.
+        qualifier: IntervalQualifier,
+    },
     /// `?`.
     Parameter,
 }

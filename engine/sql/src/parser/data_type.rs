@@ -69,7 +69,8 @@ impl Parser<'_> {
         if self.at_word("NOT") && self.is_word_at(1, "NULL") {
             self.at += 2;
             ty.nullable = false;
-        } else {
+        } else if !self.at_words(&["NULL", "ON"]) {
+            // `NULL ON EMPTY` behind RETURNING is no part of the type.
             self.eat_word("NULL");
         }
         Ok(())

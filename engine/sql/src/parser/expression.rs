@@ -379,10 +379,32 @@ impl Parser<'_> {
         let span = self.since(open);
         if fields.len() == 1 {
             let inner = fields.remove(0);
-            return Ok(Expr::new(inner.kind, span));
+            return self.difference(inner.kind, span);
         }
         let explicit = false;
         Ok(Expr::new(ExprKind::Row { explicit, fields }, span))
+    }
+
+    /// Reads the unit behind `(left - right)`, if there is one.
+    fn difference(&mut self, kind: ExprKind, span: Span) -> Parse<Expr> {
+        let units = ["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"];
+        match kind {
+            ExprKind::Binary {
+                op: BinaryOperator::Minus,
+                left,
+                right,
+                ..
+            } if self.at_any_word(&units) => {
+                let qualifier = self.interval_qualifier()?;
+                let kind = ExprKind::Difference {
+                    left,
+                    right,
+                    qualifier,
+                };
+                Ok(Expr::new(kind, self.since(span)))
+            }
+            kind => Ok(Expr::new(kind, span)),
+        }
     }
 
     /// Reads an expression that begins with a word: a name, a call or a form of its own.

@@ -229,13 +229,10 @@ impl Parser<'_> {
     }
 
     pub(super) fn table_alias(&mut self) -> Parse<Option<TableAlias>> {
-        let name = if self.eat_word("AS") {
-            self.ident("an alias")?
-        } else if self.at_ident() {
-            self.ident("an alias")?
-        } else {
+        if !self.eat_word("AS") && !self.at_ident() {
             return Ok(None);
-        };
+        }
+        let name = self.ident("an alias")?;
         let columns = if self.at_symbol("(") {
             self.column_names()?
         } else {

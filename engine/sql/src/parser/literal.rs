@@ -9,6 +9,15 @@ use crate::lexer::{TextPrefix, TokenKind};
 impl Parser<'_> {
     /// Reads a string literal and the pieces that go on in the next lines.
     pub(super) fn text_value(&mut self) -> Parse<Spanned<String>> {
+        self.text_unless(|_| false)
+    }
+
+    /// Reads an option's value: a string before `=` in the next line is the next key, behind a missing comma.
+    pub(super) fn option_value(&mut self) -> Parse<Spanned<String>> {
+        self.text_unless(|parser| parser.is_symbol_at(1, "="))
+    }
+
+    fn text_unless(&mut self, ends: impl Fn(&Self) -> bool) -> Parse<Spanned<String>> {
         let start = self.peek().span;
         let TokenKind::Text(prefix, mut value) = self.advance().kind else {
             return Err(self.unexpected("a string"));
@@ -18,6 +27,7 @@ impl Parser<'_> {
         }
         while matches!(self.peek().kind, TokenKind::Text(TextPrefix::None, _))
             && self.at_line_start()
+            && !ends(self)
         {
             if let TokenKind::Text(_, piece) = self.advance().kind {
                 value.push_str(&piece);

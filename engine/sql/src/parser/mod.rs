@@ -22,7 +22,7 @@ use crate::keyword::is_reserved;
 use crate::lexer::{Token, TokenKind, tokenize};
 
 /// How deep queries, expressions and types may nest.
-pub const NESTING_DEPTH_MAX: usize = 64;
+pub const NESTING_DEPTH_MAX: usize = 128;
 /// How many operators, joins or set operations one level may chain.
 pub const CHAIN_LENGTH_MAX: usize = 500;
 /// How many errors are collected before the parser gives up on a text.
@@ -31,7 +31,8 @@ pub const ERRORS_MAX: usize = 100;
 /// What a text holds: the statements that could be read, and what is wrong with the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The statements without errors, in order; a span goes from the first word to the last, without `;`.
+    /// The statements that could be read, in order; a span goes from the first word to the last, without `;`.
+    /// One with a quote that was repaired is among them, so that its other errors are found too.
     pub statements: Vec<Spanned<Statement>>,
     /// What is wrong, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,

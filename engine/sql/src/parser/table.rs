@@ -291,7 +291,7 @@ impl Parser<'_> {
         }
         self.advance();
         match self.peek().kind {
-            TokenKind::Text(..) => Ok((key, self.string("an option's value in quotes")?)),
+            TokenKind::Text(..) => Ok((key, self.option_value()?)),
             _ => Err(self.option_without_quotes("value")),
         }
     }
