@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crate::sink::SinkGroup;
+use crate::sink::{CommitRole, SinkGroup};
 use crate::source::Source;
 use crate::{Cancel, ConnectorError, Diagnostic, FlinkType, OptionDef, TableDefinition};
 
@@ -105,7 +105,8 @@ pub struct OpenContext {
 }
 
 /// Which columns of a source are wanted, as indexes into [`TableDefinition::columns`], in the order in which a
-/// batch has them. Physical and metadata columns may mix.
+/// batch has them. Physical and metadata columns may mix. A metadata column comes in the type of its [`MetadataKey`],
+/// not in the type that the table declares: the program casts. A sink takes its writable metadata in the key's type too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projection {
     /// Indexes of wanted columns.
@@ -149,6 +150,9 @@ pub trait SinkSpec: Send + Sync + Debug {
 
     /// Returns what it promises.
     fn guarantee(&self) -> DeliveryGuarantee;
+
+    /// Returns how its group takes part in the decision about an epoch.
+    fn role(&self) -> CommitRole;
 
     /// Returns which changes it takes.
     fn changelog_mode(&self) -> ChangelogMode;

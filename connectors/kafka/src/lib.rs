@@ -1,1 +1,26 @@
-//! millrace-kafka
+//! Tables in Kafka: the `kafka` connector of Flink 1.17, over librdkafka.
+//!
+//! It knows Kafka and the formats, and nothing of plans, lanes or manifests. Start from [`KafkaConnector`].
+//!
+//! ```text
+//! options ─► spec (validated) ─► source ─► reader on each lane: consume a batch ─► decode the wanted columns
+//!                             └► sink group (one producer) ─► writer on each lane: encode ─► produce a batch
+//! ```
+
+mod client;
+mod connector;
+mod format;
+mod jaas;
+mod mark;
+mod metadata;
+mod options;
+mod properties;
+mod reader;
+mod sink;
+mod source;
+mod splits;
+mod startup;
+mod writer;
+
+pub use connector::KafkaConnector;
+pub use options::{SINK_OPTIONS, SOURCE_OPTIONS};

@@ -152,7 +152,8 @@ impl Lane {
         let now_ms = self.clock.now_ms();
         let status = Arc::clone(&self.status);
         let table = &self.table;
-        for branch in &mut self.branches {
+        // A batch without rows still moves positions: tombstones, transaction markers.
+        for branch in self.branches.iter_mut().filter(|_| batch.rows > 0) {
             let out = branch
                 .transform
                 .run(&batch.columns, batch.rows, now_ms)

@@ -1,0 +1,289 @@
+//! Which columns a record's key and value hold, and in which format.
+
+use std::collections::BTreeMap;
+
+use millrace_connector::{
+    ColumnKind, Diagnostic, FlinkType, OptionDef, Options, Span, TableDefinition,
+};
+use millrace_formats::{
+    Decoder, Encoder, FormatContext, FormatError, create_decoder, create_encoder, format, formats,
+};
+
+/// A format with its options and the table's columns in it.
+#[derive(Clone, Debug)]
+pub(crate) struct FormatUse {
+    /// Its name.
+    pub(crate) identifier: String,
+    /// Its options, without prefix.
+    pub(crate) options: BTreeMap<String, String>,
+    /// Indexes into the table's columns.
+    pub(crate) columns: Vec<usize>,
+    /// Name in the message and type of each.
+    pub(crate) schema: Vec<(String, FlinkType)>,
+    /// Whether its rows have kinds other than insert.
+    pub(crate) is_changelog: bool,
+    span: Span,
+}
+
+/// The formats of a table.
+#[derive(Clone, Debug)]
+pub(crate) struct Formats {
+    pub(crate) value: FormatUse,
+    pub(crate) key: Option<FormatUse>,
+}
+
+/// Returns `base` and the options of the formats that `table` names, each with its full key.
+pub(crate) fn definitions(table: &TableDefinition, base: &[OptionDef]) -> Vec<(String, OptionDef)> {
+    let mut all: Vec<_> = base.iter().map(|def| (def.key.to_owned(), *def)).collect();
+    for (key, prefix) in [
+        ("format", ""),
+        ("value.format", "value."),
+        ("key.format", "key."),
+    ] {
+        let Some(def) = table.option(key).and_then(|name| format(&name.value).ok()) else {
+            continue;
+        };
+        all.extend(def.options.iter().map(|option| {
+            (
+                format!("{prefix}{}.{}", def.identifier, option.key),
+                *option,
+            )
+        }));
+    }
+    all
+}
+
+/// Returns the formats of `table`, or what is wrong with them: `MR0112` for the format options, `MR0113` for key fields.
+pub(crate) fn parse(
+    table: &TableDefinition,
+    options: &Options,
+) -> Result<Formats, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let physical: Vec<usize> = (0..table.columns.len())
+        .filter(|index| table.columns[*index].kind == ColumnKind::Physical)
+        .collect();
+    let key_columns = key_columns(table, options, &physical, &mut diagnostics);
+    let except_key = options
+        .text("value.fields-include")
+        .is_some_and(|text| text.eq_ignore_ascii_case("EXCEPT_KEY"));
+    let in_value = |index: &usize| !(except_key && key_columns.contains(index));
+    let value_columns: Vec<usize> = physical.iter().copied().filter(in_value).collect();
+    let value = match (options.text("format"), options.text("value.format")) {
+        (Some(name), None) => Some((name, "", "format")),
+        (None, Some(name)) => Some((name, "value.", "value.format")),
+        (Some(_), Some(_)) => {
+            diagnostics.push(Diagnostic::error(
+                "MR0112",
+                "'format' and 'value.format' are the same option: write one of them",
+                options
+                    .key_span("value.format")
+                    .unwrap_or(table.options_span),
+            ));
+            None
+        }
+        (None, None) => {
+            diagnostics.push(
+                Diagnostic::error(
+                    "MR0101",
+                    "connector 'kafka' needs the option 'format'",
+                    table.options_span,
+                )
+                .label("no 'format' here")
+                .help(format!(
+                    "formats: {}",
+                    formats()
+                        .iter()
+                        .map(|f| f.identifier)
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )),
+            );
+            None
+        }
+    };
+    let value = value.and_then(|(name, prefix, key)| {
+        let span = options.span(key).unwrap_or(table.options_span);
+        one(
+            table,
+            options,
+            (name, prefix, span),
+            value_columns,
+            "",
+            &mut diagnostics,
+        )
+    });
+    let key_prefix = options.text("key.fields-prefix").unwrap_or_default();
+    let key = options.text("key.format").and_then(|name| {
+        let span = options.span("key.format").unwrap_or(table.options_span);
+        if key_columns.is_empty() {
+            diagnostics.push(Diagnostic::error(
+                "MR0113",
+                "'key.format' needs 'key.fields'",
+                span,
+            ));
+        }
+        one(
+            table,
+            options,
+            (name, "key.", span),
+            key_columns.clone(),
+            key_prefix,
+            &mut diagnostics,
+        )
+    });
+    match value {
+        Some(value) if diagnostics.is_empty() => Ok(Formats { value, key }),
+        _ => Err(diagnostics),
+    }
+}
+
+fn key_columns(
+    table: &TableDefinition,
+    options: &Options,
+    physical: &[usize],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<usize> {
+    let fields = options.list("key.fields");
+    let span = options.span("key.fields").unwrap_or(table.options_span);
+    if !fields.is_empty() && options.text("key.format").is_none() {
+        diagnostics.push(Diagnostic::error(
+            "MR0113",
+            "'key.fields' needs 'key.format'",
+            span,
+        ));
+    }
+    let prefix = options.text("key.fields-prefix").unwrap_or_default();
+    let mut columns = Vec::new();
+    for field in fields {
+        match physical
+            .iter()
+            .find(|index| table.columns[**index].name.value == field)
+        {
+            Some(index) if field.starts_with(prefix) => columns.push(*index),
+            Some(_) => diagnostics.push(Diagnostic::error(
+                "MR0113",
+                format!("key field '{field}' does not begin with 'key.fields-prefix' = '{prefix}'"),
+                span,
+            )),
+            None => diagnostics.push(
+                Diagnostic::error(
+                    "MR0113",
+                    format!("key field '{field}' is no physical column of the table"),
+                    span,
+                )
+                .help("'key.fields' lists column names separated by semicolons"),
+            ),
+        }
+    }
+    columns
+}
+
+fn one(
+    table: &TableDefinition,
+    options: &Options,
+    (name, prefix, span): (&str, &str, Span),
+    columns: Vec<usize>,
+    name_prefix: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<FormatUse> {
+    let def = match format(name) {
+        Ok(def) => def,
+        Err(error) => {
+            diagnostics.push(diagnose(&error, table, &columns, span));
+            return None;
+        }
+    };
+    let schema = columns
+        .iter()
+        .map(|index| {
+            let column = &table.columns[*index];
+            let name = column
+                .name
+                .value
+                .strip_prefix(name_prefix)
+                .unwrap_or(&column.name.value);
+            (name.to_owned(), column.ty.clone())
+        })
+        .collect();
+    let keys = format!("{prefix}{}.", def.identifier);
+    let options = options
+        .with_prefix(&keys)
+        .map(|(key, value)| (key.to_owned(), value.value.clone()))
+        .collect();
+    Some(FormatUse {
+        identifier: def.identifier.to_owned(),
+        options,
+        columns,
+        schema,
+        is_changelog: def.is_changelog,
+        span,
+    })
+}
+
+fn diagnose(
+    error: &FormatError,
+    table: &TableDefinition,
+    columns: &[usize],
+    span: Span,
+) -> Diagnostic {
+    match error {
+        FormatError::UnknownFormat { did_you_mean, .. } => {
+            let diagnostic = Diagnostic::error("MR0112", error.to_string(), span);
+            let names = formats()
+                .iter()
+                .map(|f| f.identifier)
+                .collect::<Vec<_>>()
+                .join(", ");
+            match did_you_mean {
+                Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
+                None => diagnostic.help(format!("formats: {names}")),
+            }
+        }
+        FormatError::UnsupportedType { column, .. } => {
+            let at = columns
+                .get(*column)
+                .map_or(span, |index| table.columns[*index].name.span);
+            Diagnostic::error("MR0112", error.to_string(), at)
+        }
+        _ => Diagnostic::error("MR0112", error.to_string(), span),
+    }
+}
+
+impl FormatUse {
+    /// Returns a decoder of the columns `wanted` (indexes into [`FormatUse::columns`]).
+    pub(crate) fn decoder(
+        &self,
+        wanted: &[usize],
+        ctx: &FormatContext,
+    ) -> Result<Box<dyn Decoder>, FormatError> {
+        create_decoder(&self.identifier, &self.options, &self.schema, wanted, ctx)
+    }
+
+    /// Returns an encoder of all columns.
+    pub(crate) fn encoder(&self, ctx: &FormatContext) -> Result<Box<dyn Encoder>, FormatError> {
+        create_encoder(&self.identifier, &self.options, &self.schema, ctx)
+    }
+
+    /// Tries to make a decoder, so that types and values are checked before start.
+    pub(crate) fn check_decoder(
+        &self,
+        table: &TableDefinition,
+        ctx: &FormatContext,
+    ) -> Result<(), Diagnostic> {
+        let wanted: Vec<usize> = (0..self.columns.len()).collect();
+        self.decoder(&wanted, ctx)
+            .map(drop)
+            .map_err(|error| diagnose(&error, table, &self.columns, self.span))
+    }
+
+    /// Tries to make an encoder, so that types and values are checked before start.
+    pub(crate) fn check_encoder(
+        &self,
+        table: &TableDefinition,
+        ctx: &FormatContext,
+    ) -> Result<(), Diagnostic> {
+        self.encoder(ctx)
+            .map(drop)
+            .map_err(|error| diagnose(&error, table, &self.columns, self.span))
+    }
+}
