@@ -6,7 +6,13 @@
 //! [`Decoder::decode`] for each batch of messages and [`Encoder::encode`] for each batch of rows.
 
 mod contract;
+mod java_decimal;
+mod java_number;
+mod java_time;
+mod json;
+mod raw;
 mod registry;
+mod strings;
 
 pub use contract::{
     BadMessage, BadMessages, DecodeError, Decoded, Decoder, EncodeError, EncodedBatch, Encoder,

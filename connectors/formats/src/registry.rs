@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use millrace_connector::{FlinkType, OptionDef, did_you_mean};
 
 use crate::{Decoder, Encoder, FormatContext, FormatError};
+use crate::{json, raw};
 
 /// A format: its name, its options and how its decoders and encoders are made.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +26,35 @@ pub struct FormatDef {
 pub(crate) type Schema<'a> = &'a [(String, FlinkType)];
 
 /// Makes a decoder from checked options.
-pub(crate) type MakeDecoder =
-    fn(&FormatOptions, Schema<'_>, &[usize], &FormatContext) -> Result<Box<dyn Decoder>, FormatError>;
+pub(crate) type MakeDecoder = fn(
+    &FormatOptions,
+    Schema<'_>,
+    &[usize],
+    &FormatContext,
+) -> Result<Box<dyn Decoder>, FormatError>;
 
 /// Makes an encoder from checked options.
 pub(crate) type MakeEncoder =
     fn(&FormatOptions, Schema<'_>, &FormatContext) -> Result<Box<dyn Encoder>, FormatError>;
 
-static FORMATS: &[FormatDef] = &[];
+static FORMATS: &[FormatDef] = &[
+    FormatDef {
+        identifier: "json",
+        doc: "A JSON object a message; keys are column names.",
+        options: json::OPTIONS,
+        is_changelog: false,
+        decoder: json::make_decoder,
+        encoder: json::make_encoder,
+    },
+    FormatDef {
+        identifier: "raw",
+        doc: "The message's bytes as the only column.",
+        options: raw::OPTIONS,
+        is_changelog: false,
+        decoder: raw::make_decoder,
+        encoder: raw::make_encoder,
+    },
+];
 
 /// Returns all formats.
 #[must_use]

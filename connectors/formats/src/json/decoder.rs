@@ -1,0 +1,421 @@
+//! Messages to columns: one scan a message, then one pass a column.
+
+use std::ops::Range;
+
+use arrow_array::BooleanArray;
+use arrow_buffer::Buffer;
+use millrace_connector::FlinkType;
+use millrace_json::{Fault, JsonError, Kind, Scanner, Scratch, Span, unescaped};
+
+use super::cells::Cell;
+use super::columns::{ColumnBuilder, ReadOptions, Source, column_builder, unsupported_type};
+use super::convert::class_cast;
+use super::document::{KeyTable, needs_repair, repair_batch};
+use super::nested::missing_field;
+use super::options::{check_names, decode_options};
+use crate::registry::{FormatOptions, Schema};
+use crate::{BadMessages, DecodeError, Decoded, Decoder, FormatContext, FormatError, Payloads};
+
+/// Makes a decoder of `json`.
+pub(crate) fn make_decoder(
+    options: &FormatOptions,
+    schema: Schema<'_>,
+    wanted: &[usize],
+    ctx: &FormatContext,
+) -> Result<Box<dyn Decoder>, FormatError> {
+    check_names(schema)?;
+    let read = decode_options(options, ctx)?;
+    // Every column's type must be one that the format has, wanted or not.
+    for (column, (_, ty)) in schema.iter().enumerate() {
+        column_builder(ty, &read).map_err(|message| unsupported_type(column, message))?;
+    }
+    Ok(Box::new(JsonDecoder::new(schema, wanted, read)?))
+}
+
+/// Where the keys of the wanted columns lie in the rows before: most producers write the same keys in the same order.
+#[derive(Debug, Default)]
+struct ExpectedKeys {
+    /// The n-th key of the row before with its quotes and colon, and its column.
+    keys: Vec<(Vec<u8>, Option<u16>)>,
+}
+
+/// Keys of a row that are remembered; rows with more are scanned without memory from there on.
+const EXPECTED_KEYS_MAX: usize = 1024;
+
+impl ExpectedKeys {
+    fn remember(&mut self, ordinal: usize, key: &[u8], slot: Option<u16>) {
+        if ordinal >= EXPECTED_KEYS_MAX {
+            return;
+        }
+        if self.keys.len() <= ordinal {
+            self.keys.resize(ordinal + 1, (Vec::new(), None));
+        }
+        let (text, column) = &mut self.keys[ordinal];
+        text.clear();
+        text.push(b'"');
+        text.extend_from_slice(key);
+        text.extend_from_slice(b"\":");
+        *column = slot;
+    }
+}
+
+/// What a message stands for.
+enum Outcome {
+    /// A row, whose spans are noted.
+    Row,
+    /// Nothing, as Flink has it: no value, no document, or `null`.
+    Nothing,
+}
+
+struct Column {
+    name: String,
+    /// Index in the schema.
+    index: usize,
+    is_text: bool,
+    builder: Box<dyn ColumnBuilder>,
+    spans: Vec<Span>,
+}
+
+/// The decoder of `json`.
+pub(crate) struct JsonDecoder {
+    columns: Vec<Column>,
+    keys: KeyTable,
+    expected: ExpectedKeys,
+    scratch: Scratch,
+    options: ReadOptions,
+}
+
+impl JsonDecoder {
+    pub(crate) fn new(
+        schema: Schema<'_>,
+        wanted: &[usize],
+        options: ReadOptions,
+    ) -> Result<Self, FormatError> {
+        let columns = wanted
+            .iter()
+            .map(|&index| {
+                let (name, ty): &(String, FlinkType) = &schema[index];
+                Ok(Column {
+                    name: name.clone(),
+                    index,
+                    is_text: ty.kind.is_character(),
+                    builder: column_builder(ty, &options)
+                        .map_err(|message| unsupported_type(index, message))?,
+                    spans: Vec::new(),
+                })
+            })
+            .collect::<Result<Vec<_>, FormatError>>()?;
+        let keys = KeyTable::new(columns.iter().map(|column| column.name.as_str()));
+        Ok(Self {
+            columns,
+            keys,
+            expected: ExpectedKeys::default(),
+            scratch: Scratch::default(),
+            options,
+        })
+    }
+
+    /// Notes the spans of the document in `bytes[range]` as row `row`.
+    fn scan(&mut self, bytes: &[u8], range: &Range<u32>, row: usize) -> Result<Outcome, String> {
+        let bytes = &bytes[..range.end as usize];
+        let mut scanner = Scanner::<true>::new(bytes, range.start as usize, &mut self.scratch);
+        match scanner.token() {
+            None => return Ok(Outcome::Nothing),
+            Some(b'{') => scanner.bump(),
+            Some(_) => return Self::scan_other(&mut scanner, bytes),
+        }
+        let scanned = scan_fields(
+            &mut scanner,
+            bytes,
+            &mut self.columns,
+            &self.keys,
+            &mut self.expected,
+            row,
+        );
+        scanned.map_err(|error| error_text(error, range.start))?;
+        if self.options.fail_on_missing_field
+            && let Some(missing) = self
+                .columns
+                .iter()
+                .find(|column| column.spans[row].kind == Kind::Missing)
+        {
+            return Err(missing_field(&missing.name));
+        }
+        Ok(Outcome::Row)
+    }
+
+    /// A document that is no object.
+    #[cold]
+    fn scan_other(scanner: &mut Scanner<'_, true>, bytes: &[u8]) -> Result<Outcome, String> {
+        let span = scanner
+            .value::<false>()
+            .map_err(|error| error.to_string())?;
+        if matches!(span.kind, Kind::Int | Kind::Float) {
+            scanner
+                .check_root_number()
+                .map_err(|error| error.to_string())?;
+        }
+        if span.kind == Kind::Null {
+            return Ok(Outcome::Nothing);
+        }
+        Err(class_cast(&Cell { span, bytes }, "ObjectNode"))
+    }
+
+    fn decode_text(
+        &mut self,
+        buffer: &Buffer,
+        ranges: &[Option<Range<u32>>],
+        faults: &[(usize, String)],
+    ) -> Result<Decoded, DecodeError> {
+        let bytes = buffer.as_slice();
+        for column in &mut self.columns {
+            column.spans.clear();
+            column.spans.resize(ranges.len(), Span::default());
+        }
+        let mut batch = Batch::default();
+        let mut row = 0;
+        for (message, range) in ranges.iter().enumerate() {
+            let Some(range) = range else { continue };
+            match self.scan(bytes, range, row) {
+                Ok(Outcome::Row) => {
+                    if row != message && batch.messages.is_empty() {
+                        batch.messages.extend(0..row as u32);
+                    }
+                    if row != message {
+                        batch.messages.push(message as u32);
+                    }
+                    row += 1;
+                    continue;
+                }
+                Ok(Outcome::Nothing) => {}
+                Err(reason) => {
+                    // A message that was cut where it stops being text fails for that reason.
+                    let cut = faults.iter().find(|(faulty, _)| *faulty == message);
+                    let reason = cut.map_or(reason, |(_, fault)| fault.clone());
+                    batch.refuse(message, reason, &self.options)?;
+                }
+            }
+            for column in &mut self.columns {
+                column.spans[row] = Span::default();
+            }
+        }
+        batch.is_identity = row == ranges.len();
+        self.build(buffer, row, batch)
+    }
+
+    /// Builds the columns from the spans of `rows` rows.
+    fn build(
+        &mut self,
+        buffer: &Buffer,
+        rows: usize,
+        mut batch: Batch,
+    ) -> Result<Decoded, DecodeError> {
+        let source = Source {
+            bytes: buffer.as_slice(),
+        };
+        let mut faults: Vec<(usize, usize, String)> = Vec::new();
+        let goes_on = self.options.bad_messages == BadMessages::Collect;
+        let ignore = self.options.ignore_parse_errors;
+        let columns: Vec<_> = self
+            .columns
+            .iter_mut()
+            .map(|column| {
+                let index = column.index;
+                let mut on_fault = |row: usize, reason: String| {
+                    if ignore {
+                        return true;
+                    }
+                    faults.push((row, index, reason));
+                    goes_on
+                };
+                column
+                    .builder
+                    .append_all(&column.spans[..rows], &source, &mut on_fault);
+                column.builder.finish(buffer)
+            })
+            .collect();
+        let message_of = |row: usize| {
+            if batch.messages.is_empty() {
+                row
+            } else {
+                batch.messages[row] as usize
+            }
+        };
+        faults.sort_by_key(|(row, ..)| *row);
+        let mut keep = Vec::new();
+        for (row, column, reason) in faults {
+            let fault = DecodeError {
+                message: message_of(row),
+                column: Some(column),
+                reason,
+            };
+            if !goes_on {
+                return Err(fault);
+            }
+            if keep.is_empty() {
+                keep.resize(rows, true);
+            }
+            if std::mem::replace(&mut keep[row], false) {
+                batch.bad.push(fault);
+            }
+        }
+        batch.bad.sort_by_key(|bad| bad.message);
+        let decoded = Decoded {
+            columns,
+            rows,
+            message_of_row: (!batch.is_identity)
+                .then_some(batch.messages)
+                .map(|messages| {
+                    // Rows before the first message without one are their own messages.
+                    if messages.is_empty() {
+                        (0..rows as u32).collect()
+                    } else {
+                        messages
+                    }
+                }),
+            kinds: None,
+            skipped: batch.skipped,
+            skip_reason: batch.skip_reason,
+            bad: batch.bad,
+        };
+        Ok(if keep.is_empty() {
+            decoded
+        } else {
+            without_bad_rows(decoded, keep)
+        })
+    }
+}
+
+impl Decoder for JsonDecoder {
+    fn decode(&mut self, payloads: &Payloads<'_>) -> Result<Decoded, DecodeError> {
+        let is_text = simdutf8::basic::from_utf8(payloads.buffer.as_slice()).is_ok()
+            && (0..payloads.ranges.len())
+                .all(|message| !payloads.get(message).is_some_and(needs_repair));
+        if is_text {
+            return self.decode_text(payloads.buffer, payloads.ranges, &[]);
+        }
+        let (buffer, ranges, faults) = repair_batch(payloads);
+        self.decode_text(&buffer, &ranges, &faults)
+    }
+}
+
+/// What is known of a batch besides its columns.
+#[derive(Default)]
+struct Batch {
+    /// The message of each row, from the first that is not its own row's number on; empty before that.
+    messages: Vec<u32>,
+    is_identity: bool,
+    skipped: u64,
+    skip_reason: Option<DecodeError>,
+    bad: Vec<DecodeError>,
+}
+
+impl Batch {
+    /// Counts a message that cannot be read, or fails.
+    #[cold]
+    fn refuse(
+        &mut self,
+        message: usize,
+        reason: String,
+        options: &ReadOptions,
+    ) -> Result<(), DecodeError> {
+        let fault = DecodeError {
+            message,
+            column: None,
+            reason,
+        };
+        if options.ignore_parse_errors {
+            self.skipped += 1;
+            self.skip_reason.get_or_insert(fault);
+            return Ok(());
+        }
+        if options.bad_messages == BadMessages::Fail {
+            return Err(fault);
+        }
+        self.bad.push(fault);
+        Ok(())
+    }
+}
+
+/// Notes where the wanted values of the object lie whose `{` has been stepped over.
+fn scan_fields(
+    scanner: &mut Scanner<'_, true>,
+    bytes: &[u8],
+    columns: &mut [Column],
+    keys: &KeyTable,
+    expected: &mut ExpectedKeys,
+    row: usize,
+) -> Result<(), JsonError> {
+    if scanner.token() == Some(b'}') {
+        scanner.bump();
+        return Ok(());
+    }
+    let mut ordinal = 0;
+    loop {
+        let slot = match expected.keys.get(ordinal) {
+            Some((text, slot)) if scanner.skip_text(text) => *slot,
+            _ => {
+                let key = scanner.key()?;
+                let slot = keys.find(&unescaped(key.of(bytes), key.is_escaped()));
+                if !key.is_escaped() {
+                    expected.remember(ordinal, key.of(bytes), slot);
+                }
+                slot
+            }
+        };
+        match slot {
+            Some(slot) => {
+                let column = &mut columns[usize::from(slot)];
+                column.spans[row] = if column.is_text {
+                    scanner.value::<true>()?
+                } else {
+                    scanner.value::<false>()?
+                };
+            }
+            None => {
+                scanner.value::<false>()?;
+            }
+        }
+        ordinal += 1;
+        if !scanner.next_entry()? {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns the text of a fault, with its place counted from the message's start.
+#[cold]
+fn error_text(error: JsonError, start: u32) -> String {
+    let column = error.offset.saturating_sub(start as usize) + 1;
+    match error.fault {
+        Fault::End(_) => error.to_string(),
+        _ => format!("{error} at byte {column}"),
+    }
+}
+
+/// Drops the rows that are not to be kept.
+fn without_bad_rows(decoded: Decoded, keep: Vec<bool>) -> Decoded {
+    let rows = keep.iter().filter(|kept| **kept).count();
+    let messages = decoded
+        .message_of_row
+        .unwrap_or_else(|| (0..decoded.rows as u32).collect());
+    let message_of_row = messages
+        .into_iter()
+        .zip(&keep)
+        .filter_map(|(message, kept)| kept.then_some(message))
+        .collect();
+    let mask = BooleanArray::from(keep);
+    let columns = decoded
+        .columns
+        .iter()
+        .map(|column| {
+            arrow_select::filter::filter(column, &mask).expect("the mask is as long as the column")
+        })
+        .collect();
+    Decoded {
+        columns,
+        rows,
+        message_of_row: Some(message_of_row),
+        ..decoded
+    }
+}
