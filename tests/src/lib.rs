@@ -1,1 +1,5 @@
-//! millrace-tests
+//! Shared pieces of the tests: golden cases, values as their tables write them, and whole pipelines without services.
+
+pub mod golden;
+pub mod pipelines;
+pub mod value;

@@ -1,1 +1,26 @@
-//! millrace-plan
+//! From Flink SQL statements to compiled lane programs.
+//!
+//! It knows types, expressions and Arrow batches; it knows no connector, no clock and no thread. Start from [`plan`]
+//! (a file to a [`Pipeline`] of [`Dataflow`]s) and [`LaneProgram`] (what runs over each batch).
+
+mod bind;
+mod catalog;
+mod expr;
+mod length;
+mod not_yet;
+mod optimise;
+mod pipeline;
+mod program;
+mod query;
+mod settings;
+mod sink;
+
+pub use expr::{Call, Expr, ExprKind, ExprRef};
+pub use pipeline::{
+    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source, plan, plan_query,
+};
+pub use program::{LaneProgram, Output, OutputColumn};
+pub use settings::{
+    LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, NotNullEnforcer, Origin, Setting, Settings,
+    TYPE_LENGTH_ENFORCER, parse_time_zone,
+};

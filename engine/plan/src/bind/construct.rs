@@ -1,0 +1,25 @@
+//! ROW, ARRAY, MAP and MULTISET constructors.
+
+use millrace_connector::{Diagnostic, Span};
+use millrace_sql::ast;
+
+use super::Binder;
+use crate::expr::ExprRef;
+
+impl Binder<'_> {
+    pub(super) fn bind_row(&mut self, fields: &[ast::Expr], span: Span) -> Option<ExprRef> {
+        let fields: Vec<&ast::Expr> = fields.iter().collect();
+        self.bind_call("ROW", &fields, span)
+    }
+
+    pub(super) fn bind_items(&mut self, name: &'static str, items: &[ast::Expr], span: Span) -> Option<ExprRef> {
+        if items.is_empty() {
+            return self.report(
+                Diagnostic::error("MR0401", format!("'{name}' needs at least 1 argument"), span)
+                    .help("Flink has no empty constructor; cast NULL to the type instead"),
+            );
+        }
+        let items: Vec<&ast::Expr> = items.iter().collect();
+        self.bind_call(name, &items, span)
+    }
+}

@@ -1,0 +1,86 @@
+//! Casts: the written ones and those that the planner adds.
+
+use millrace_connector::{Diagnostic, FlinkType, Span, Spanned, TypeKind};
+use millrace_functions::cast::{CastMode, bind_cast};
+use millrace_functions::{BindContext, CallError, Volatility};
+use millrace_sql::ast;
+
+use super::{Binder, null_literal};
+use crate::expr::{Call, Expr, ExprKind, ExprRef};
+
+impl Binder<'_> {
+    pub(super) fn bind_cast(
+        &mut self,
+        expr: &ast::Expr,
+        data_type: &Spanned<FlinkType>,
+        try_cast: bool,
+        span: Span,
+    ) -> Option<ExprRef> {
+        let input = self.bind(expr)?;
+        let mode = if try_cast { CastMode::TryCast } else { CastMode::Cast };
+        match cast(&input, &data_type.value, mode, span, self.ctx) {
+            Ok(cast) => Some(cast),
+            Err(error) => self.report(
+                Diagnostic::error("MR0404", error.to_string(), span)
+                    .label(format!("{} to {}", input.ty.kind, data_type.value.kind)),
+            ),
+        }
+    }
+
+    /// Brings `expr` to `ty` as the planner does; reports where that is impossible.
+    pub(super) fn coerce(&mut self, expr: &ExprRef, ty: &FlinkType) -> Option<ExprRef> {
+        match implicit_cast(expr, ty, self.ctx) {
+            Ok(cast) => Some(cast),
+            Err(error) => self.report(Diagnostic::error("MR0404", error.to_string(), expr.span)),
+        }
+    }
+}
+
+fn cast(
+    input: &ExprRef,
+    to: &FlinkType,
+    mode: CastMode,
+    span: Span,
+    ctx: &BindContext,
+) -> Result<ExprRef, CallError> {
+    let (kernel, ty) = bind_cast(&input.ty, to, mode, ctx)?;
+    let name = match mode {
+        CastMode::Cast => "CAST",
+        CastMode::TryCast => "TRY_CAST",
+        CastMode::Implicit => "implicit CAST",
+    };
+    if input.ty.kind == TypeKind::Null {
+        return Ok(null_literal(&ty, span));
+    }
+    let call = Call { name, kernel, args: vec![input.clone()], volatility: Volatility::Deterministic };
+    Ok(Expr::new(ExprKind::Call(call), ty, span))
+}
+
+/// Brings `expr` to `ty` as the planner does, keeping its nullability.
+///
+/// # Errors
+/// When no value of its type can be brought to `ty`.
+pub(crate) fn implicit_cast(expr: &ExprRef, ty: &FlinkType, ctx: &BindContext) -> Result<ExprRef, CallError> {
+    if expr.ty.kind == ty.kind {
+        return Ok(expr.clone());
+    }
+    if expr.ty.kind == TypeKind::Null {
+        return Ok(null_literal(ty, expr.span));
+    }
+    let target = ty.clone().with_nullable(expr.ty.nullable);
+    if is_same_value(&expr.ty.kind, &ty.kind) {
+        return Ok(Expr::new(ExprKind::Retype(expr.clone()), target, expr.span));
+    }
+    cast(expr, &target, CastMode::Implicit, expr.span, ctx)
+}
+
+/// Tells whether every value of `from` is the same value of `to`, in the same physical form.
+fn is_same_value(from: &TypeKind, to: &TypeKind) -> bool {
+    match (from, to) {
+        (TypeKind::Char(n) | TypeKind::Varchar(n), TypeKind::Varchar(m))
+        | (TypeKind::Binary(n) | TypeKind::Varbinary(n), TypeKind::Varbinary(m)) => n <= m,
+        (TypeKind::IntervalYearMonth(..), TypeKind::IntervalYearMonth(..))
+        | (TypeKind::IntervalDayTime(..), TypeKind::IntervalDayTime(..)) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,295 @@
+//! Tables and views of a pipeline.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millrace_connector::{
+    ColumnDefinition, ColumnKind, Diagnostic, Span, Spanned, TableDefinition, TypeKind, did_you_mean,
+};
+use millrace_functions::BindContext;
+use millrace_sql::ast;
+
+use crate::bind::{Binder, Scope, ScopeColumn};
+use crate::expr::{Expr, ExprKind, ExprRef};
+use crate::query::Relation;
+
+/// A table with what the engine computes for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    /// The definition that connectors see.
+    pub(crate) definition: TableDefinition,
+    /// For each column, its value over the table's columns: itself, or the computed expression.
+    pub(crate) values: Vec<ExprRef>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    /// A table of a connector.
+    Table(Arc<Table>),
+    /// A query under a name.
+    View(Arc<Relation>),
+    /// Something whose definition had errors; they were reported.
+    Broken,
+}
+
+/// All names of a pipeline.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    entries: HashMap<String, (Entry, Span)>,
+}
+
+impl Catalog {
+    pub(crate) fn get(&self, name: &ast::ObjectName) -> Option<&Entry> {
+        self.entries.get(&name.last().value).map(|(entry, _)| entry)
+    }
+
+    /// Adds an entry.
+    pub(crate) fn define(
+        &mut self,
+        name: &ast::ObjectName,
+        entry: Entry,
+        if_not_exists: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let key = &name.last().value;
+        match self.entries.get(key) {
+            Some(_) if if_not_exists => {}
+            Some((_, earlier)) => diagnostics.push(
+                Diagnostic::error("MR0304", format!("'{key}' is defined twice"), name.span)
+                    .label("defined again here")
+                    .also(*earlier, "first definition"),
+            ),
+            None => {
+                self.entries.insert(key.clone(), (entry, name.span));
+            }
+        }
+    }
+
+    /// Removes a table or view.
+    pub(crate) fn drop(&mut self, drop: &ast::Drop, diagnostics: &mut Vec<Diagnostic>) {
+        if self.entries.remove(&drop.name.last().value).is_none() && !drop.if_exists {
+            diagnostics.push(self.unknown(&drop.name));
+        }
+    }
+
+    /// Says that a name is unknown.
+    pub(crate) fn unknown(&self, name: &ast::ObjectName) -> Diagnostic {
+        let written = &name.last().value;
+        let diagnostic =
+            Diagnostic::error("MR0301", format!("table or view '{name}' not found"), name.span).label("not defined");
+        let names = || self.entries.keys().map(String::as_str);
+        if let Some(same) = names().find(|known| known.eq_ignore_ascii_case(written)) {
+            return diagnostic.help(format!("names are case-sensitive: there is '{same}'"));
+        }
+        match did_you_mean(written, names()) {
+            Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
+            None => diagnostic.help("define it by CREATE TABLE or CREATE VIEW before this statement"),
+        }
+    }
+}
+
+/// Makes a table of its CREATE TABLE; `None` after errors.
+pub(crate) fn table(
+    create: &ast::CreateTable,
+    catalog: &Catalog,
+    ctx: &BindContext,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Table> {
+    let errors = diagnostics.len();
+    if let Some(query) = &create.query {
+        diagnostics.push(crate::not_yet::clause("CREATE TABLE AS", query.span));
+    }
+    for column in &create.partitioned_by {
+        diagnostics.push(crate::not_yet::clause("PARTITIONED BY", column.span));
+    }
+    let mut like = Inherited::default();
+    if let Some(clause) = &create.like {
+        like = inherit(clause, create, catalog, diagnostics);
+    }
+    let mut columns = like.columns;
+    let mut computed = vec![None; columns.len()];
+    for column in &create.columns {
+        if let Some(earlier) = columns.iter().find(|known: &&ColumnDefinition| known.name.value == column.name.value) {
+            diagnostics.push(
+                Diagnostic::error("MR0304", format!("column '{}' is defined twice", column.name.value), column.name.span)
+                    .also(earlier.name.span, "first definition"),
+            );
+            continue;
+        }
+        let (definition, expr) = column_definition(column);
+        columns.push(definition);
+        computed.push(expr);
+    }
+    let primary_key = primary_key(create, &mut columns, diagnostics).unwrap_or(like.primary_key);
+    let options = merge_options(like.options, &create.options, diagnostics);
+    let values = column_values(&mut columns, &computed, ctx, diagnostics);
+    if diagnostics[errors..].iter().any(Diagnostic::is_error) {
+        return None;
+    }
+    let name = create.name.last();
+    let definition = TableDefinition {
+        name: Spanned::new(name.value.clone(), name.span),
+        columns,
+        primary_key,
+        options,
+        options_span: create.options_span.unwrap_or(name.span),
+    };
+    Some(Table { definition, values })
+}
+
+/// Adds options to inherited ones, which they replace.
+pub(crate) fn merge_options(
+    mut options: Vec<ast::OptionPair>,
+    own: &[ast::OptionPair],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<ast::OptionPair> {
+    for (index, (key, value)) in own.iter().enumerate() {
+        if let Some((earlier, _)) = own[..index].iter().find(|(earlier, _)| earlier.value == key.value) {
+            diagnostics.push(
+                Diagnostic::error("MR0304", format!("option '{}' is set twice", key.value), key.span)
+                    .also(earlier.span, "first set here"),
+            );
+            continue;
+        }
+        options.retain(|(known, _)| known.value != key.value);
+        options.push((key.clone(), value.clone()));
+    }
+    options
+}
+
+fn column_definition(column: &ast::Column) -> (ColumnDefinition, Option<&ast::Expr>) {
+    let (ty, kind, expr) = match &column.kind {
+        ast::ColumnKind::Physical { data_type } => (data_type.value.clone(), ColumnKind::Physical, None),
+        ast::ColumnKind::Metadata { data_type, from, is_virtual } => {
+            let own_name = || Spanned::new(column.name.value.clone(), column.name.span);
+            let key = from.clone().unwrap_or_else(own_name);
+            (data_type.value.clone(), ColumnKind::Metadata { key, is_virtual: *is_virtual }, None)
+        }
+        ast::ColumnKind::Computed { expr } => (TypeKind::Null.nullable(), ColumnKind::Computed, Some(expr)),
+    };
+    let definition = ColumnDefinition {
+        name: Spanned::new(column.name.value.clone(), column.name.span),
+        ty,
+        kind,
+        comment: column.comment.as_ref().map(|comment| comment.value.clone()),
+    };
+    (definition, expr)
+}
+
+/// Returns the key's columns, which thereby become NOT NULL.
+fn primary_key(
+    create: &ast::CreateTable,
+    columns: &mut [ColumnDefinition],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<Spanned<String>>> {
+    let key = create.primary_key.as_ref()?;
+    if !key.not_enforced {
+        diagnostics.push(
+            Diagnostic::error("MR0412", "a PRIMARY KEY must be NOT ENFORCED", key.span)
+                .help("write PRIMARY KEY (…) NOT ENFORCED: Flink does not own the data and checks nothing"),
+        );
+    }
+    let mut names = Vec::new();
+    for name in &key.columns {
+        match columns.iter_mut().find(|column| column.name.value == name.value) {
+            Some(column) if column.kind == ColumnKind::Physical => column.ty.nullable = false,
+            Some(_) => diagnostics.push(
+                Diagnostic::error("MR0412", format!("key column '{}' is not a physical column", name.value), name.span),
+            ),
+            None => diagnostics.push(Diagnostic::error(
+                "MR0302",
+                format!("key column '{}' is not a column of the table", name.value),
+                name.span,
+            )),
+        }
+        names.push(Spanned::new(name.value.clone(), name.span));
+    }
+    Some(names)
+}
+
+/// Binds the computed columns, which see all others, and returns each column's value.
+fn column_values(
+    columns: &mut [ColumnDefinition],
+    computed: &[Option<&ast::Expr>],
+    ctx: &BindContext,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<ExprRef> {
+    let scope = Scope {
+        columns: columns
+            .iter()
+            .filter(|column| column.kind != ColumnKind::Computed)
+            .map(|column| ScopeColumn { table: None, name: column.name.value.clone(), ty: column.ty.clone() })
+            .collect(),
+    };
+    // Scope indexes leave computed columns out; the table's own indexes do not.
+    let stored: Vec<usize> = (0..columns.len()).filter(|i| columns[*i].kind != ColumnKind::Computed).collect();
+    let own: Vec<ExprRef> = stored
+        .iter()
+        .map(|i| Expr::new(ExprKind::Column(*i), columns[*i].ty.clone(), columns[*i].name.span))
+        .collect();
+    let mut values = Vec::with_capacity(columns.len());
+    for (index, column) in columns.iter_mut().enumerate() {
+        let value = match computed.get(index).copied().flatten() {
+            None => Expr::new(ExprKind::Column(index), column.ty.clone(), column.name.span),
+            Some(expr) => match Binder::new(&scope, ctx, diagnostics).bind_value(expr) {
+                Some(bound) => crate::query::substitute(&bound, &own),
+                None => crate::bind::null_literal(&TypeKind::Null.nullable(), expr.span),
+            },
+        };
+        column.ty = value.ty.clone();
+        values.push(value);
+    }
+    values
+}
+
+/// What a LIKE clause takes over.
+#[derive(Default)]
+struct Inherited {
+    columns: Vec<ColumnDefinition>,
+    primary_key: Vec<Spanned<String>>,
+    options: Vec<(Spanned<String>, Spanned<String>)>,
+}
+
+fn inherit(
+    like: &ast::Like,
+    create: &ast::CreateTable,
+    catalog: &Catalog,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Inherited {
+    let source = match catalog.get(&like.source) {
+        Some(Entry::Table(table)) => table,
+        Some(Entry::Broken) => return Inherited::default(),
+        Some(Entry::View(_)) | None => {
+            diagnostics.push(catalog.unknown(&like.source));
+            return Inherited::default();
+        }
+    };
+    let excludes = |feature: &str| {
+        let rule = |wanted: &str| like.rules.iter().rev().find(|rule| rule.feature == wanted);
+        let rule = rule(feature).or_else(|| rule("ALL"));
+        rule.is_some_and(|rule| rule.strategy == ast::LikeStrategy::Excluding)
+    };
+    if let Some(column) = source.definition.columns.iter().find(|column| column.kind == ColumnKind::Computed)
+        && !excludes("GENERATED")
+    {
+        diagnostics.push(crate::not_yet::clause("LIKE of a table with computed columns", like.span).also(column.name.span, "computed column"));
+    }
+    let columns = source
+        .definition
+        .columns
+        .iter()
+        .filter(|column| match column.kind {
+            ColumnKind::Physical => true,
+            ColumnKind::Metadata { .. } => !excludes("METADATA"),
+            ColumnKind::Computed => false,
+        })
+        .cloned()
+        .collect();
+    let keeps_key = !excludes("CONSTRAINTS") && create.primary_key.is_none();
+    Inherited {
+        columns,
+        primary_key: if keeps_key { source.definition.primary_key.clone() } else { Vec::new() },
+        options: if excludes("OPTIONS") { Vec::new() } else { source.definition.options.clone() },
+    }
+}

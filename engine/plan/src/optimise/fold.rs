@@ -1,0 +1,157 @@
+//! Constants are computed once, before the first row.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::cast::AsArray;
+use millrace_connector::{Diagnostic, TypeKind};
+use millrace_functions::{Column, EvalContext, Volatility};
+
+use crate::expr::{Expr, ExprKind, ExprRef};
+use crate::settings::NotNullEnforcer;
+use crate::program::{LaneProgram, ProgramSource};
+
+/// Folds expressions; shared ones stay shared.
+#[derive(Default)]
+pub(crate) struct Folding {
+    done: HashMap<*const Expr, (ExprRef, ExprRef)>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Folds one expression.
+pub(crate) fn fold(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
+    if let Some((_, folded)) = folding.done.get(&Arc::as_ptr(expr)) {
+        return Arc::clone(folded);
+    }
+    let folded = fold_new(expr, folding);
+    // The original is kept too, so that its address stays its own.
+    folding.done.insert(Arc::as_ptr(expr), (Arc::clone(expr), Arc::clone(&folded)));
+    folded
+}
+
+fn fold_new(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
+    if matches!(expr.kind, ExprKind::Literal(_) | ExprKind::Column(_)) {
+        return Arc::clone(expr);
+    }
+    if is_constant(expr) {
+        // A constant that fails stays as it is and fails on the first row, as in Flink, but for a plain division.
+        return match evaluate(expr) {
+            Some(value) => literal(expr, value),
+            None => {
+                refuse_division_by_zero(expr, folding);
+                Arc::clone(expr)
+            }
+        };
+    }
+    let folded = expr.map_children(|child| fold(child, folding));
+    simplify(&folded)
+}
+
+/// Tells whether the value depends on no row, clock or chance.
+fn is_constant(expr: &Expr) -> bool {
+    let own = match &expr.kind {
+        ExprKind::Column(_) => false,
+        ExprKind::Call(call) => call.volatility == Volatility::Deterministic,
+        _ => true,
+    };
+    let mut all = own;
+    expr.for_each_child(|child| all = all && is_constant(child));
+    all
+}
+
+fn literal(expr: &ExprRef, value: ArrayRef) -> ExprRef {
+    Expr::new(ExprKind::Literal(value), expr.ty.clone(), expr.span)
+}
+
+/// Returns the value of a constant expression; `None` if it fails.
+fn evaluate(expr: &ExprRef) -> Option<ArrayRef> {
+    if let ExprKind::Call(call) = &expr.kind
+        && call.args.iter().all(|arg| arg.literal().is_some())
+    {
+        let args: Vec<Column> =
+            call.args.iter().filter_map(|arg| arg.literal()).map(|literal| Column::Constant(literal.value)).collect();
+        let result = call.kernel.evaluate(&args, 1, &EvalContext { now_ms: 0 }).ok()?;
+        return Some(ArrayRef::clone(result.array()));
+    }
+    let source = ProgramSource {
+        filters: &[],
+        projection: std::slice::from_ref(expr),
+        outputs: vec![crate::program::OutputColumn { name: String::new(), ty: expr.ty.clone(), enforced: false }],
+        not_null: NotNullEnforcer::Error,
+    };
+    let output = LaneProgram::compile(source).run(&[], 1, &EvalContext { now_ms: 0 }).ok()?;
+    output.columns.into_iter().next()
+}
+
+/// # Flink
+/// A constant division by zero that is a whole argument or column by itself is found by the planner; inside a larger
+/// constant it is left to fail on the first row.
+fn refuse_division_by_zero(expr: &ExprRef, folding: &mut Folding) {
+    if let ExprKind::Call(call) = &expr.kind
+        && call.name == "/"
+    {
+        folding
+            .diagnostics
+            .push(Diagnostic::error("MR0409", "division by zero", expr.span).label("this is always an error"));
+    }
+}
+
+/// Removes what a constant decides: `x OR TRUE`, `x AND FALSE`, a CASE with a constant condition.
+fn simplify(expr: &ExprRef) -> ExprRef {
+    match &expr.kind {
+        ExprKind::And(parts) => simplify_logic(expr, parts, true),
+        ExprKind::Or(parts) => simplify_logic(expr, parts, false),
+        ExprKind::Case { branches, otherwise } => simplify_case(expr, branches, otherwise),
+        _ => Arc::clone(expr),
+    }
+}
+
+fn boolean_constant(expr: &Expr) -> Option<Option<bool>> {
+    let value = expr.literal()?.value;
+    let array = value.as_boolean_opt()?;
+    Some(array.is_valid(0).then(|| array.value(0)))
+}
+
+fn simplify_logic(expr: &ExprRef, parts: &[ExprRef], and: bool) -> ExprRef {
+    if parts.iter().any(|part| boolean_constant(part) == Some(Some(!and))) {
+        return literal(expr, Arc::new(BooleanArray::from(vec![!and])));
+    }
+    let rest: Vec<ExprRef> =
+        parts.iter().filter(|part| boolean_constant(part) != Some(Some(and))).map(Arc::clone).collect();
+    if rest.len() == parts.len() {
+        return Arc::clone(expr);
+    }
+    let kind = match rest.len() {
+        0 => return literal(expr, Arc::new(BooleanArray::from(vec![and]))),
+        1 => ExprKind::Retype(Arc::clone(&rest[0])),
+        _ if and => ExprKind::And(rest),
+        _ => ExprKind::Or(rest),
+    };
+    Expr::new(kind, expr.ty.clone(), expr.span)
+}
+
+fn simplify_case(expr: &ExprRef, branches: &[(ExprRef, ExprRef)], otherwise: &ExprRef) -> ExprRef {
+    let mut kept = Vec::with_capacity(branches.len());
+    let mut otherwise = Arc::clone(otherwise);
+    for (when, then) in branches {
+        match boolean_constant(when) {
+            Some(Some(true)) => {
+                otherwise = Arc::clone(then);
+                break;
+            }
+            Some(_) => {}
+            None => kept.push((Arc::clone(when), Arc::clone(then))),
+        }
+    }
+    if kept.len() == branches.len() {
+        return Arc::clone(expr);
+    }
+    let kind = if kept.is_empty() {
+        debug_assert!(otherwise.ty.kind == expr.ty.kind || otherwise.ty.kind != TypeKind::Null, "results are converted");
+        ExprKind::Retype(otherwise)
+    } else {
+        ExprKind::Case { branches: kept, otherwise }
+    };
+    Expr::new(kind, expr.ty.clone(), expr.span)
+}

@@ -1,0 +1,427 @@
+//! A whole file: statements in, dataflows out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millrace_connector::{Diagnostic, Projection, Span, Spanned, TableDefinition};
+use millrace_functions::BindContext;
+use millrace_sql::ast::{self, Statement};
+
+use crate::catalog::{self, Catalog, Entry, Table};
+use crate::expr::ExprRef;
+use crate::optimise::{Folding, fold};
+use crate::program::{LaneProgram, OutputColumn, ProgramSource};
+use crate::query::{Branch as QueryBranch, Input, QueryBinder, Relation, persisted_columns};
+use crate::settings::{NotNullEnforcer, Origin, Settings};
+use crate::{not_yet, sink};
+
+/// A planned file.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// The settings at the end of the file, from all origins.
+    pub settings: Settings,
+    /// The parts that hang together, in the order of their first INSERT.
+    pub flows: Vec<Dataflow>,
+    /// What the user should know although nothing is wrong.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Sources and sinks that reach each other.
+#[derive(Clone, Debug)]
+pub struct Dataflow {
+    /// Its name: that of its first sink. It does not depend on other dataflows of the file.
+    pub name: String,
+    /// What is read.
+    pub sources: Vec<Source>,
+    /// What is written.
+    pub sinks: Vec<Sink>,
+}
+
+/// A table that is read: once, for all branches.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its definition; hints are merged into the options.
+    pub table: Arc<TableDefinition>,
+    /// Where it is named in the first INSERT that reads it.
+    pub span: Span,
+    /// The columns to decode: indexes into `table.columns`, physical and metadata ones, ascending. Batches have them
+    /// in this order.
+    pub projection: Projection,
+    /// Where the rows go.
+    pub branches: Vec<Branch>,
+}
+
+/// One way from a source to a sink.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// Takes the source's projected columns, gives the sink's persisted columns.
+    pub program: LaneProgram,
+    /// Index into [`Dataflow::sinks`].
+    pub sink: usize,
+    /// The INSERT.
+    pub span: Span,
+    /// The filters and columns as expressions, for `explain`.
+    pub logical: Logical,
+}
+
+/// Filters and columns of a branch before compilation, over the table's columns.
+#[derive(Clone, Debug)]
+pub struct Logical {
+    /// All must be TRUE.
+    pub filters: Vec<ExprRef>,
+    /// The sink's columns.
+    pub columns: Vec<ExprRef>,
+}
+
+/// A table that is written.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// Its definition; hints are merged into the options.
+    pub table: Arc<TableDefinition>,
+    /// Where the first INSERT names it.
+    pub span: Span,
+    /// The columns that are written: indexes into `table.columns`, physical and writable metadata ones, ascending.
+    pub columns: Vec<usize>,
+}
+
+/// A query outside of any INSERT: for tests and previews.
+#[derive(Clone, Debug)]
+pub struct PlannedQuery {
+    /// Its columns.
+    pub columns: Vec<OutputColumn>,
+    /// One program for each input.
+    pub branches: Vec<QueryProgram>,
+}
+
+/// A branch of a query.
+#[derive(Clone, Debug)]
+pub struct QueryProgram {
+    /// The table it reads; `None` = one row without columns.
+    pub table: Option<Arc<TableDefinition>>,
+    /// Takes the table's columns at [`LaneProgram::inputs`] of a batch that has all of them.
+    pub program: LaneProgram,
+}
+
+/// Plans the statements of a file. `settings` come from outside of it (command line, environment, files) and win over
+/// its SET statements.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the text.
+pub fn plan(statements: &[Spanned<Statement>], settings: &Settings) -> Result<Pipeline, Vec<Diagnostic>> {
+    let mut planner = Planner::new(statements, settings)?;
+    for statement in statements {
+        planner.statement(statement);
+    }
+    planner.finish()
+}
+
+/// Plans the one query among the statements (the last, if there are several); tables and views before it are known.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the text.
+pub fn plan_query(statements: &[Spanned<Statement>], settings: &Settings) -> Result<PlannedQuery, Vec<Diagnostic>> {
+    let mut planner = Planner::new(statements, settings)?;
+    let mut query = None;
+    for statement in statements {
+        match &statement.value {
+            Statement::Query(ast) => query = Some(ast),
+            _ => planner.statement(statement),
+        }
+    }
+    let Some(query) = query else {
+        return Err(vec![Diagnostic::global("MR0505", "there is no query in the text")]);
+    };
+    let relation = planner.binder().query(query);
+    let planned = relation.map(|relation| planner.query_programs(&relation));
+    match planned {
+        Some(planned) if !planner.diagnostics.iter().any(Diagnostic::is_error) => Ok(planned),
+        _ => Err(planner.diagnostics),
+    }
+}
+
+struct Planner {
+    settings: Settings,
+    ctx: BindContext,
+    not_null: NotNullEnforcer,
+    trims: bool,
+    catalog: Catalog,
+    diagnostics: Vec<Diagnostic>,
+    inserts: Vec<PlannedInsert>,
+}
+
+/// An INSERT whose query fits its sink.
+struct PlannedInsert {
+    target: Arc<Table>,
+    target_span: Span,
+    span: Span,
+    relation: Relation,
+    outputs: Vec<OutputColumn>,
+}
+
+impl Planner {
+    /// The planner's own settings are those at the end of the file: an INSERT runs when the whole file was read.
+    fn new(statements: &[Spanned<Statement>], outside: &Settings) -> Result<Self, Vec<Diagnostic>> {
+        let settings = effective_settings(statements, outside);
+        let mut diagnostics = Vec::new();
+        let mut keep = |error: Diagnostic| diagnostics.push(error);
+        let session_tz = settings.session_time_zone().map_err(&mut keep).ok();
+        let not_null = settings.not_null_enforcer().map_err(&mut keep).ok();
+        let trims = settings.trims_and_pads().map_err(&mut keep).ok();
+        let (Some(session_tz), Some(not_null), Some(trims)) = (session_tz, not_null, trims) else {
+            return Err(diagnostics);
+        };
+        let ctx = BindContext { session_tz, legacy_cast: settings.legacy_cast() };
+        Ok(Self {
+            settings,
+            ctx,
+            not_null,
+            trims,
+            catalog: Catalog::default(),
+            diagnostics,
+            inserts: Vec::new(),
+        })
+    }
+
+    fn binder(&mut self) -> QueryBinder<'_> {
+        QueryBinder { catalog: &self.catalog, ctx: &self.ctx, diagnostics: &mut self.diagnostics, ctes: Vec::new() }
+    }
+
+    fn statement(&mut self, statement: &Spanned<Statement>) {
+        let span = statement.span;
+        match &statement.value {
+            Statement::CreateTable(create) => {
+                let table = catalog::table(create, &self.catalog, &self.ctx, &mut self.diagnostics);
+                let entry = table.map_or(Entry::Broken, |table| Entry::Table(Arc::new(table)));
+                self.catalog.define(&create.name, entry, create.if_not_exists, &mut self.diagnostics);
+            }
+            Statement::CreateView(create) => {
+                let mut binder = self.binder();
+                let relation = binder.query(&create.query);
+                let relation =
+                    relation.and_then(|relation| binder.renamed(relation, &create.columns, create.name.span));
+                let entry = relation.map_or(Entry::Broken, |relation| Entry::View(Arc::new(relation)));
+                self.catalog.define(&create.name, entry, create.if_not_exists, &mut self.diagnostics);
+            }
+            Statement::DropTable(drop) | Statement::DropView(drop) => {
+                self.catalog.drop(drop, &mut self.diagnostics);
+            }
+            Statement::Insert(insert) => self.insert(insert, span),
+            Statement::StatementSet(inserts) => {
+                for insert in inserts {
+                    self.insert(&insert.value, insert.span);
+                }
+            }
+            Statement::Set { .. } | Statement::Reset { .. } => {}
+            Statement::CreateDatabase { .. } | Statement::Use { .. } => {}
+            Statement::CreateCatalog { name, .. } => {
+                self.diagnostics.push(not_yet::clause("CREATE CATALOG", name.span));
+            }
+            Statement::CreateFunction { class_name, .. } => self.diagnostics.push(
+                not_yet::clause("CREATE FUNCTION", class_name.span).help("functions in Java need a JVM, which is not here"),
+            ),
+            Statement::Query(query) => self.diagnostics.push(
+                Diagnostic::error("MR0505", "a query outside of INSERT INTO has nowhere to go", query.span)
+                    .label("not part of a pipeline")
+                    .help("put INSERT INTO and a table before it"),
+            ),
+            Statement::Unsupported { what, span } => {
+                self.diagnostics.push(not_yet::clause(what, *span));
+            }
+        }
+    }
+
+    fn insert(&mut self, insert: &ast::Insert, span: Span) {
+        let relation = self.binder().query(&insert.query);
+        let target = match self.catalog.get(&insert.target) {
+            Some(Entry::Table(table)) => Arc::clone(table),
+            Some(Entry::Broken) => return,
+            Some(Entry::View(_)) => {
+                self.diagnostics.push(
+                    Diagnostic::error("MR0301", format!("'{}' is a view", insert.target), insert.target.span)
+                        .label("only tables can be written to"),
+                );
+                return;
+            }
+            None => {
+                let unknown = self.catalog.unknown(&insert.target);
+                self.diagnostics.push(unknown);
+                return;
+            }
+        };
+        let Some(relation) = relation else { return };
+        let fitted = sink::fit(relation, insert, &target, self.trims, &self.ctx, &mut self.diagnostics);
+        let Some((relation, outputs)) = fitted else { return };
+        for branch in &relation.branches {
+            if matches!(branch.input, Input::OneRow) {
+                self.diagnostics.push(not_yet::clause("INSERT of VALUES or of a query without FROM", insert.query.span));
+                return;
+            }
+        }
+        let target_span = insert.target.span;
+        self.inserts.push(PlannedInsert { target, target_span, span, relation, outputs });
+    }
+
+    /// Folds and compiles a branch.
+    fn compile(&mut self, branch: &QueryBranch, outputs: Vec<OutputColumn>) -> (LaneProgram, Logical) {
+        let mut folding = Folding::default();
+        let mut fold_all =
+            |exprs: &[ExprRef]| exprs.iter().map(|expr| fold(expr, &mut folding)).collect::<Vec<_>>();
+        let filters = fold_all(&branch.filters);
+        let columns = fold_all(&branch.columns);
+        self.diagnostics.append(&mut folding.diagnostics);
+        let program = LaneProgram::compile(ProgramSource {
+            filters: &filters,
+            projection: &columns,
+            outputs,
+            not_null: self.not_null,
+        });
+        (program, Logical { filters, columns })
+    }
+
+    fn query_programs(&mut self, relation: &Relation) -> PlannedQuery {
+        let columns: Vec<OutputColumn> = relation
+            .columns
+            .iter()
+            .map(|column| OutputColumn { name: column.name.clone(), ty: column.ty.clone(), enforced: false })
+            .collect();
+        let branches = relation
+            .branches
+            .iter()
+            .map(|branch| {
+                let table = match &branch.input {
+                    Input::Table(table) => Some(Arc::new(table.definition.clone())),
+                    Input::OneRow => None,
+                };
+                QueryProgram { table, program: self.compile(branch, columns.clone()).0 }
+            })
+            .collect();
+        PlannedQuery { columns, branches }
+    }
+
+    fn finish(mut self) -> Result<Pipeline, Vec<Diagnostic>> {
+        let inserts = std::mem::take(&mut self.inserts);
+        let reported = self.diagnostics.iter().any(Diagnostic::is_error);
+        if inserts.is_empty() && !reported {
+            self.diagnostics.push(
+                Diagnostic::global("MR0506", "the file has no INSERT INTO: there is nothing to run")
+                    .help("add an INSERT INTO statement"),
+            );
+        }
+        let mut wiring = Wiring::default();
+        for insert in &inserts {
+            wiring.add(insert, &mut self);
+        }
+        self.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map_or(0, |label| label.span.start));
+        if self.diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(self.diagnostics);
+        }
+        Ok(Pipeline { settings: self.settings, flows: wiring.flows(), warnings: self.diagnostics })
+    }
+}
+
+/// Applies SET and RESET in order; what comes from outside of the file wins.
+fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings) -> Settings {
+    let mut settings = Settings::default();
+    for statement in statements {
+        match &statement.value {
+            Statement::Set { key, value } => {
+                let origin = Origin::Statement { key: key.span, value: value.span };
+                settings.set(&key.value, &value.value, origin);
+            }
+            Statement::Reset { key: Some(key) } => settings.reset(&key.value),
+            Statement::Reset { key: None } => settings.reset_statements(),
+            _ => {}
+        }
+    }
+    for (key, setting) in outside.iter() {
+        settings.set(key, &setting.value, setting.origin.clone());
+    }
+    settings
+}
+
+/// Sources, sinks and the ways between them, before they are grouped into dataflows.
+#[derive(Default)]
+struct Wiring {
+    sources: Vec<(Arc<Table>, Source)>,
+    sinks: Vec<(Arc<Table>, Sink)>,
+}
+
+impl Wiring {
+    fn add(&mut self, insert: &PlannedInsert, planner: &mut Planner) {
+        let sink = self.sink(&insert.target, insert.target_span);
+        for branch in &insert.relation.branches {
+            let Input::Table(table) = &branch.input else { continue };
+            let (program, logical) = planner.compile(branch, insert.outputs.clone());
+            let source = self.source(table, insert.span);
+            self.sources[source].1.branches.push(Branch { program, sink, span: insert.span, logical });
+        }
+    }
+
+    fn sink(&mut self, table: &Arc<Table>, span: Span) -> usize {
+        if let Some(index) = self.sinks.iter().position(|(known, _)| Arc::ptr_eq(known, table)) {
+            return index;
+        }
+        let sink = Sink { table: Arc::new(table.definition.clone()), span, columns: persisted_columns(table) };
+        self.sinks.push((Arc::clone(table), sink));
+        self.sinks.len() - 1
+    }
+
+    fn source(&mut self, table: &Arc<Table>, span: Span) -> usize {
+        if let Some(index) = self.sources.iter().position(|(known, _)| Arc::ptr_eq(known, table)) {
+            return index;
+        }
+        let definition = Arc::new(table.definition.clone());
+        let source = Source { table: definition, span, projection: Projection::default(), branches: Vec::new() };
+        self.sources.push((Arc::clone(table), source));
+        self.sources.len() - 1
+    }
+
+    /// Groups what hangs together.
+    fn flows(self) -> Vec<Dataflow> {
+        // Each sink starts as a group of its own; a source joins the groups of all sinks that it feeds.
+        let mut group: Vec<usize> = (0..self.sinks.len()).collect();
+        for (_, source) in &self.sources {
+            for branch in &source.branches[1..] {
+                let (a, b) = (group[source.branches[0].sink], group[branch.sink]);
+                let (low, high) = (a.min(b), a.max(b));
+                group.iter_mut().filter(|member| **member == high).for_each(|member| *member = low);
+            }
+        }
+        let mut flows: Vec<Dataflow> = Vec::new();
+        let mut flow_of_group: HashMap<usize, usize> = HashMap::new();
+        let mut place_of_sink = Vec::with_capacity(self.sinks.len());
+        for (index, (_, sink)) in self.sinks.into_iter().enumerate() {
+            let flow = *flow_of_group.entry(group[index]).or_insert_with(|| {
+                let name = sink.table.name.value.clone();
+                flows.push(Dataflow { name, sources: Vec::new(), sinks: Vec::new() });
+                flows.len() - 1
+            });
+            place_of_sink.push((flow, flows[flow].sinks.len()));
+            flows[flow].sinks.push(sink);
+        }
+        for (_, mut source) in self.sources {
+            let Some(first) = source.branches.first() else { continue };
+            let flow = place_of_sink[first.sink].0;
+            for branch in &mut source.branches {
+                branch.sink = place_of_sink[branch.sink].1;
+            }
+            narrow(&mut source);
+            flows[flow].sources.push(source);
+        }
+        flows
+    }
+}
+
+/// Asks for the columns that some branch reads, and points the programs at them.
+fn narrow(source: &mut Source) {
+    let mut columns: Vec<usize> =
+        source.branches.iter().flat_map(|branch| branch.program.inputs().iter().copied()).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    for branch in &mut source.branches {
+        branch.program.reorder_inputs(|column| {
+            columns.binary_search(&column).expect("the list holds every column that a branch reads")
+        });
+    }
+    source.projection = Projection { columns };
+}

@@ -1,0 +1,186 @@
+//! Lane programs: straight lists of steps over registers, run batch by batch.
+//!
+//! ```text
+//! input columns ─► filter block ─► rows whose condition is TRUE ─► projection block ─► output columns
+//!                       │                                                │
+//!                       └ lazy parts (CASE, AND, COALESCE …) are blocks of their own, run on their rows only
+//! ```
+//! What cannot fail may be evaluated for rows that a CASE skips; what can fail never is.
+
+mod block;
+mod boolean;
+mod compile;
+pub(crate) mod graph;
+pub(crate) mod many;
+mod selection;
+
+use arrow_array::{Array, ArrayRef};
+use millrace_connector::FlinkType;
+use millrace_functions::{Column, EvalContext, RowError};
+
+use crate::expr::ExprRef;
+use crate::settings::NotNullEnforcer;
+use block::Block;
+use selection::Selection;
+
+pub(crate) use selection::expand;
+
+/// A compiled filter and projection. One instance serves one lane; clones share the kernels.
+#[derive(Clone, Debug)]
+pub struct LaneProgram {
+    /// Indexes of the input's columns that are read, in the order in which [`LaneProgram::run`] takes them.
+    inputs: Vec<usize>,
+    filter: Option<Block>,
+    project: Block,
+    outputs: Vec<OutputColumn>,
+    not_null: NotNullEnforcer,
+}
+
+/// A column that a program yields.
+#[derive(Clone, Debug)]
+pub struct OutputColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type. A NULL for a NOT NULL type is an error or drops the row.
+    pub ty: FlinkType,
+    /// Whether NULL must be looked for: the sink says NOT NULL.
+    pub enforced: bool,
+}
+
+/// What a program made of a batch.
+#[derive(Debug)]
+pub struct Output {
+    /// The columns, each of `rows` values.
+    pub columns: Vec<ArrayRef>,
+    /// How many rows are left.
+    pub rows: usize,
+    /// The input row of each output row; `None` = all rows were kept.
+    pub kept: Option<Vec<u32>>,
+}
+
+/// What a program is compiled from.
+#[derive(Clone, Debug)]
+pub(crate) struct ProgramSource<'a> {
+    pub(crate) filters: &'a [ExprRef],
+    pub(crate) projection: &'a [ExprRef],
+    pub(crate) outputs: Vec<OutputColumn>,
+    pub(crate) not_null: NotNullEnforcer,
+}
+
+impl LaneProgram {
+    /// Compiles filters (all must be TRUE) and a projection over input columns.
+    pub(crate) fn compile(source: ProgramSource<'_>) -> Self {
+        let compiled = compile::compile(source.filters, source.projection);
+        Self {
+            inputs: compiled.inputs,
+            filter: compiled.filter,
+            project: compiled.project,
+            outputs: source.outputs,
+            not_null: source.not_null,
+        }
+    }
+
+    /// Returns the indexes of the source's columns that [`LaneProgram::run`] takes, in its order.
+    #[must_use]
+    pub fn inputs(&self) -> &[usize] {
+        &self.inputs
+    }
+
+    /// Makes the program take its input columns from a wider batch: `position[i]` is where source column `i` lies.
+    pub(crate) fn reorder_inputs(&mut self, position: impl Fn(usize) -> usize) {
+        for input in &mut self.inputs {
+            *input = position(*input);
+        }
+    }
+
+    /// Returns what it yields.
+    #[must_use]
+    pub fn outputs(&self) -> &[OutputColumn] {
+        &self.outputs
+    }
+
+    /// Runs over a batch. `input` holds the columns that the source was asked for.
+    ///
+    /// # Errors
+    /// A row that fails, counted in the input.
+    pub fn run(&self, input: &[ArrayRef], rows: usize, ctx: &EvalContext) -> Result<Output, RowError> {
+        let columns: Vec<Column> =
+            self.inputs.iter().map(|index| Column::Array(ArrayRef::clone(&input[*index]))).collect();
+        if rows == 0 {
+            return Ok(self.no_rows());
+        }
+        let (imports, selection) = match &self.filter {
+            None => (columns, None),
+            Some(filter) => {
+                let registers = filter.run(&columns, rows, ctx)?;
+                let selection = Selection::of_true(registers.output(0), rows);
+                if selection.is_empty() {
+                    return Ok(self.no_rows());
+                }
+                let imports = registers.export(&self.project.imports, &selection);
+                (imports, (!selection.is_all()).then_some(selection))
+            }
+        };
+        let kept_rows = selection.as_ref().map_or(rows, Selection::len);
+        let result = self.project.run(&imports, kept_rows, ctx);
+        let registers = match (result, &selection) {
+            (Ok(registers), _) => registers,
+            (Err(error), Some(selection)) => return Err(selection.to_outer(error)),
+            (Err(error), None) => return Err(error),
+        };
+        let columns = (0..self.outputs.len()).map(|i| expand(registers.output(i), kept_rows)).collect();
+        let output = Output { columns, rows: kept_rows, kept: selection.map(|selection| selection.indices()) };
+        self.enforce_not_null(output)
+    }
+
+    fn no_rows(&self) -> Output {
+        let columns = self
+            .outputs
+            .iter()
+            .map(|column| arrow_array::new_empty_array(&millrace_connector::physical::arrow_type(&column.ty.kind)))
+            .collect();
+        Output { columns, rows: 0, kept: Some(Vec::new()) }
+    }
+
+    fn enforce_not_null(&self, output: Output) -> Result<Output, RowError> {
+        let mut bad: Option<Vec<bool>> = None;
+        for (column, array) in self.outputs.iter().zip(&output.columns) {
+            if !column.enforced || array.logical_null_count() == 0 {
+                continue;
+            }
+            let nulls = array.logical_nulls();
+            let is_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+            if self.not_null == NotNullEnforcer::Error {
+                let row = (0..output.rows).find(|row| is_null(*row)).expect("the null count is not zero");
+                let outer = output.kept.as_ref().map_or(row, |kept| kept[row] as usize);
+                return Err(RowError::new(outer, not_null_message(&column.name)));
+            }
+            let marks = bad.get_or_insert_with(|| vec![false; output.rows]);
+            for (row, mark) in marks.iter_mut().enumerate() {
+                *mark |= is_null(row);
+            }
+        }
+        Ok(match bad {
+            None => output,
+            Some(marks) => drop_rows(&output, &marks),
+        })
+    }
+}
+
+fn not_null_message(column: &str) -> String {
+    format!(
+        "column '{column}' is NOT NULL, however, a null value is being written into it; set \
+         'table.exec.sink.not-null-enforcer' = 'DROP' to leave such records out silently"
+    )
+}
+
+fn drop_rows(output: &Output, drop: &[bool]) -> Output {
+    let selection = Selection::of_mask(drop.iter().map(|drop| !drop).collect());
+    let columns = output.columns.iter().map(|array| selection.filter(array)).collect();
+    let inner = selection.indices();
+    let kept = match &output.kept {
+        None => inner,
+        Some(outer) => inner.into_iter().map(|row| outer[row as usize]).collect(),
+    };
+    Output { columns, rows: kept.len(), kept: Some(kept) }
+}

@@ -1,0 +1,243 @@
+//! Golden cases: what Flink answers, and what this engine answers.
+
+use anyhow::{Context, Result};
+use arrow_array::ArrayRef;
+use millrace_connector::{Diagnostic, FlinkType, TypeKind};
+use millrace_functions::EvalContext;
+use millrace_plan::{LOCAL_TIME_ZONE, Origin, Settings, plan, plan_query};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::value;
+
+/// The moment at which all cases are evaluated.
+pub const CONTEXT: EvalContext = EvalContext { now_ms: 1_772_323_200_000 };
+
+/// How often a case's row is repeated, so that kernels see more than one.
+const ROWS: usize = 3;
+
+/// A line of `scalar-*.jsonl` and `insert.jsonl`.
+#[derive(Debug, Deserialize)]
+pub struct ScalarCase {
+    /// Its name.
+    pub id: String,
+    /// The feature it belongs to.
+    pub group: String,
+    /// The expression over columns.
+    pub col: Option<String>,
+    /// The columns: type and value.
+    #[serde(default)]
+    pub args: Vec<(String, Value)>,
+    /// The expression over literals.
+    pub lit: Option<String>,
+    /// What Flink answered.
+    pub results: Vec<ScalarResult>,
+    /// `where` or `insert`; absent for a selected expression.
+    pub kind: Option<String>,
+    /// The sink column's type of an `insert`.
+    pub sink: Option<String>,
+    /// Only the type was recorded.
+    #[serde(default)]
+    pub nondet: bool,
+    /// Literals give another answer than columns.
+    #[serde(default)]
+    pub fold_differs: bool,
+    /// Flink failed by a fault of its own.
+    #[serde(default)]
+    pub internal_error: bool,
+    /// Two runs of Flink did not agree.
+    #[serde(default)]
+    pub unstable: bool,
+}
+
+/// One answer of Flink.
+#[derive(Debug, Deserialize)]
+pub struct ScalarResult {
+    /// `col`, `lit` or `*`.
+    pub mode: String,
+    /// The session zone or `*`.
+    pub tz: String,
+    /// The result's type.
+    #[serde(rename = "type")]
+    pub ty: Option<String>,
+    /// The value.
+    #[serde(default)]
+    pub value: Value,
+    /// The failure.
+    pub error: Option<Failure>,
+    /// Flink failed by a fault of its own.
+    #[serde(default)]
+    pub internal_error: bool,
+    /// Only the type was recorded.
+    #[serde(default)]
+    pub nondet: bool,
+    /// Two runs of Flink did not agree.
+    #[serde(default)]
+    pub unstable: bool,
+}
+
+/// A failure of Flink.
+#[derive(Debug, Deserialize)]
+pub struct Failure {
+    /// When it failed.
+    pub phase: String,
+    /// Its message.
+    #[serde(default)]
+    pub msg: String,
+}
+
+/// What this engine answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// A value with its type.
+    Value {
+        /// The type as Flink writes it.
+        ty: String,
+        /// The value.
+        value: Value,
+    },
+    /// Refused before start.
+    Refused(String),
+    /// Failed on the row.
+    Failed(String),
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value { ty, value } => write!(f, "{ty} {value}"),
+            Self::Refused(message) => write!(f, "refused: {message}"),
+            Self::Failed(message) => write!(f, "failed on the row: {message}"),
+        }
+    }
+}
+
+/// Returns settings with the given session zone.
+#[must_use]
+pub fn settings(tz: &str) -> Settings {
+    let mut settings = Settings::default();
+    settings.set(LOCAL_TIME_ZONE, tz, Origin::CommandLine);
+    settings
+}
+
+/// Evaluates a case over its columns.
+///
+/// # Errors
+/// A case that this reader does not understand.
+pub fn over_columns(case: &ScalarCase, tz: &str) -> Result<Answer> {
+    let expr = case.col.as_deref().context("the case has no expression over columns")?;
+    let mut columns = Vec::new();
+    let mut input = Vec::new();
+    for (index, (ty, value)) in case.args.iter().enumerate() {
+        columns.push(format!("c{index} {ty}"));
+        input.push(value::parse(&parse_type(ty)?, value, ROWS)?);
+    }
+    let table = format!("CREATE TABLE t ({}) WITH ('connector' = 'test');\n", columns.join(", "));
+    match case.kind.as_deref() {
+        Some("insert") => {
+            let sink = case.sink.as_deref().context("an insert has a sink")?;
+            let text = format!(
+                "{table}CREATE TABLE sink (f {sink}) WITH ('connector' = 'test');\nINSERT INTO sink SELECT {expr}\nFROM t;"
+            );
+            Ok(insert(&text, tz, &input))
+        }
+        Some("where") => Ok(select(&format!("{table}SELECT 1 AS one FROM t WHERE {expr}\n;"), tz, &input, true)),
+        _ => Ok(select(&format!("{table}SELECT {expr}\nFROM t;"), tz, &input, false)),
+    }
+}
+
+/// Evaluates a case over literals.
+///
+/// # Errors
+/// A case that this reader does not understand.
+pub fn over_literals(case: &ScalarCase, tz: &str) -> Result<Answer> {
+    let expr = case.lit.as_deref().context("the case has no expression over literals")?;
+    Ok(match case.kind.as_deref() {
+        Some("where") => {
+            let text = format!(
+                "CREATE TABLE t (c0 INT) WITH ('connector' = 'test');\nSELECT 1 AS one FROM t WHERE {expr}\n;"
+            );
+            let column = value::parse(&TypeKind::Int.nullable(), &Value::from("1"), ROWS)?;
+            select(&text, tz, &[column], true)
+        }
+        _ => select(&format!("SELECT {expr}\n;"), tz, &[], false),
+    })
+}
+
+fn parse_type(text: &str) -> Result<FlinkType> {
+    millrace_sql::parse_type(text).map_err(|errors| anyhow::anyhow!("{}: {}", text, first(&errors)))
+}
+
+fn first(diagnostics: &[Diagnostic]) -> String {
+    diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic.is_error())
+        .map_or_else(String::new, |diagnostic| format!("{} {}", diagnostic.code, diagnostic.message))
+}
+
+fn select(text: &str, tz: &str, input: &[ArrayRef], filters: bool) -> Answer {
+    let parsed = millrace_sql::parse(text);
+    if parsed.diagnostics.iter().any(Diagnostic::is_error) {
+        return Answer::Refused(first(&parsed.diagnostics));
+    }
+    let query = match plan_query(&parsed.statements, &settings(tz)) {
+        Ok(query) => query,
+        Err(errors) => return Answer::Refused(first(&errors)),
+    };
+    let program = &query.branches[0].program;
+    let rows = if input.is_empty() { 1 } else { ROWS };
+    let output = match program.run(input, rows, &CONTEXT) {
+        Ok(output) => output,
+        Err(error) => return Answer::Failed(error.message),
+    };
+    if filters {
+        let value = if output.rows == rows { "kept" } else { "dropped" };
+        return Answer::Value { ty: String::new(), value: Value::from(value) };
+    }
+    let ty = &query.columns[0].ty;
+    Answer::Value { ty: ty.to_string(), value: value::print(ty, &output.columns[0], output.rows - 1) }
+}
+
+fn insert(text: &str, tz: &str, input: &[ArrayRef]) -> Answer {
+    let parsed = millrace_sql::parse(text);
+    if parsed.diagnostics.iter().any(Diagnostic::is_error) {
+        return Answer::Refused(first(&parsed.diagnostics));
+    }
+    let pipeline = match plan(&parsed.statements, &settings(tz)) {
+        Ok(pipeline) => pipeline,
+        Err(errors) => return Answer::Refused(first(&errors)),
+    };
+    let source = &pipeline.flows[0].sources[0];
+    let columns: Vec<ArrayRef> = source.projection.columns.iter().map(|i| ArrayRef::clone(&input[*i])).collect();
+    let program = &source.branches[0].program;
+    match program.run(&columns, ROWS, &CONTEXT) {
+        Ok(output) => {
+            let ty = &program.outputs()[0].ty;
+            Answer::Value { ty: ty.to_string(), value: value::print(ty, &output.columns[0], 0) }
+        }
+        Err(error) => Answer::Failed(error.message),
+    }
+}
+
+/// Tells whether an answer is what Flink answered.
+#[must_use]
+pub fn agrees(case: &ScalarCase, expected: &ScalarResult, answer: &Answer) -> bool {
+    match (&expected.error, answer) {
+        (Some(error), Answer::Failed(_)) => error.phase == "run",
+        (Some(error), Answer::Refused(_)) => error.phase != "run",
+        (None, Answer::Value { ty, value }) => {
+            let same_type = expected.ty.as_ref().is_none_or(|expected| expected == ty);
+            same_type && (case.nondet || expected.nondet || *value == expected.value)
+        }
+        _ => false,
+    }
+}
+
+/// Writes down what Flink answered.
+#[must_use]
+pub fn describe(expected: &ScalarResult) -> String {
+    match &expected.error {
+        Some(error) => format!("error in {}: {}", error.phase, error.msg),
+        None => format!("{} {}", expected.ty.as_deref().unwrap_or(""), expected.value),
+    }
+}
