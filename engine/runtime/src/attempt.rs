@@ -34,7 +34,7 @@ pub(crate) struct LaneHandle {
     pub(crate) commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
     pub(crate) finished: bool,
-    splits: usize,
+    pub(crate) splits: usize,
 }
 
 /// What an attempt needs from outside.

@@ -186,7 +186,7 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
     /// Waits a tick for an event, and brings the first commit forward once rows are there.
     fn wait(&mut self) -> Result<(), RunError> {
         match self.attempt.events.recv_timeout(TICK) {
-            Ok((lane, Event::Finished)) => self.attempt.lanes[lane as usize].finished = true,
+            Ok((lane, Event::Finished(splits))) => self.lane_finished(lane, splits),
             Ok((_, Event::Failed(error))) => return Err(error),
             Ok((_, Event::AtBarrier(_)))
             | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -197,6 +197,11 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
             self.next_commit = self.next_commit.min(soon);
         }
         Ok(())
+    }
+
+    fn lane_finished(&mut self, lane: u32, splits: usize) {
+        let lane = &mut self.attempt.lanes[lane as usize];
+        lane.finished = lane.splits == splits;
     }
 
     fn records_in(&self) -> u64 {
@@ -280,7 +285,7 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                         .expect("each source has positions")
                         .extend(positions);
                 }
-                Ok((lane, Event::Finished)) => self.attempt.lanes[lane as usize].finished = true,
+                Ok((lane, Event::Finished(splits))) => self.lane_finished(lane, splits),
                 Ok((_, Event::Failed(error))) => return Err(error),
                 Err(_) if self.around.clock.monotonic() > deadline => {
                     let epoch = self.attempt.recovered.next_epoch.0;

@@ -29,8 +29,9 @@ pub(crate) enum Command {
 pub(crate) enum Event {
     /// It stands at the barrier.
     AtBarrier(BTreeMap<SplitId, Position>),
-    /// All its splits are read to their end; it waits for commands.
-    Finished,
+    /// All of its splits, so many, are read to their end; it waits for commands. A lane that has been given more splits
+    /// meanwhile did not know of them when it said this.
+    Finished(usize),
     /// It failed and is gone.
     Failed(RunError),
 }
@@ -85,6 +86,13 @@ impl Lane {
     }
 
     fn work(&mut self) -> Result<(), RunError> {
+        // Before the first assignment a bounded reader would take itself for finished.
+        let Ok(first) = self.commands.recv() else {
+            return Ok(());
+        };
+        if let Next::Stop = self.obey(first)? {
+            return Ok(());
+        }
         loop {
             loop {
                 match self.commands.try_recv() {
@@ -105,7 +113,7 @@ impl Lane {
                 Poll::Batch(batch) => self.process(batch)?,
                 Poll::Idle => {}
                 Poll::Finished => {
-                    self.tell(Event::Finished);
+                    self.tell(Event::Finished(self.positions.len()));
                     let Ok(command) = self.commands.recv() else {
                         return Ok(());
                     };
