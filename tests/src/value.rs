@@ -172,7 +172,11 @@ fn parse_text(ty: &FlinkType, text: &str, rows: usize) -> Result<ArrayRef> {
         TypeKind::Float => Arc::new(Float32Array::from(vec![text.parse::<f32>()?; rows])),
         TypeKind::Double => Arc::new(Float64Array::from(vec![text.parse::<f64>()?; rows])),
         TypeKind::Decimal(precision, scale) => {
-            let array = Decimal128Array::from(vec![parse_decimal(text, *scale)?; rows]);
+            let unscaled = parse_decimal(text, *scale)?;
+            if unscaled.unsigned_abs() >= 10u128.pow(u32::from(*precision)) {
+                return Ok(new_null_array(&arrow_type(&ty.kind), rows));
+            }
+            let array = Decimal128Array::from(vec![unscaled; rows]);
             Arc::new(array.with_precision_and_scale(*precision, i8::try_from(*scale)?)?)
         }
         TypeKind::Date => Arc::new(Date32Array::from(vec![i32::try_from(parse_date(text)?)?; rows])),
@@ -200,10 +204,15 @@ fn parse_hex(text: &str) -> Result<Vec<u8>> {
         .collect()
 }
 
+/// Reads a number and rounds it half up to the scale, as Flink's `DecimalData` does.
 fn parse_decimal(text: &str, scale: u8) -> Result<i128> {
+    let scale = usize::from(scale);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let missing = usize::from(scale).checked_sub(fraction.len()).context("more digits than the scale")?;
-    Ok(format!("{whole}{fraction}{}", "0".repeat(missing)).parse()?)
+    let kept = &fraction[..fraction.len().min(scale)];
+    let unscaled: i128 = format!("{whole}{kept:0<scale$}").parse()?;
+    let rounds_up = fraction.as_bytes().get(scale).is_some_and(|digit| *digit >= b'5');
+    let away = if text.starts_with('-') { -1 } else { 1 };
+    Ok(unscaled + if rounds_up { away } else { 0 })
 }
 
 fn parse_date(text: &str) -> Result<i64> {
