@@ -31,10 +31,9 @@ mod url;
 
 use crate::FunctionDef;
 
-pub(crate) use kernel::{BatchKernel, Ints, Texts};
-pub(crate) use signature::{count_error, literal_text, nullable_if_any, types_error};
+pub(crate) use kernel::{BatchKernel, Ints};
+pub(crate) use signature::{count_error, literal_text, types_error};
 pub use split_index::split_index_many;
-pub(crate) use text_builder::TextBuilder;
 
 /// The functions of this group that Flink 1.17 has.
 pub(crate) static FUNCTIONS: &[&FunctionDef] = &[

@@ -17,8 +17,6 @@ pub(crate) enum Param {
     Int,
     /// An integer, widened to BIGINT.
     BigInt,
-    /// BOOLEAN.
-    Boolean,
     /// Anything that has a type.
     Any,
 }
@@ -33,7 +31,6 @@ impl Param {
             Self::TextOrBinary => same(ty.kind.is_character() || ty.kind.is_binary()),
             Self::Int => integer(ty, TypeKind::Int),
             Self::BigInt => integer(ty, TypeKind::BigInt),
-            Self::Boolean => same(ty.kind == TypeKind::Boolean),
             Self::Any => same(ty.kind != TypeKind::Null),
         }
     }
