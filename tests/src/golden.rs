@@ -133,17 +133,18 @@ pub fn over_columns(case: &ScalarCase, tz: &str) -> Result<Answer> {
         input.push(value::parse(&parse_type(ty)?, value, ROWS)?);
     }
     let table = format!("CREATE TABLE t ({}) WITH ('connector' = 'test');\n", columns.join(", "));
-    match case.kind.as_deref() {
-        Some("insert") => {
-            let sink = case.sink.as_deref().context("an insert has a sink")?;
-            let text = format!(
-                "{table}CREATE TABLE sink (f {sink}) WITH ('connector' = 'test');\nINSERT INTO sink SELECT {expr}\nFROM t;"
-            );
-            Ok(insert(&text, tz, &input))
-        }
-        Some("where") => Ok(select(&format!("{table}SELECT 1 AS one FROM t WHERE {expr}\n;"), tz, &input, true)),
-        _ => Ok(select(&format!("{table}SELECT {expr}\nFROM t;"), tz, &input, false)),
-    }
+    Ok(match case.kind.as_deref() {
+        Some("insert") => insert(&insert_text(&table, case, expr)?, tz, &input),
+        Some("where") => select(&format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"), tz, &input, true),
+        _ => select(&format!("{table}SELECT {expr}\nFROM t;"), tz, &input, false),
+    })
+}
+
+fn insert_text(table: &str, case: &ScalarCase, expr: &str) -> Result<String> {
+    let sink = case.sink.as_deref().context("an insert has a sink")?;
+    Ok(format!(
+        "{table}CREATE TABLE sink (f {sink}) WITH ('connector' = 'test');\nINSERT INTO sink SELECT {expr}\nFROM t;"
+    ))
 }
 
 /// Evaluates a case over literals.
@@ -152,15 +153,14 @@ pub fn over_columns(case: &ScalarCase, tz: &str) -> Result<Answer> {
 /// A case that this reader does not understand.
 pub fn over_literals(case: &ScalarCase, tz: &str) -> Result<Answer> {
     let expr = case.lit.as_deref().context("the case has no expression over literals")?;
+    if case.kind.is_none() {
+        return Ok(select(&format!("SELECT {expr}\n;"), tz, &[], false));
+    }
+    let table = "CREATE TABLE t (c0 INT) WITH ('connector' = 'test');\n";
+    let input = [value::parse(&TypeKind::Int.nullable(), &Value::from("1"), ROWS)?];
     Ok(match case.kind.as_deref() {
-        Some("where") => {
-            let text = format!(
-                "CREATE TABLE t (c0 INT) WITH ('connector' = 'test');\nSELECT 1 AS one FROM t WHERE {expr}\n;"
-            );
-            let column = value::parse(&TypeKind::Int.nullable(), &Value::from("1"), ROWS)?;
-            select(&text, tz, &[column], true)
-        }
-        _ => select(&format!("SELECT {expr}\n;"), tz, &[], false),
+        Some("insert") => insert(&insert_text(table, case, expr)?, tz, &input),
+        _ => select(&format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"), tz, &input, true),
     })
 }
 

@@ -74,21 +74,19 @@ pub(crate) fn fit(
     Some((relation, outputs))
 }
 
+/// # Flink
+/// `DynamicSinkUtils.validateSchemaAndApplyImplicitCast`: a cast wherever the types differ, which also cuts and pads
+/// texts; the length enforcer then looks at the values themselves, whatever their declared length.
 fn convert(value: &ExprRef, ty: &FlinkType, trims: bool, ctx: &BindContext) -> Result<ExprRef, String> {
-    let text = value.ty.kind.is_character() && ty.kind.is_character();
-    let bytes = value.ty.kind.is_binary() && ty.kind.is_binary();
-    if !text && !bytes {
-        return implicit_cast(value, ty, ctx).map_err(|error| error.to_string());
-    }
-    // Lengths are the enforcer's business: without it a longer text passes as it is.
-    let ty = ty.clone().with_nullable(value.ty.nullable);
+    let cast = implicit_cast(value, ty, ctx).map_err(|error| error.to_string())?;
     let Some(enforcer) = LengthEnforcer::of(&ty.kind).filter(|_| trims) else {
-        return Ok(Expr::new(ExprKind::Retype(Arc::clone(value)), ty, value.span));
+        return Ok(cast);
     };
+    let ty = cast.ty.clone();
+    let span = cast.span;
     let kernel: Arc<dyn Kernel> = Arc::new(enforcer);
-    let args = vec![Arc::clone(value)];
-    let call = Call { name: "trim or pad", kernel, args, volatility: Volatility::Deterministic };
-    Ok(Expr::new(ExprKind::Call(call), ty, value.span))
+    let call = Call { name: "trim or pad", kernel, args: vec![cast], volatility: Volatility::Deterministic };
+    Ok(Expr::new(ExprKind::Call(call), ty, span))
 }
 
 /// Returns, for each persisted column, the query's column that fills it; `None` = NULL.
