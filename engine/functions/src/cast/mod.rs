@@ -15,6 +15,7 @@ pub mod print;
 mod rules;
 pub(crate) mod temporal;
 mod text;
+mod type_of;
 pub(crate) mod zone;
 
 use std::sync::Arc;
@@ -25,8 +26,8 @@ use crate::{BindContext, CallError, FunctionDef, Kernel};
 use convert::{Converter, OnFailure};
 pub use rules::can_implicitly_cast;
 
-/// The functions of this group: none, as CAST has its own syntax.
-pub(crate) static FUNCTIONS: &[&FunctionDef] = &[];
+/// The functions of this group; CAST has its own syntax.
+pub(crate) static FUNCTIONS: &[&FunctionDef] = &[&type_of::TYPEOF];
 
 /// Who asks for a cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
