@@ -15,7 +15,6 @@ pub mod print;
 mod rules;
 pub(crate) mod temporal;
 mod text;
-mod type_of;
 pub(crate) mod zone;
 
 use std::sync::Arc;
@@ -26,8 +25,8 @@ use crate::{BindContext, CallError, FunctionDef, Kernel};
 use convert::{Converter, OnFailure};
 pub use rules::can_implicitly_cast;
 
-/// The functions of this group; CAST has its own syntax.
-pub(crate) static FUNCTIONS: &[&FunctionDef] = &[&type_of::TYPEOF];
+/// The functions of this group: none, as CAST has its own syntax.
+pub(crate) static FUNCTIONS: &[&FunctionDef] = &[];
 
 /// Who asks for a cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
