@@ -117,6 +117,9 @@ fn date(days: i64) -> String {
 }
 
 fn time(millis: i32) -> String {
+    if !(0..86_400_000).contains(&millis) {
+        return format!("{millis} ms out of range");
+    }
     let (seconds, fraction) = (millis.div_euclid(1000), millis.rem_euclid(1000));
     let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     if fraction == 0 { clock } else { format!("{clock}.{fraction:03}") }

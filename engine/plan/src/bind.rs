@@ -21,7 +21,7 @@ use millrace_sql::ast;
 use crate::expr::{Expr, ExprKind, ExprRef};
 
 pub(crate) use convert::implicit_cast;
-pub(crate) use merge::common_type;
+pub(crate) use merge::{common_type, least_restrictive};
 pub(crate) use scope::{Scope, ScopeColumn};
 
 /// Binds expressions against the columns of one input.

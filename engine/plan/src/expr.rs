@@ -41,7 +41,7 @@ pub enum ExprKind {
         /// The result without a TRUE condition.
         otherwise: ExprRef,
     },
-    /// The first value that is not NULL; nothing right of it is evaluated.
+    /// The first value that is not NULL; all are evaluated.
     Coalesce(Vec<ExprRef>),
     /// The same value under another type of the same physical form.
     Retype(ExprRef),

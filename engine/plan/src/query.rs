@@ -7,7 +7,7 @@ use millrace_connector::{ColumnKind, Diagnostic, FlinkType, Span};
 use millrace_functions::BindContext;
 use millrace_sql::ast;
 
-use crate::bind::{Binder, Scope, ScopeColumn, common_type, implicit_cast};
+use crate::bind::{Binder, Scope, ScopeColumn, least_restrictive, implicit_cast};
 use crate::catalog::{Catalog, Entry, Table, merge_options};
 use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::not_yet;
@@ -118,7 +118,7 @@ impl QueryBinder<'_> {
     fn union(&mut self, mut left: Relation, mut right: Relation) -> Option<Relation> {
         let errors = self.diagnostics.len();
         for (index, (a, b)) in left.columns.iter_mut().zip(&right.columns).enumerate() {
-            match common_type([&a.ty, &b.ty]) {
+            match least_restrictive([&a.ty, &b.ty]) {
                 Some(ty) => a.ty = ty,
                 None => self.diagnostics.push(
                     Diagnostic::error("MR0405", format!("column {} of UNION has no common type", index + 1), b.span)
@@ -169,7 +169,7 @@ impl QueryBinder<'_> {
         }
         let mut columns = Vec::with_capacity(width);
         for index in 0..width {
-            let Some(ty) = common_type(bound.iter().map(|row| &row[index].ty)) else {
+            let Some(ty) = least_restrictive(bound.iter().map(|row| &row[index].ty)) else {
                 self.diagnostics.push(Diagnostic::error(
                     "MR0405",
                     format!("values of column {} of VALUES have no common type", index + 1),

@@ -1,9 +1,10 @@
-//! CASE, IF, COALESCE, IFNULL, NULLIF: only what decides a row is evaluated.
+//! CASE, IF, COALESCE, IFNULL, NULLIF. CASE and IF evaluate only what decides a row; COALESCE and IFNULL are
+//! functions in Flink, called with all their arguments.
 
 use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind};
 use millrace_sql::ast;
 
-use super::{Binder, common_type, implicit_cast, null_literal};
+use super::{Binder, common_type, implicit_cast, least_restrictive, null_literal};
 use crate::expr::{Expr, ExprKind, ExprRef};
 
 impl Binder<'_> {
@@ -44,7 +45,7 @@ impl Binder<'_> {
                     .help("give one NULL a type, such as CAST(NULL AS STRING)"),
             );
         }
-        let Some(ty) = common_type(results().map(|result| &result.ty)) else {
+        let Some(ty) = least_restrictive(results().map(|result| &result.ty)) else {
             return self.mixed_types("the results of CASE", results(), span);
         };
         self.case(bound, otherwise, ty, span)
@@ -123,7 +124,7 @@ impl Binder<'_> {
                     .label("not BOOLEAN"),
             );
         }
-        let Some(ty) = common_type([&then.ty, &otherwise.ty]) else {
+        let Some(ty) = least_restrictive([&then.ty, &otherwise.ty]) else {
             return self.mixed_types("the results of IF", bound[1..].iter(), span);
         };
         let nullable = bound.iter().any(|arg| arg.ty.nullable);
@@ -132,7 +133,8 @@ impl Binder<'_> {
     }
 
     /// # Flink
-    /// `COMMON_ARG` typing; nullable only if every argument is.
+    /// `COMMON_ARG` typing; nullable only if every argument is. `RemoveUnreachableCoalesceArgumentsRule`: what stands
+    /// behind the first NOT NULL argument goes away; all others are evaluated, as the function is called with them.
     pub(super) fn bind_coalesce(&mut self, args: &[&ast::Expr], span: Span) -> Option<ExprRef> {
         if args.is_empty() {
             return self.argument_count("COALESCE", "at least 1 argument", 0, span);
@@ -155,6 +157,9 @@ impl Binder<'_> {
             match implicit_cast(arg, &ty, self.ctx) {
                 Ok(arg) => converted.push(arg),
                 Err(_) => return self.mixed_types("the arguments", args.iter(), span),
+            }
+            if !arg.ty.nullable {
+                break;
             }
         }
         Some(Expr::new(ExprKind::Coalesce(converted), ty, span))

@@ -1,9 +1,9 @@
 //! ROW, ARRAY, MAP and MULTISET constructors.
 
-use millrace_connector::{Diagnostic, Span};
+use millrace_connector::{Diagnostic, Span, TypeKind};
 use millrace_sql::ast;
 
-use super::Binder;
+use super::{Binder, least_restrictive, null_literal};
 use crate::expr::ExprRef;
 
 impl Binder<'_> {
@@ -20,6 +20,14 @@ impl Binder<'_> {
             );
         }
         let items: Vec<&ast::Expr> = items.iter().collect();
-        self.bind_call(name, &items, span)
+        let mut items = self.bind_all(&items)?;
+        if name != "MAP"
+            && let Some(ty) = least_restrictive(items.iter().map(|item| &item.ty))
+        {
+            for item in items.iter_mut().filter(|item| item.ty.kind == TypeKind::Null) {
+                *item = null_literal(&ty, item.span);
+            }
+        }
+        self.apply(name, items, span)
     }
 }

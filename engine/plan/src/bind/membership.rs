@@ -43,6 +43,17 @@ impl Binder<'_> {
                     .also(value.span, left.to_string()),
             );
         }
+        if let (TypeKind::Timestamp(p), TypeKind::Timestamp(q)) | (TypeKind::TimestampLtz(p), TypeKind::TimestampLtz(q)) =
+            (left, right)
+            && p != q
+        {
+            // Flink casts nothing here and then finds that it cannot compare.
+            return self.report(
+                Diagnostic::error("MR0405", format!("incomparable types: {left} and {right}"), item.span)
+                    .label(right.to_string())
+                    .also(value.span, left.to_string()),
+            );
+        }
         let same_name = std::mem::discriminant(left) == std::mem::discriminant(right);
         let char_for_varchar = matches!((left, right), (TypeKind::Varchar(_), TypeKind::Char(_)));
         if same_name || char_for_varchar {

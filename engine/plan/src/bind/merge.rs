@@ -1,13 +1,45 @@
 //! The one type that several types have in common: CASE, COALESCE, IF, UNION, VALUES.
 
-use millrace_connector::{FlinkType, TypeKind};
+use millrace_connector::{DECIMAL_PRECISION_MAX, FlinkType, TypeKind};
+use millrace_functions::cast::can_implicitly_cast;
 
-/// Returns the type that values of all `types` can be brought to, nullable if one of them is; `None` if there is none.
+/// Returns the type of CASE, IF, UNION and VALUES over `types`, nullable if one of them is; `None` if there is none.
 /// An untyped NULL fits everything; only NULLs have no common type.
 ///
 /// # Flink
-/// `LogicalTypeMerging.findCommonType` and `FlinkTypeFactory.leastRestrictive`, which agree for these types.
+/// `FlinkTypeFactory.leastRestrictive`: of two approximate numbers, and of two timestamps, the first decides.
+pub(crate) fn least_restrictive<'a>(types: impl IntoIterator<Item = &'a FlinkType>) -> Option<FlinkType> {
+    fold_types(types, |a, b| match (a, b) {
+        _ if a.is_approximate() && b.is_approximate() => Some(a.clone()),
+        (TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_), TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_))
+        | (TypeKind::Time(_), TypeKind::Time(_)) => Some(a.clone()),
+        _ => merge(a, b),
+    })
+}
+
+/// Returns the common type of the arguments of COALESCE and IFNULL over `types`, nullable if one of them is; `None` if
+/// there is none.
+///
+/// # Flink
+/// `LogicalTypeMerging.findCommonType`: where no rule merges two types, the one that the other can be implicitly cast
+/// to.
 pub(crate) fn common_type<'a>(types: impl IntoIterator<Item = &'a FlinkType>) -> Option<FlinkType> {
+    fold_types(types, |a, b| {
+        merge(a, b).or_else(|| {
+            let (from, to) = (a.clone().nullable(), b.clone().nullable());
+            if can_implicitly_cast(&from, &to) {
+                Some(b.clone())
+            } else {
+                can_implicitly_cast(&to, &from).then(|| a.clone())
+            }
+        })
+    })
+}
+
+fn fold_types<'a>(
+    types: impl IntoIterator<Item = &'a FlinkType>,
+    merge: impl Fn(&TypeKind, &TypeKind) -> Option<TypeKind>,
+) -> Option<FlinkType> {
     let mut nullable = false;
     let mut common: Option<TypeKind> = None;
     for ty in types {
@@ -66,9 +98,10 @@ fn merge_numeric(a: &TypeKind, b: &TypeKind) -> TypeKind {
         return if integer_rank(a) >= integer_rank(b) { a.clone() } else { b.clone() };
     }
     let ((p1, s1), (p2, s2)) = (decimal_form(a), decimal_form(b));
-    let scale = s1.max(s2);
-    let precision = (p1 - s1).max(p2 - s2) + scale;
-    T::Decimal(precision.min(38), scale.min(38))
+    // Digits before the point count more than those behind it.
+    let whole = (p1 - s1).max(p2 - s2).min(DECIMAL_PRECISION_MAX);
+    let scale = s1.max(s2).min(DECIMAL_PRECISION_MAX - whole);
+    T::Decimal(whole + scale, scale)
 }
 
 fn integer_rank(kind: &TypeKind) -> u8 {
@@ -103,6 +136,15 @@ mod tests {
         let texts = [TypeKind::Char(3).not_null(), TypeKind::Char(2).not_null()];
         assert_eq!(common_type(&texts), Some(TypeKind::Varchar(3).not_null()));
         assert_eq!(common_type([&int, &texts[0]]), None);
+        let wide = TypeKind::Decimal(38, 37).nullable();
+        let narrow = TypeKind::Decimal(12, 2).nullable();
+        assert_eq!(common_type([&narrow, &wide]), Some(TypeKind::Decimal(38, 28).nullable()));
+        let (float, double) = (TypeKind::Float.nullable(), TypeKind::Double.nullable());
+        assert_eq!(least_restrictive([&float, &double]), Some(float.clone()));
+        assert_eq!(common_type([&float, &double]), Some(double));
+        let (date, timestamp) = (TypeKind::Date.nullable(), TypeKind::Timestamp(3).nullable());
+        assert_eq!(common_type([&date, &timestamp]), Some(date.clone()));
+        assert_eq!(least_restrictive([&date, &timestamp]), None);
         assert_eq!(common_type([&TypeKind::Null.nullable(), &int]), Some(TypeKind::Int.nullable()));
     }
 }

@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float32Array, Float64Array};
+use arrow_schema::DataType;
 use millrace_connector::{Diagnostic, TypeKind};
 use millrace_functions::{Column, EvalContext, Volatility};
 
@@ -35,14 +39,7 @@ fn fold_new(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
         return Arc::clone(expr);
     }
     if is_constant(expr) {
-        // A constant that fails stays as it is and fails on the first row, as in Flink, but for a plain division.
-        return match evaluate(expr) {
-            Some(value) => literal(expr, value),
-            None => {
-                refuse_division_by_zero(expr, folding);
-                Arc::clone(expr)
-            }
-        };
+        return fold_constant(expr, folding);
     }
     let folded = expr.map_children(|child| fold(child, folding));
     simplify(&folded)
@@ -84,17 +81,80 @@ fn evaluate(expr: &ExprRef) -> Option<ArrayRef> {
     output.columns.into_iter().next()
 }
 
+fn fold_constant(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
+    let simple = simplify(expr);
+    if !Arc::ptr_eq(&simple, expr) {
+        return fold(&simple, folding);
+    }
+    refuse_division_by_zero(expr, folding);
+    refuse_unfit_float(expr, folding);
+    // A constant that fails stays as it is and fails on the first row, as in Flink.
+    match evaluate(expr) {
+        Some(value) => literal(expr, positive_zero(value)),
+        None => Arc::clone(expr),
+    }
+}
+
+/// # Flink
+/// Folded numbers pass through `BigDecimal`, which has no negative zero.
+fn positive_zero(value: ArrayRef) -> ArrayRef {
+    if let Some(doubles) = value.as_primitive_opt::<Float64Type>()
+        && doubles.is_valid(0)
+        && doubles.value(0) == 0.0
+    {
+        return Arc::new(Float64Array::from(vec![0.0]));
+    }
+    if let Some(floats) = value.as_primitive_opt::<Float32Type>()
+        && floats.is_valid(0)
+        && floats.value(0) == 0.0
+    {
+        return Arc::new(Float32Array::from(vec![0.0]));
+    }
+    value
+}
+
 /// # Flink
 /// A constant division by zero that is a whole argument or column by itself is found by the planner; inside a larger
 /// constant it is left to fail on the first row.
 fn refuse_division_by_zero(expr: &ExprRef, folding: &mut Folding) {
-    if let ExprKind::Call(call) = &expr.kind
-        && call.name == "/"
-    {
-        folding
-            .diagnostics
-            .push(Diagnostic::error("MR0409", "division by zero", expr.span).label("this is always an error"));
+    let ExprKind::Call(call) = &expr.kind else { return };
+    let zero = call.name == "/" && call.args.len() == 2 && evaluate(&call.args[1]).is_some_and(|divisor| is_zero(&divisor));
+    if zero && evaluate(&call.args[0]).is_some_and(|dividend| dividend.is_valid(0)) {
+        let error = Diagnostic::error("MR0409", "division by zero", expr.span).label("this is always an error");
+        folding.diagnostics.push(error);
     }
+}
+
+fn is_zero(value: &ArrayRef) -> bool {
+    if value.is_null(0) {
+        return false;
+    }
+    match value.data_type() {
+        DataType::Int8 => value.as_primitive::<Int8Type>().value(0) == 0,
+        DataType::Int16 => value.as_primitive::<Int16Type>().value(0) == 0,
+        DataType::Int32 => value.as_primitive::<Int32Type>().value(0) == 0,
+        DataType::Int64 => value.as_primitive::<Int64Type>().value(0) == 0,
+        DataType::Float32 => value.as_primitive::<Float32Type>().value(0) == 0.0,
+        DataType::Float64 => value.as_primitive::<Float64Type>().value(0) == 0.0,
+        DataType::Decimal128(..) => value.as_primitive::<Decimal128Type>().value(0) == 0,
+        _ => false,
+    }
+}
+
+/// # Flink
+/// The planner cannot hold a FLOAT constant that is no number.
+fn refuse_unfit_float(expr: &ExprRef, folding: &mut Folding) {
+    if expr.ty.kind == TypeKind::Float
+        && let Some(value) = evaluate(expr)
+        && let Some(floats) = value.as_primitive_opt::<Float32Type>()
+        && floats.is_valid(0)
+        && !floats.value(0).is_finite()
+    {
+        let error = Diagnostic::error("MR0407", "a FLOAT constant is infinite or NaN", expr.span);
+        folding.diagnostics.push(error.help("use DOUBLE"));
+        return;
+    }
+    expr.for_each_child(|child| refuse_unfit_float(child, folding));
 }
 
 /// Removes what a constant decides: `x OR TRUE`, `x AND FALSE`, a CASE with a constant condition.

@@ -58,8 +58,6 @@ pub(crate) enum StepOp {
     Branch { condition: Register, then: Box<Block>, otherwise: Box<Block> },
     /// `first` where it is not NULL, else `rest`.
     Coalesce { first: Register, rest: Register },
-    /// The same, `rest` evaluated only where `first` is NULL.
-    LazyCoalesce { first: Register, rest: Box<Block> },
 }
 
 /// The registers after a run.
@@ -153,16 +151,6 @@ impl StepOp {
             Self::Coalesce { first, rest } => {
                 let first = registers.get(*first);
                 Ok(Selection::of_mask(boolean::valid(first, rows)).choose(first, registers.get(*rest)))
-            }
-            Self::LazyCoalesce { first, rest } => {
-                let first = registers.get(*first);
-                let selection = Selection::of_mask(boolean::valid(first, rows));
-                if selection.is_all() {
-                    return Ok(first.clone());
-                }
-                let rest = rest.run_on(registers, &selection.inverse(), ctx)?;
-                let first = selection.filter_column(first);
-                Ok(selection.combine(&first, &rest))
             }
             Self::Import(_) | Self::Many { .. } => unreachable!("Block::run handles these itself"),
         }

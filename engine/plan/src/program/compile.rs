@@ -214,19 +214,14 @@ impl Compiler<'_> {
         self.frames[frame].push(op, 1)
     }
 
+    /// All parts are evaluated, as in Flink; what cannot fail and is not needed costs little.
     fn coalesce(&mut self, parts: &[NodeId], frame: usize) -> Register {
-        let first = self.register(parts[0], frame);
-        if parts.len() == 1 {
-            return first;
-        }
-        let op = if self.is_eager(&parts[1..], frame) {
-            let rest = self.coalesce(&parts[1..], frame);
-            StepOp::Coalesce { first, rest }
-        } else {
-            let rest = Box::new(self.nested(|compiler, inner| compiler.coalesce(&parts[1..], inner)));
-            StepOp::LazyCoalesce { first, rest }
+        let registers: Vec<Register> = parts.iter().map(|part| self.register(*part, frame)).collect();
+        let choose = |rest: Option<Register>, first: &Register| match rest {
+            None => Some(*first),
+            Some(rest) => Some(self.frames[frame].push(StepOp::Coalesce { first: *first, rest }, 1)),
         };
-        self.frames[frame].push(op, 1)
+        registers.iter().rev().fold(None, choose).expect("COALESCE has an argument")
     }
 
     fn nested(&mut self, build: impl FnOnce(&mut Self, usize) -> Register) -> Block {

@@ -33,10 +33,6 @@ impl Selection {
         Self::of_mask(!&self.mask)
     }
 
-    pub(crate) fn mask(&self) -> &BooleanBuffer {
-        &self.mask
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.count
     }
