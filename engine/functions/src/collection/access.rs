@@ -27,7 +27,10 @@ pub(crate) static ITEM: FunctionDef = FunctionDef {
     name: "ITEM",
     aliases: &[],
     category: Category::Collection,
-    signatures: &["array ARRAY<t> '[' index INT ']' → t", "map MAP<k, v> '[' key k ']' → v"],
+    signatures: &[
+        "array ARRAY<t> '[' index INT ']' → t",
+        "map MAP<k, v> '[' key k ']' → v",
+    ],
     doc: "Returns the array's element at `index`, counted from 1, or the map's value for `key`.\n\
           An index outside the array, a missing key and NULL give NULL; where the element's type is NOT NULL, \
           -1, FALSE or the empty text.\nA literal index below 1 is refused.",
@@ -60,7 +63,10 @@ pub(crate) static CARDINALITY: FunctionDef = FunctionDef {
     name: "CARDINALITY",
     aliases: &[],
     category: Category::Collection,
-    signatures: &["CARDINALITY(array ARRAY) → INT", "CARDINALITY(map MAP) → INT"],
+    signatures: &[
+        "CARDINALITY(array ARRAY) → INT",
+        "CARDINALITY(map MAP) → INT",
+    ],
     doc: "Returns the number of elements or entries.\nNULL gives NULL.",
     examples: &[("CARDINALITY(ARRAY[1, 2])", "2")],
     volatility: Volatility::Deterministic,
@@ -196,7 +202,9 @@ fn literal_integer(arg: &Arg) -> Option<i64> {
     if let Some(value) = value.as_primitive_opt::<Int32Type>() {
         return Some(value.value(0).into());
     }
-    value.as_primitive_opt::<Int64Type>().map(|value| value.value(0))
+    value
+        .as_primitive_opt::<Int64Type>()
+        .map(|value| value.value(0))
 }
 
 fn bind_map_item(args: &[Arg], key: &FlinkType, value: &FlinkType) -> Result<Bound, CallError> {
@@ -248,7 +256,9 @@ fn bind_field(args: &[Arg]) -> Result<Bound, CallError> {
     let data_type = arrow_type(&field.kind);
     Ok(Bound {
         arg_types: args.iter().map(|arg| arg.ty.clone()).collect(),
-        return_type: field.clone().with_nullable(field.nullable || args[0].ty.nullable),
+        return_type: field
+            .clone()
+            .with_nullable(field.nullable || args[0].ty.nullable),
         kernel: BatchKernel::infallible("GET_FIELD", move |args: &[Column], rows| {
             let Some(structs) = args[0].array().as_struct_opt() else {
                 return new_null_array(&data_type, rows);
@@ -275,7 +285,10 @@ fn bind_field(args: &[Arg]) -> Result<Bound, CallError> {
 fn bind_cardinality(args: &[Arg]) -> Result<Bound, CallError> {
     one("CARDINALITY", args)?;
     let ty = &args[0].ty;
-    if !matches!(ty.kind, TypeKind::Array(_) | TypeKind::Map(..) | TypeKind::Multiset(_)) {
+    if !matches!(
+        ty.kind,
+        TypeKind::Array(_) | TypeKind::Map(..) | TypeKind::Multiset(_)
+    ) {
         return Err(types_error("CARDINALITY", args));
     }
     Ok(Bound {
@@ -309,12 +322,19 @@ fn bind_element(args: &[Arg]) -> Result<Bound, CallError> {
         },
         kernel: BatchKernel::fallible("ELEMENT", move |args: &[Column], rows| {
             let lists = Lists::new(&args[0]);
-            let long = |row: &usize| lists.range(*row).is_some_and(|(start, end)| end - start > 1);
+            let long = |row: &usize| {
+                lists
+                    .range(*row)
+                    .is_some_and(|(start, end)| end - start > 1)
+            };
             if let Some(row) = (0..rows).find(long) {
                 return Err(RowError::new(row, "Array has more than one element."));
             }
             Ok(pick(lists.values(), &null, rows, |row| {
-                lists.range(row).filter(|(start, end)| start < end).map(|(start, _)| start)
+                lists
+                    .range(row)
+                    .filter(|(start, end)| start < end)
+                    .map(|(start, _)| start)
             }))
         }),
     })
@@ -332,7 +352,9 @@ fn bind_contains(args: &[Arg]) -> Result<Bound, CallError> {
     }
     Ok(Bound {
         arg_types: vec![args[0].ty.clone(), (**element).clone()],
-        return_type: TypeKind::Boolean.nullable().with_nullable(args[0].ty.nullable),
+        return_type: TypeKind::Boolean
+            .nullable()
+            .with_nullable(args[0].ty.nullable),
         kernel: BatchKernel::infallible("ARRAY_CONTAINS", |args: &[Column], rows| {
             let lists = Lists::new(&args[0]);
             let needles = &args[1];

@@ -7,9 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, Int32Array, ListArray, MapArray, StructArray,
-};
+use arrow_array::{Array, ArrayRef, Int32Array, ListArray, MapArray, StructArray};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 use millrace_connector::physical::arrow_type;
@@ -139,7 +137,11 @@ fn bind_array(args: &[Arg]) -> Result<Bound, CallError> {
             };
             let arrays: Vec<&dyn Array> = args.iter().map(|arg| arg.array().as_ref()).collect();
             let choices: Vec<(usize, usize)> = (0..rows)
-                .flat_map(|row| args.iter().enumerate().map(move |(i, arg)| (i, arg.index(row))))
+                .flat_map(|row| {
+                    args.iter()
+                        .enumerate()
+                        .map(move |(i, arg)| (i, arg.index(row)))
+                })
                 .collect();
             let offsets = OffsetBuffer::from_repeated_length(args.len(), rows);
             let values = choose(&arrays, &choices);
@@ -149,7 +151,7 @@ fn bind_array(args: &[Arg]) -> Result<Bound, CallError> {
 }
 
 fn bind_map(args: &[Arg]) -> Result<Bound, CallError> {
-    if args.is_empty() || args.len() % 2 != 0 {
+    if args.is_empty() || !args.len().is_multiple_of(2) {
         return Err(CallError::ArgumentCount {
             function: "MAP".to_owned(),
             expected: "an even number of arguments".to_owned(),

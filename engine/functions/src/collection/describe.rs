@@ -18,7 +18,10 @@ pub(crate) static TYPEOF: FunctionDef = FunctionDef {
     name: "TYPEOF",
     aliases: &[],
     category: Category::Conversion,
-    signatures: &["TYPEOF(value ANY) → STRING", "TYPEOF(value ANY, serializable BOOLEAN) → STRING"],
+    signatures: &[
+        "TYPEOF(value ANY) → STRING",
+        "TYPEOF(value ANY, serializable BOOLEAN) → STRING",
+    ],
     doc: "Returns the name of the value's type; with TRUE, in the long form that can be read back.",
     examples: &[("TYPEOF(1)", "INT NOT NULL")],
     volatility: Volatility::Deterministic,
@@ -49,7 +52,9 @@ pub(crate) static CURRENT_DATABASE: FunctionDef = FunctionDef {
 };
 
 fn texts(text: &str, rows: usize) -> ArrayRef {
-    Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(text, rows)))
+    Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(
+        text, rows,
+    )))
 }
 
 fn bind_typeof(args: &[Arg]) -> Result<Bound, CallError> {
@@ -88,9 +93,7 @@ fn summary(ty: &FlinkType) -> String {
         TypeKind::Row(fields) => {
             let fields: Vec<String> = fields
                 .iter()
-                .map(|field| {
-                    format!("`{}` {}", field.name.replace('`', "``"), summary(&field.ty))
-                })
+                .map(|field| format!("`{}` {}", field.name.replace('`', "``"), summary(&field.ty)))
                 .collect();
             format!("ROW<{}>", fields.join(", "))
         }
@@ -110,7 +113,13 @@ mod tests {
     #[test]
     fn summary_has_short_names_at_every_depth() {
         let text = FlinkType::string().with_nullable(false);
-        let ty = TypeKind::Map(Box::new(text), Box::new(TypeKind::TimestampLtz(3).nullable()));
-        assert_eq!(summary(&ty.not_null()), "MAP<STRING NOT NULL, TIMESTAMP_LTZ(3)> NOT NULL");
+        let ty = TypeKind::Map(
+            Box::new(text),
+            Box::new(TypeKind::TimestampLtz(3).nullable()),
+        );
+        assert_eq!(
+            summary(&ty.not_null()),
+            "MAP<STRING NOT NULL, TIMESTAMP_LTZ(3)> NOT NULL"
+        );
     }
 }

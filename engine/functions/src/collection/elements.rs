@@ -27,7 +27,9 @@ impl<'a> Lists<'a> {
     pub(crate) fn range(&self, row: usize) -> Option<(usize, usize)> {
         let array = self.array?;
         let row = if self.constant { 0 } else { row };
-        array.is_valid(row).then(|| range(array.value_offsets(), row))
+        array
+            .is_valid(row)
+            .then(|| range(array.value_offsets(), row))
     }
 
     /// Returns the elements of all rows.
@@ -56,7 +58,9 @@ impl<'a> Maps<'a> {
     pub(crate) fn range(&self, row: usize) -> Option<(usize, usize)> {
         let array = self.array?;
         let row = if self.constant { 0 } else { row };
-        array.is_valid(row).then(|| range(array.value_offsets(), row))
+        array
+            .is_valid(row)
+            .then(|| range(array.value_offsets(), row))
     }
 
     /// Returns the keys of all rows.

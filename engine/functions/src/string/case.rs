@@ -67,7 +67,7 @@ fn upper(args: &[Column], rows: usize) -> ArrayRef {
         args,
         rows,
         u8::is_ascii_lowercase,
-        u8::to_ascii_uppercase,
+        str::make_ascii_uppercase,
         str::to_uppercase,
     )
 }
@@ -77,7 +77,7 @@ fn lower(args: &[Column], rows: usize) -> ArrayRef {
         args,
         rows,
         u8::is_ascii_uppercase,
-        u8::to_ascii_lowercase,
+        str::make_ascii_lowercase,
         str::to_lowercase,
     )
 }
@@ -87,9 +87,9 @@ fn lower(args: &[Column], rows: usize) -> ArrayRef {
 fn map_case(
     args: &[Column],
     rows: usize,
-    changes: fn(&u8) -> bool,
-    map_ascii: fn(&u8) -> u8,
-    map_unicode: fn(&str) -> String,
+    changes: impl Fn(&u8) -> bool,
+    map_ascii: impl Fn(&mut str),
+    map_unicode: impl Fn(&str) -> String,
 ) -> ArrayRef {
     let texts = Texts::new(&args[0]);
     let mut out = TextBuilder::over(texts.array(), rows);
@@ -101,9 +101,13 @@ fn map_case(
         };
         if !text.is_ascii() {
             out.push(&map_unicode(text));
-        } else if text.bytes().any(|byte| changes(&byte)) {
+            continue;
+        }
+        // Without an early end, so that it runs over many bytes at a time.
+        if text.bytes().fold(false, |any, byte| any | changes(&byte)) {
             buffer.clear();
-            buffer.extend(text.bytes().map(|byte| char::from(map_ascii(&byte))));
+            buffer.push_str(text);
+            map_ascii(&mut buffer);
             out.push(&buffer);
         } else {
             out.push_view(view);

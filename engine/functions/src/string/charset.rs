@@ -29,8 +29,9 @@ impl Charset {
         Some(match name.to_ascii_uppercase().as_str() {
             "UTF-8" | "UTF8" | "UNICODE-1-1-UTF-8" => Self::Utf8,
             "UTF-16" | "UTF16" | "UTF_16" | "UNICODE" | "UNICODEBIG" => Self::Utf16,
-            "UTF-16BE" | "UTF_16BE" | "X-UTF-16BE" | "ISO-10646-UCS-2"
-            | "UNICODEBIGUNMARKED" => Self::Utf16Be,
+            "UTF-16BE" | "UTF_16BE" | "X-UTF-16BE" | "ISO-10646-UCS-2" | "UNICODEBIGUNMARKED" => {
+                Self::Utf16Be
+            }
             "UTF-16LE" | "UTF_16LE" | "X-UTF-16LE" | "UNICODELITTLEUNMARKED" => Self::Utf16Le,
             "US-ASCII" | "ASCII" | "ASCII7" | "ISO646-US" | "646" | "ISO_646.IRV:1991"
             | "ISO_646.IRV:1983" | "ANSI_X3.4-1968" | "ANSI_X3.4-1986" | "DEFAULT" | "CP367"
@@ -141,7 +142,13 @@ fn decode_gbk(bytes: &[u8]) -> String {
             Some(second @ (0x40..=0x7e | 0x80..=0xfe)) if (0x81..=0xfe).contains(first) => {
                 let pair = [*first, *second];
                 let (decoded, malformed) = encoding_rs::GBK.decode_without_bom_handling(&pair);
-                text.push(decoded.chars().next().filter(|_| !malformed).unwrap_or(REPLACEMENT));
+                text.push(
+                    decoded
+                        .chars()
+                        .next()
+                        .filter(|_| !malformed)
+                        .unwrap_or(REPLACEMENT),
+                );
                 true
             }
             _ => {

@@ -39,7 +39,13 @@ macro_rules! digest_function {
 }
 
 digest_function!(MD5, "MD5", Md5, 32, "0cc175b9c0f1b6a831c399e269772661");
-digest_function!(SHA1, "SHA1", Sha1, 40, "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8");
+digest_function!(
+    SHA1,
+    "SHA1",
+    Sha1,
+    40,
+    "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"
+);
 digest_function!(
     SHA224,
     "SHA224",
@@ -74,7 +80,10 @@ pub(crate) static SHA2: FunctionDef = FunctionDef {
     name: "SHA2",
     aliases: &[],
     category: Category::Hash,
-    signatures: &["SHA2(string STRING, bits INT) → VARCHAR(128)", "SHA2(binary BYTES, bits INT) → VARCHAR(128)"],
+    signatures: &[
+        "SHA2(string STRING, bits INT) → VARCHAR(128)",
+        "SHA2(binary BYTES, bits INT) → VARCHAR(128)",
+    ],
     doc: "Returns the SHA-2 digest of 224, 256, 384 or 512 bits in hexadecimal digits.\n\
           Another length fails the row.\nNULL gives NULL.",
     examples: &[(
@@ -148,7 +157,12 @@ fn sha2(args: &[Column], rows: usize) -> Result<ArrayRef, RowError> {
                 out.push_null();
                 continue;
             }
-            _ => return Err(RowError::new(row, format!("Unsupported algorithm: SHA-{bits}"))),
+            _ => {
+                return Err(RowError::new(
+                    row,
+                    format!("Unsupported algorithm: SHA-{bits}"),
+                ));
+            }
         };
         match values.get(row) {
             Some(bytes) => {

@@ -64,7 +64,10 @@ pub(crate) static TO_BASE64: FunctionDef = FunctionDef {
     name: "TO_BASE64",
     aliases: &[],
     category: Category::String,
-    signatures: &["TO_BASE64(string STRING) → STRING", "TO_BASE64(binary BYTES) → STRING"],
+    signatures: &[
+        "TO_BASE64(string STRING) → STRING",
+        "TO_BASE64(binary BYTES) → STRING",
+    ],
     doc: "Returns the text's UTF-8 bytes, or the bytes, in base 64 with padding.\nNULL gives NULL.",
     examples: &[("TO_BASE64('hello')", "aGVsbG8=")],
     volatility: Volatility::Deterministic,
@@ -189,7 +192,10 @@ fn from_base64(args: &[Column], rows: usize) -> Result<ArrayRef, RowError> {
         };
         buffer.clear();
         if bytes.contains(&b'=') && bytes.len() % 4 != 0 {
-            return Err(RowError::new(row, "Input byte array has wrong 4-byte ending unit"));
+            return Err(RowError::new(
+                row,
+                "Input byte array has wrong 4-byte ending unit",
+            ));
         }
         BASIC
             .decode_vec(bytes, &mut buffer)

@@ -64,9 +64,9 @@ fn hasher(kind: &TypeKind) -> Option<Hash> {
                 1237
             }
         },
-        TypeKind::Binary(_) | TypeKind::Varbinary(_) => |column, row| {
-            murmur3(column.array().as_binary_view().value(column.index(row)))
-        },
+        TypeKind::Binary(_) | TypeKind::Varbinary(_) => {
+            |column, row| murmur3(column.array().as_binary_view().value(column.index(row)))
+        }
         TypeKind::Decimal(..) => |column, row| {
             let array = column.array().as_primitive::<Decimal128Type>();
             let scale = i32::from(array.scale());
@@ -82,12 +82,20 @@ fn hasher(kind: &TypeKind) -> Option<Hash> {
         }
         TypeKind::Float => |column, row| {
             let value = get::<Float32Type>(column, row);
-            let bits = if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() };
+            let bits = if value.is_nan() {
+                0x7fc0_0000
+            } else {
+                value.to_bits()
+            };
             bits.cast_signed()
         },
         TypeKind::Double => |column, row| {
             let value = get::<Float64Type>(column, row);
-            let bits = if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() };
+            let bits = if value.is_nan() {
+                0x7ff8_0000_0000_0000
+            } else {
+                value.to_bits()
+            };
             long_hash(bits.cast_signed())
         },
         TypeKind::Date => get::<Date32Type>,
@@ -113,7 +121,9 @@ fn hasher(kind: &TypeKind) -> Option<Hash> {
 }
 
 fn get<T: arrow_array::types::ArrowPrimitiveType>(column: &Column, row: usize) -> T::Native {
-    Values::<T>::new(column).get(row).expect("the row is not NULL")
+    Values::<T>::new(column)
+        .get(row)
+        .expect("the row is not NULL")
 }
 
 /// Returns the low 32 bits.
@@ -159,8 +169,14 @@ fn murmur3(bytes: &[u8]) -> i32 {
 }
 
 fn mix(hash: u32, word: u32) -> u32 {
-    let word = word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
-    (hash ^ word).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64)
+    let word = word
+        .wrapping_mul(0xcc9e_2d51)
+        .rotate_left(15)
+        .wrapping_mul(0x1b87_3593);
+    (hash ^ word)
+        .rotate_left(13)
+        .wrapping_mul(5)
+        .wrapping_add(0xe654_6b64)
 }
 
 #[cfg(test)]

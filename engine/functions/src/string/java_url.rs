@@ -122,7 +122,10 @@ fn check_port(port: &str) -> Option<()> {
     if port.is_empty() {
         return Some(());
     }
-    port.parse::<i32>().ok().filter(|port| *port >= -1).map(|_| ())
+    port.parse::<i32>()
+        .ok()
+        .filter(|port| *port >= -1)
+        .map(|_| ())
 }
 
 fn mailto(protocol: String, rest: &str) -> Option<JavaUrl> {
@@ -193,7 +196,14 @@ mod tests {
 
     #[test]
     fn refuses_what_java_refuses() {
-        for spec in ["", "h.com/p", "jdbc:mysql://h/x", "http://h:x/", "http://[::1", "mailto: "] {
+        for spec in [
+            "",
+            "h.com/p",
+            "jdbc:mysql://h/x",
+            "http://h:x/",
+            "http://[::1",
+            "mailto: ",
+        ] {
             assert_eq!(JavaUrl::parse(spec), None, "{spec}");
         }
     }

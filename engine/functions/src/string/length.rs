@@ -38,7 +38,11 @@ pub(crate) static ASCII: FunctionDef = FunctionDef {
           NULL gives NULL.",
     examples: &[("ASCII('abc')", "97"), ("ASCII('')", "0")],
     volatility: Volatility::Deterministic,
-    bind: |args, _| bind_int("ASCII", args, |text| text.bytes().next().map_or(0, first_byte)),
+    bind: |args, _| {
+        bind_int("ASCII", args, |text| {
+            text.bytes().next().map_or(0, first_byte)
+        })
+    },
 };
 
 /// `CHR`.
@@ -60,11 +64,7 @@ pub(crate) static CHR: FunctionDef = FunctionDef {
     },
 };
 
-fn bind_int(
-    name: &'static str,
-    args: &[Arg],
-    value: fn(&str) -> i32,
-) -> Result<Bound, CallError> {
+fn bind_int(name: &'static str, args: &[Arg], value: fn(&str) -> i32) -> Result<Bound, CallError> {
     Ok(Bound {
         arg_types: check(name, args, &[Param::Text], 0)?,
         return_type: nullable_if_any(args, TypeKind::Int),

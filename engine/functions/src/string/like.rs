@@ -1,10 +1,9 @@
 //! LIKE and SIMILAR TO.
 //!
 //! # Flink
-//! `LikeCallGen`: a literal pattern without `_` (or with escaped ones only) is matched exactly; any other goes
-//! through the regular expression of [`super::sql_pattern`]. A wrong escape in a literal pattern fails before
-//! start, in a column it fails the row; a wrong SIMILAR TO pattern always fails the row. There is no default
-//! escape character.
+//! `LikeCallGen`: a literal pattern without `_` (or with escaped ones only) is matched exactly; any other as
+//! [`super::glob`] does. A wrong escape in a literal pattern fails before start, in a column it fails the row; a
+//! wrong SIMILAR TO pattern always fails the row. There is no default escape character.
 
 use std::sync::Arc;
 
@@ -12,11 +11,12 @@ use arrow_array::{ArrayRef, BooleanArray};
 use memchr::memmem::Finder;
 use millrace_connector::TypeKind;
 
+use super::glob::Glob;
 use super::java_regex::{JavaRegex, PatternError};
 use super::kernel::{BatchKernel, Texts};
 use super::pattern_arg::{PatternArg, at_row};
 use super::signature::{Param, check, literal_text, nullable_if_any};
-use super::sql_pattern::{escape_character, like_to_java, similar_to_java};
+use super::sql_pattern::{bad_escape, escape_character, similar_to_java};
 use crate::{Arg, Bound, CallError, Category, Column, FunctionDef, Kernel, RowError, Volatility};
 
 /// `LIKE`.
@@ -24,10 +24,15 @@ pub(crate) static LIKE: FunctionDef = FunctionDef {
     name: "LIKE",
     aliases: &[],
     category: Category::Comparison,
-    signatures: &["string STRING [ NOT ] LIKE pattern STRING [ ESCAPE character STRING ] → BOOLEAN"],
+    signatures: &[
+        "string STRING [ NOT ] LIKE pattern STRING [ ESCAPE character STRING ] → BOOLEAN",
+    ],
     doc: "Tells whether the whole text fits the pattern: `%` fits any text, `_` one character that ends no line.\n\
           The escape character makes the next `%`, `_` or itself plain; there is none by default.\nNULL gives NULL.",
-    examples: &[("'abc' LIKE 'a%'", "true"), ("'a%c' LIKE 'a!%c' ESCAPE '!'", "true")],
+    examples: &[
+        ("'abc' LIKE 'a%'", "true"),
+        ("'a%c' LIKE 'a!%c' ESCAPE '!'", "true"),
+    ],
     volatility: Volatility::Deterministic,
     bind: |args, _| bind_like(args),
 };
@@ -37,7 +42,9 @@ pub(crate) static SIMILAR_TO: FunctionDef = FunctionDef {
     name: "SIMILAR TO",
     aliases: &[],
     category: Category::Comparison,
-    signatures: &["string STRING [ NOT ] SIMILAR TO pattern STRING [ ESCAPE character STRING ] → BOOLEAN"],
+    signatures: &[
+        "string STRING [ NOT ] SIMILAR TO pattern STRING [ ESCAPE character STRING ] → BOOLEAN",
+    ],
     doc: "Tells whether the whole text fits the SQL regular expression.\n\
           A pattern that is not valid fails the row.\nNULL gives NULL.",
     examples: &[("'abc' SIMILAR TO '(abc|def)'", "true")],
@@ -47,7 +54,7 @@ pub(crate) static SIMILAR_TO: FunctionDef = FunctionDef {
         Ok(Bound {
             arg_types,
             return_type: nullable_if_any(args, TypeKind::Boolean),
-            kernel: by_regex("SIMILAR TO", args, similar_to_java)?,
+            kernel: similar(args)?,
         })
     },
 };
@@ -58,7 +65,7 @@ fn bind_like(args: &[Arg]) -> Result<Bound, CallError> {
     let kernel = match (literal_text(&args[1]), escape) {
         (Some(pattern), None) => literal_like(args, &pattern, None)?,
         (Some(pattern), Some(Some(escape))) => literal_like(args, &pattern, Some(&escape))?,
-        _ => by_regex("LIKE", args, like_to_java)?,
+        _ => BatchKernel::fallible("LIKE", like_rows),
     };
     Ok(Bound {
         arg_types,
@@ -80,13 +87,16 @@ fn literal_like(
     let character = escape.map(escape_character).transpose().map_err(wrong)?;
     if let Some(plain) = plain_pattern(pattern, character).map_err(wrong)? {
         let segments = Segments::new(&plain);
-        return Ok(BatchKernel::infallible("LIKE", move |args: &[Column], rows| {
-            let texts = Texts::new(&args[0]);
-            let values: BooleanArray = (0..rows)
-                .map(|row| texts.get(row).map(|text| segments.fit(text)))
-                .collect();
-            Arc::new(values) as ArrayRef
-        }));
+        return Ok(BatchKernel::infallible(
+            "LIKE",
+            move |args: &[Column], rows| {
+                let texts = Texts::new(&args[0]);
+                let values: BooleanArray = (0..rows)
+                    .map(|row| texts.get(row).map(|text| segments.fit(text)))
+                    .collect();
+                Arc::new(values) as ArrayRef
+            },
+        ));
     }
     // Flink's generated code doubles a backslash, and then takes it for two characters.
     if character == Some('\\') {
@@ -94,8 +104,51 @@ fn literal_like(
             r"Invalid escape character '\\'".to_owned(),
         )));
     }
-    like_to_java(pattern, character).map_err(wrong)?;
-    by_regex("LIKE", args, like_to_java)
+    let glob = Glob::read(pattern, character).map_err(wrong)?;
+    Ok(BatchKernel::infallible(
+        "LIKE",
+        move |args: &[Column], rows| {
+            let texts = Texts::new(&args[0]);
+            let values: BooleanArray = (0..rows)
+                .map(|row| texts.get(row).map(|text| glob.fit(text)))
+                .collect();
+            Arc::new(values) as ArrayRef
+        },
+    ))
+}
+
+/// Matches patterns, and perhaps escape characters, of columns. A pattern is read again where it changes.
+fn like_rows(args: &[Column], rows: usize) -> Result<ArrayRef, RowError> {
+    let texts = Texts::new(&args[0]);
+    let sources = Texts::new(&args[1]);
+    let escapes = args.get(2).map(Texts::new);
+    let mut known: Option<((&str, Option<&str>), Glob)> = None;
+    let values: BooleanArray = (0..rows)
+        .map(|row| {
+            let (Some(text), Some(source)) = (texts.get(row), sources.get(row)) else {
+                return Ok(None);
+            };
+            let escape = match &escapes {
+                None => None,
+                Some(escapes) => match escapes.get(row) {
+                    None => return Ok(None),
+                    escape => escape,
+                },
+            };
+            let wrong = |error: PatternError| RowError::new(row, error.to_string());
+            if let Some((key, glob)) = &known
+                && *key == (source, escape)
+            {
+                return Ok(Some(glob.fit(text)));
+            }
+            let character = escape.map(escape_character).transpose().map_err(wrong)?;
+            let glob = Glob::read(source, character).map_err(wrong)?;
+            let fits = glob.fit(text);
+            known = Some(((source, escape), glob));
+            Ok(Some(fits))
+        })
+        .collect::<Result<_, RowError>>()?;
+    Ok(Arc::new(values))
 }
 
 /// Returns the pattern without escapes, if none of its wildcards but `%` is left and no `%` is escaped.
@@ -108,9 +161,7 @@ fn plain_pattern(pattern: &str, escape: Option<char>) -> Result<Option<String>, 
                 Some((_, '%')) => return Ok(None),
                 Some((_, next)) if next == '_' || Some(next) == escape => plain.push(next),
                 _ => {
-                    return Err(PatternError::Invalid(format!(
-                        "Invalid escape sequence '{pattern}', {at}"
-                    )));
+                    return Err(bad_escape(pattern, at));
                 }
             }
         } else if character == '_' {
@@ -177,20 +228,15 @@ impl Segments {
     }
 }
 
-type ToJava = fn(&str, Option<char>) -> Result<String, PatternError>;
-
-/// Returns the kernel that matches by a Java pattern.
-fn by_regex(
-    name: &'static str,
-    args: &[Arg],
-    to_java: ToJava,
-) -> Result<Arc<dyn Kernel>, CallError> {
+/// Returns the kernel of SIMILAR TO.
+fn similar(args: &[Arg]) -> Result<Arc<dyn Kernel>, CallError> {
+    let name = "SIMILAR TO";
     let literal_escape = args.get(2).and_then(literal_text);
     let constant = match (literal_text(&args[1]), args.get(2), &literal_escape) {
-        (Some(pattern), None, _) => Some(to_java(&pattern, None)),
-        (Some(pattern), Some(_), Some(escape)) => {
-            Some(escape_character(escape).and_then(|escape| to_java(&pattern, Some(escape))))
-        }
+        (Some(pattern), None, _) => Some(similar_to_java(&pattern, None)),
+        (Some(pattern), Some(_), Some(escape)) => Some(
+            escape_character(escape).and_then(|escape| similar_to_java(&pattern, Some(escape))),
+        ),
         _ => None,
     };
     let patterns = match constant {
@@ -205,7 +251,7 @@ fn by_regex(
         )),
     };
     Ok(BatchKernel::fallible(name, move |args: &[Column], rows| {
-        match_rows(args, rows, &patterns, to_java)
+        similar_rows(args, rows, &patterns)
     }))
 }
 
@@ -218,12 +264,7 @@ fn fail_rows(args: &[Column], rows: usize, error: &PatternError) -> Result<Array
     }
 }
 
-fn match_rows(
-    args: &[Column],
-    rows: usize,
-    patterns: &PatternArg,
-    to_java: ToJava,
-) -> Result<ArrayRef, RowError> {
+fn similar_rows(args: &[Column], rows: usize, patterns: &PatternArg) -> Result<ArrayRef, RowError> {
     let texts = Texts::new(&args[0]);
     let sources = Texts::new(&args[1]);
     let escapes = args.get(2).map(Texts::new);
@@ -245,7 +286,7 @@ fn match_rows(
                 String::new()
             } else {
                 let escape = escape.map(escape_character).transpose().map_err(wrong)?;
-                to_java(source, escape).map_err(wrong)?
+                similar_to_java(source, escape).map_err(wrong)?
             };
             let pattern = patterns.get(&java, row)?;
             let matched = pattern.required(row)?.is_match(text);
@@ -273,7 +314,11 @@ mod tests {
             ("a%a", "a", false),
             ("a.c", "abc", false),
         ] {
-            assert_eq!(Segments::new(pattern).fit(text), expected, "{text} LIKE {pattern}");
+            assert_eq!(
+                Segments::new(pattern).fit(text),
+                expected,
+                "{text} LIKE {pattern}"
+            );
         }
     }
 }

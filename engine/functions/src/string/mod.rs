@@ -13,6 +13,7 @@ mod charset;
 mod concat;
 mod digest;
 mod encode;
+mod glob;
 mod hash_code;
 mod java_url;
 mod length;

@@ -51,7 +51,10 @@ pub(crate) static INSTR: FunctionDef = FunctionDef {
     doc: "Returns where `needle` occurs in the text for the `occurrence`-th time, counted in code points from 1; \
           0 if it does not.\nA negative start counts from the end and searches backwards.\n\
           An occurrence below 1 fails the row.\nNULL gives NULL.",
-    examples: &[("INSTR('abcb', 'b')", "2"), ("INSTR('abcb', 'b', -1, 1)", "4")],
+    examples: &[
+        ("INSTR('abcb', 'b')", "2"),
+        ("INSTR('abcb', 'b', -1, 1)", "4"),
+    ],
     volatility: Volatility::Deterministic,
     bind: |args, _| {
         let params = [Param::Text, Param::Text, Param::Int, Param::Int];

@@ -49,15 +49,16 @@ pub(crate) static IS_DECIMAL: FunctionDef = FunctionDef {
     signatures: &["IS_DECIMAL(string STRING) → BOOLEAN NOT NULL"],
     doc: "Tells whether the text can be read as a number.\n\
           A value of a numeric type gives TRUE.\nNULL gives FALSE.",
-    examples: &[("IS_DECIMAL('1.5')", "true"), ("IS_DECIMAL('0x1')", "false")],
+    examples: &[
+        ("IS_DECIMAL('1.5')", "true"),
+        ("IS_DECIMAL('0x1')", "false"),
+    ],
     volatility: Volatility::Deterministic,
     bind: |args, _| bind("IS_DECIMAL", args, is_decimal, |_| true),
 };
 
-static ALPHA: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\A[\p{L}--[\x{10000}-\x{10FFFF}]]+\z"));
-static DIGIT: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\A[\p{Nd}--[\x{10000}-\x{10FFFF}]]+\z"));
+static ALPHA: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[\p{L}--[\x{10000}-\x{10FFFF}]]+\z"));
+static DIGIT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[\p{Nd}--[\x{10000}-\x{10FFFF}]]+\z"));
 /// `Integer.parseInt` and `Long.parseLong` without their ranges: what is out of both is in `parseDouble`'s for
 /// ASCII digits.
 static WHOLE: LazyLock<Regex> =

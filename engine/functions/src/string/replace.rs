@@ -34,7 +34,9 @@ pub(crate) static OVERLAY: FunctionDef = FunctionDef {
     name: "OVERLAY",
     aliases: &[],
     category: Category::String,
-    signatures: &["OVERLAY(string STRING PLACING replacement STRING FROM start INT [ FOR length INT ]) → STRING"],
+    signatures: &[
+        "OVERLAY(string STRING PLACING replacement STRING FROM start INT [ FOR length INT ]) → STRING",
+    ],
     doc: "Returns the text with `length` characters from `start`, counted from 1, replaced.\n\
           Without a length, as many as the replacement has.\n\
           A start outside the text leaves it as it is; NULL gives NULL.",
@@ -51,7 +53,10 @@ pub(crate) static TRANSLATE: FunctionDef = FunctionDef {
     signatures: &["TRANSLATE(string STRING, from STRING, to STRING) → STRING"],
     doc: "Returns the text with each character of `from` replaced by the one at its place in `to`, or left out \
           where `to` is shorter.\nNULL gives NULL.\nFlink has it from 2.0 on.",
-    examples: &[("TRANSLATE('www.apache.org', 'wapcheorg', ' APCHEcom')", "   .APACHE.com")],
+    examples: &[(
+        "TRANSLATE('www.apache.org', 'wapcheorg', ' APCHEcom')",
+        "   .APACHE.com",
+    )],
     volatility: Volatility::Deterministic,
     bind: |args, _| bind_text("TRANSLATE", args, translate),
 };
@@ -96,7 +101,9 @@ fn replace(args: &[Column], rows: usize) -> ArrayRef {
         };
         match &constant_finder {
             Some(finder) => finder.find_iter(text.as_bytes()).for_each(&mut replace_at),
-            None => text.match_indices(search).for_each(|(at, _)| replace_at(at)),
+            None => text
+                .match_indices(search)
+                .for_each(|(at, _)| replace_at(at)),
         }
         if copied == 0 {
             out.push_view(view);
@@ -153,7 +160,10 @@ fn bind_overlay(args: &[Arg]) -> Result<Bound, CallError> {
     let params = [Param::Text, Param::Text, Param::BigInt, Param::BigInt];
     let arg_types = check("OVERLAY", args, &params, 1)?;
     Ok(Bound {
-        return_type: nullable_if_any(args, TypeKind::Varchar(length_sum(&arg_types[0], &arg_types[1]))),
+        return_type: nullable_if_any(
+            args,
+            TypeKind::Varchar(length_sum(&arg_types[0], &arg_types[1])),
+        ),
         arg_types,
         kernel: BatchKernel::infallible("OVERLAY", overlay),
     })
@@ -198,7 +208,9 @@ fn overlay(args: &[Column], rows: usize) -> ArrayRef {
 /// Returns the overlaid text, or `None` where it stays as it is.
 fn overlaid(text: &str, replacement: &str, start: i64, length: i64) -> Option<String> {
     let units: Vec<u16> = text.encode_utf16().collect();
-    let start = usize::try_from(start).ok().filter(|start| (1..=units.len()).contains(start))?;
+    let start = usize::try_from(start)
+        .ok()
+        .filter(|start| (1..=units.len()).contains(start))?;
     let behind = usize::try_from(length)
         .ok()
         .filter(|length| *length > 0)

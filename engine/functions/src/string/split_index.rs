@@ -8,9 +8,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::make_view;
 use arrow_array::{Array, ArrayRef, StringViewArray};
-use arrow_buffer::NullBufferBuilder;
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 use memchr::{memchr_iter, memmem};
 use millrace_connector::FlinkType;
 
@@ -42,14 +41,17 @@ pub(crate) static SPLIT_INDEX: FunctionDef = FunctionDef {
 fn bind(args: &[Arg]) -> Result<Bound, CallError> {
     let by_code = args.get(1).is_some_and(|arg| arg.ty.kind.is_integer());
     let separator = if by_code { Param::Int } else { Param::Text };
-    let arg_types = check("SPLIT_INDEX", args, &[Param::Text, separator, Param::Int], 0)?;
+    let arg_types = check(
+        "SPLIT_INDEX",
+        args,
+        &[Param::Text, separator, Param::Int],
+        0,
+    )?;
     let constant = literal_text(&args[1]).filter(|separator| !separator.is_empty());
     let kernel = match constant {
-        Some(separator) => {
-            BatchKernel::infallible("SPLIT_INDEX", move |args: &[Column], rows| {
-                by_constant(args, rows, &separator)
-            })
-        }
+        Some(separator) => BatchKernel::infallible("SPLIT_INDEX", move |args: &[Column], rows| {
+            by_constant(args, rows, &separator)
+        }),
         None if by_code => BatchKernel::infallible("SPLIT_INDEX", by_code_column),
         None => BatchKernel::infallible("SPLIT_INDEX", by_column),
     };
@@ -70,7 +72,9 @@ fn by_constant(args: &[Column], rows: usize, separator: &str) -> ArrayRef {
     }
     let finder = Separator::new(separator);
     let indexes = Ints::new(&args[2]);
-    pick(args, rows, |row, text| finder.field(text, indexes.get(row)?))
+    pick(args, rows, |row, text| {
+        finder.field(text, indexes.get(row)?)
+    })
 }
 
 fn by_column(args: &[Column], rows: usize) -> ArrayRef {
@@ -90,7 +94,9 @@ fn by_code_column(args: &[Column], rows: usize) -> ArrayRef {
     let codes = Ints::new(&args[1]);
     let indexes = Ints::new(&args[2]);
     pick(args, rows, |row, text| {
-        let code = u8::try_from(codes.get(row)?).ok().filter(|code| *code > 0)?;
+        let code = u8::try_from(codes.get(row)?)
+            .ok()
+            .filter(|code| *code > 0)?;
         let mut buffer = [0; 2];
         let separator = char::from(code).encode_utf8(&mut buffer);
         Separator::new(separator).field(text, indexes.get(row)?)
@@ -145,7 +151,6 @@ impl<'a> Separator<'a> {
 
     /// Appends where each separator begins, up to the first `count` of them.
     fn find_all(&self, bytes: &[u8], count: usize, found: &mut Vec<u32>) {
-        let narrow = |at: usize| u32::try_from(at).expect("a text has less than 4 GiB");
         match self {
             Self::Byte(byte) => find_byte(*byte, bytes, count, found),
             Self::Text(finder, _) => {
@@ -198,11 +203,16 @@ pub(crate) fn is_java_white_space(character: char) -> bool {
     }
 }
 
+/// How many rows are scanned before their fields are written: their bounds stay in the first cache.
+const CHUNK_ROWS: usize = 64;
+/// The bound of a field that a row lacks.
+const MISSING: u32 = u32::MAX;
+
 /// Cuts every text of `input` once and returns a column for each of `indexes`, as `SPLIT_INDEX(input, separator,
 /// index)` would give it.
 ///
-/// The columns share the input's buffers. A batch of rows with 39 short fields costs one scan of its bytes and
-/// one view for each wanted field.
+/// The columns share the input's buffers. A row costs one scan of its bytes, up to the last wanted field, and one
+/// view for each wanted field.
 ///
 /// # Panics
 /// If the separator is empty.
@@ -212,27 +222,22 @@ pub fn split_index_many(
     separator: &str,
     indexes: &[i32],
 ) -> Vec<ArrayRef> {
-    assert!(!separator.is_empty(), "an empty separator splits at white space");
+    assert!(
+        !separator.is_empty(),
+        "an empty separator splits at white space"
+    );
     let separator = Separator::new(separator);
     let rows = input.len();
-    let mut columns: Vec<FieldColumn> = indexes.iter().map(|_| FieldColumn::new(rows)).collect();
-    let last = indexes.iter().copied().max().unwrap_or(-1);
-    // The field with the number n ends at separator n, counted from 0.
-    let count = usize::try_from(last).map_or(0, |last| last + 1);
-    let mut found = Vec::with_capacity(count.min(1024));
-    for (row, view) in input.views().iter().enumerate() {
-        let text = if input.is_null(row) { "" } else { input.value(row) };
-        if text.is_empty() {
-            columns.iter_mut().for_each(FieldColumn::push_null);
-            continue;
-        }
-        found.clear();
-        separator.find_all(text.as_bytes(), count, &mut found);
-        for (column, index) in columns.iter_mut().zip(indexes) {
-            match field_at(&found, *index, separator.length(), text.len()) {
-                Some((start, end)) => column.push(*view, text.as_bytes(), start, end),
-                None => column.push_null(),
-            }
+    let mut columns: Vec<FieldColumn> = indexes
+        .iter()
+        .map(|index| FieldColumn::new(*index, rows))
+        .collect();
+    let mut chunk = Chunk::new(&separator, indexes);
+    for first in (0..rows).step_by(CHUNK_ROWS) {
+        let last = (first + CHUNK_ROWS).min(rows);
+        chunk.scan(input, first..last);
+        for column in &mut columns {
+            column.extend(input, first..last, &chunk);
         }
     }
     columns
@@ -241,13 +246,66 @@ pub fn split_index_many(
         .collect()
 }
 
-fn field_at(found: &[u32], index: i32, length: usize, end: usize) -> Option<(usize, usize)> {
-    let index = usize::try_from(index).ok()?;
-    let start = match index.checked_sub(1) {
-        None => 0,
-        Some(before) => *found.get(before)? as usize + length,
-    };
-    Some((start, found.get(index).map_or(end, |at| *at as usize)))
+/// Where the fields of a chunk's rows begin and end.
+struct Chunk<'a> {
+    separator: &'a Separator<'a>,
+    /// How many fields of a row are of interest.
+    fields: usize,
+    /// For each row, `stride` bounds: field n is between bound n and bound n + 1 less the separator.
+    bounds: Vec<u32>,
+    stride: usize,
+    found: Vec<u32>,
+}
+
+impl<'a> Chunk<'a> {
+    fn new(separator: &'a Separator<'a>, indexes: &[i32]) -> Self {
+        let last = indexes.iter().copied().max().unwrap_or(-1);
+        let wanted = usize::try_from(last).map_or(0, |last| last + 1);
+        Self {
+            separator,
+            fields: wanted,
+            bounds: Vec::new(),
+            stride: 1,
+            found: Vec::new(),
+        }
+    }
+
+    fn scan(&mut self, input: &StringViewArray, rows: std::ops::Range<usize>) {
+        // No text has more fields than bytes and one; an index far out must not cost memory.
+        let longest = rows
+            .clone()
+            .map(|row| input.views()[row] as u32 as usize + 1)
+            .max();
+        let stride = self.fields.min(longest.unwrap_or(0)) + 1;
+        self.stride = stride;
+        let step = narrow(self.separator.length());
+        self.bounds.clear();
+        for row in rows {
+            let next = self.bounds.len() + stride;
+            let text = if input.is_null(row) {
+                ""
+            } else {
+                input.value(row)
+            };
+            if !text.is_empty() {
+                self.found.clear();
+                let bytes = text.as_bytes();
+                self.separator.find_all(bytes, stride - 1, &mut self.found);
+                self.found.truncate(stride - 1);
+                self.bounds.push(0);
+                self.bounds.extend(self.found.iter().map(|at| at + step));
+                if self.bounds.len() < next {
+                    // The last field ends as if a separator stood behind it.
+                    self.bounds.push(narrow(bytes.len()) + step);
+                }
+            }
+            self.bounds.resize(next, MISSING);
+        }
+    }
+}
+
+fn narrow(length: usize) -> u32 {
+    u32::try_from(length).expect("a text has less than 4 GiB")
 }
 
 /// Appends where `byte` stands in `bytes`, up to the first `count` places or a few more.
@@ -281,39 +339,82 @@ fn find_byte(byte: u8, bytes: &[u8], count: usize, found: &mut Vec<u32>) {
 
 /// One result column of [`split_index_many`].
 struct FieldColumn {
+    index: Option<usize>,
     views: Vec<u128>,
-    nulls: NullBufferBuilder,
+    null_rows: Vec<usize>,
 }
 
 impl FieldColumn {
-    fn new(rows: usize) -> Self {
+    fn new(index: i32, rows: usize) -> Self {
         Self {
+            index: usize::try_from(index).ok(),
             views: Vec::with_capacity(rows),
-            nulls: NullBufferBuilder::new(rows),
+            null_rows: Vec::new(),
         }
     }
 
-    fn push_null(&mut self) {
-        self.views.push(0);
-        self.nulls.append_null();
+    fn extend(&mut self, input: &StringViewArray, rows: std::ops::Range<usize>, chunk: &Chunk<'_>) {
+        let views = &input.views()[rows.clone()];
+        let step = chunk.separator.length();
+        let all_bounds = chunk.bounds.chunks_exact(chunk.stride);
+        for ((row, view), bounds) in views.iter().enumerate().zip(all_bounds) {
+            let field = self
+                .index
+                .and_then(|index| bounds.get(index).zip(bounds.get(index + 1)))
+                .filter(|(_, end)| **end != MISSING);
+            match field {
+                Some((start, end)) => {
+                    let (start, end) = (*start as usize, *end as usize - step);
+                    self.views
+                        .push(field_view(input, rows.start + row, *view, start, end));
+                }
+                None => {
+                    self.null_rows.push(rows.start + row);
+                    self.views.push(0);
+                }
+            }
+        }
     }
 
-    fn push(&mut self, view: u128, text: &[u8], start: usize, end: usize) {
-        let field = if end - start <= 12 {
-            make_view(&text[start..end], 0, 0)
-        } else {
-            slice_view(view, text, start, end)
-        };
-        self.views.push(field);
-        self.nulls.append_non_null();
-    }
-
-    fn finish(mut self, input: &StringViewArray) -> ArrayRef {
+    fn finish(self, input: &StringViewArray) -> ArrayRef {
+        let nulls = (!self.null_rows.is_empty()).then(|| {
+            let mut valid = BooleanBufferBuilder::new(self.views.len());
+            valid.append_n(self.views.len(), true);
+            for row in &self.null_rows {
+                valid.set_bit(*row, false);
+            }
+            NullBuffer::new(valid.finish())
+        });
         let buffers = input.data_buffers().to_vec();
-        let array = StringViewArray::try_new(self.views.into(), buffers, self.nulls.finish())
+        let array = StringViewArray::try_new(self.views.into(), buffers, nulls)
             .expect("fields are cut from valid text at character boundaries");
         Arc::new(array)
     }
+}
+
+/// Returns the view of a field of the text behind `view`.
+///
+/// Sixteen bytes are read at once where the buffer has them, instead of a copy of as many as the field has.
+fn field_view(input: &StringViewArray, row: usize, view: u128, start: usize, end: usize) -> u128 {
+    let length = end - start;
+    let (buffer, offset) = ((view >> 64) as u32, (view >> 96) as u32);
+    let wide = (view as u32 as usize > 12)
+        .then(|| {
+            let from = offset as usize + start;
+            input.data_buffers()[buffer as usize].get(from..from + 16)
+        })
+        .flatten();
+    let Some(wide) = wide else {
+        return slice_view(view, input.value(row).as_bytes(), start, end);
+    };
+    let bytes = u128::from_le_bytes(wide.try_into().expect("sixteen bytes were asked for"));
+    if length <= 12 {
+        let kept = bytes & !(u128::MAX << (8 * length));
+        return (kept << 32) | length as u128;
+    }
+    let prefix = u128::from(bytes as u32) << 32;
+    let place = u128::from(buffer) << 64 | u128::from(offset + narrow(start)) << 96;
+    place | prefix | length as u128
 }
 
 #[cfg(test)]
@@ -354,7 +455,10 @@ mod tests {
     #[test]
     fn empty_text_has_no_fields() {
         assert_eq!(fields("", "|", &[0, 1]), [None, None]);
-        assert_eq!(fields("|", "|", &[0, 1]), [Some(String::new()), Some(String::new())]);
+        assert_eq!(
+            fields("|", "|", &[0, 1]),
+            [Some(String::new()), Some(String::new())]
+        );
     }
 
     #[test]

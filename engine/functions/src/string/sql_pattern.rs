@@ -1,8 +1,7 @@
-//! Turns the patterns of LIKE and SIMILAR TO into Java regular expressions.
+//! Turns the patterns of SIMILAR TO into Java regular expressions.
 //!
 //! # Flink
-//! `SqlLikeUtils` of 1.17, faults included: `_` does not match a line terminator, and a `.` in a pattern is not
-//! escaped, so that it matches any character but a line terminator.
+//! `SqlLikeUtils` of 1.17: `_` does not match a line terminator, `.` and `^` mean what they mean in Java.
 
 use super::java_regex::PatternError;
 
@@ -28,7 +27,8 @@ const CLASSES: &[(&str, &str)] = &[
     ("[:alnum:]", r"\p{Alnum}"),
 ];
 
-fn bad_escape(pattern: &str, at: usize) -> PatternError {
+/// Returns the error for an escape character before something that needs none.
+pub(crate) fn bad_escape(pattern: &str, at: usize) -> PatternError {
     PatternError::Invalid(format!("Invalid escape sequence '{pattern}', {at}"))
 }
 
@@ -50,35 +50,6 @@ pub(crate) fn escape_character(escape: &str) -> Result<char, PatternError> {
             "Invalid escape character '{escape}'"
         ))),
     }
-}
-
-/// Returns the Java pattern of a LIKE pattern.
-///
-/// # Errors
-/// The escape character stands before something that needs none.
-pub(crate) fn like_to_java(pattern: &str, escape: Option<char>) -> Result<String, PatternError> {
-    let mut java = String::with_capacity(pattern.len() * 2);
-    let mut rest = pattern.char_indices();
-    while let Some((at, character)) = rest.next() {
-        if JAVA_SPECIALS.contains(character) {
-            java.push('\\');
-        }
-        if Some(character) == escape {
-            match rest.next() {
-                Some((_, next)) if matches!(next, '_' | '%') || Some(next) == escape => {
-                    java.push(next);
-                }
-                _ => return Err(bad_escape(pattern, at)),
-            }
-            continue;
-        }
-        match character {
-            '_' => java.push('.'),
-            '%' => java.push_str("(?s:.*)"),
-            _ => java.push(character),
-        }
-    }
-    Ok(java)
 }
 
 /// Returns the Java pattern of a SIMILAR TO pattern.
@@ -155,7 +126,9 @@ fn push_enumeration(
             java.push(character);
             at = behind;
         } else if pattern[at..].starts_with("[:") {
-            let class = CLASSES.iter().find(|(name, _)| pattern[at..].starts_with(name));
+            let class = CLASSES
+                .iter()
+                .find(|(name, _)| pattern[at..].starts_with(name));
             let (name, class) = class.ok_or_else(|| bad_pattern(pattern, at))?;
             java.push_str(class);
             at += name.len();

@@ -92,7 +92,13 @@ fn str_to_map(
             values.push_option(value);
         }
     }
-    Ok(map_array(map_type, keys.finish(), values.finish(), lengths, nulls))
+    Ok(map_array(
+        map_type,
+        keys.finish(),
+        values.finish(),
+        lengths,
+        nulls,
+    ))
 }
 
 /// Builds a map column of the entries of each row.
@@ -112,7 +118,13 @@ fn map_array(
     let structs = StructArray::new(fields.clone(), vec![keys, values], None);
     let entries: Arc<Field> = Arc::clone(entries);
     let offsets = OffsetBuffer::from_lengths(lengths);
-    Arc::new(MapArray::new(entries, offsets, structs, nulls.finish(), *sorted))
+    Arc::new(MapArray::new(
+        entries,
+        offsets,
+        structs,
+        nulls.finish(),
+        *sorted,
+    ))
 }
 
 type Entry<'a> = (&'a str, Option<&'a str>);

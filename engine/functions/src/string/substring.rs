@@ -127,7 +127,10 @@ fn slices(
 fn substring_range(text: &str, start: i32, length: i32) -> Option<(usize, usize)> {
     let length = usize::try_from(length).ok()?;
     let from = if start >= 0 {
-        offset_of(text, usize::try_from(start).expect("checked").saturating_sub(1))
+        offset_of(
+            text,
+            usize::try_from(start).expect("checked").saturating_sub(1),
+        )
     } else {
         let back = usize::try_from(start.unsigned_abs()).expect("32 bits fit");
         match offset_from_end(text, back) {
@@ -159,5 +162,8 @@ fn offset_from_end(text: &str, count: usize) -> Option<usize> {
     if count > text.len() {
         return None;
     }
-    text.char_indices().rev().nth(count - 1).map(|(offset, _)| offset)
+    text.char_indices()
+        .rev()
+        .nth(count - 1)
+        .map(|(offset, _)| offset)
 }

@@ -16,10 +16,15 @@ pub(crate) static TRIM: FunctionDef = FunctionDef {
     name: "TRIM",
     aliases: &[],
     category: Category::String,
-    signatures: &["TRIM([ BOTH | LEADING | TRAILING ] [ characters STRING ] FROM string STRING) → STRING"],
+    signatures: &[
+        "TRIM([ BOTH | LEADING | TRAILING ] [ characters STRING ] FROM string STRING) → STRING",
+    ],
     doc: "Returns the text without the given characters at its ends; without blanks, if none are given.\n\
           NULL gives NULL.",
-    examples: &[("TRIM(BOTH 'x' FROM 'xxabcx')", "abc"), ("TRIM(' a ')", "a")],
+    examples: &[
+        ("TRIM(BOTH 'x' FROM 'xxabcx')", "abc"),
+        ("TRIM(' a ')", "a"),
+    ],
     volatility: Volatility::Deterministic,
     bind: |args, _| bind_trim(args),
 };

@@ -48,7 +48,11 @@ pub(crate) static URL_ENCODE: FunctionDef = FunctionDef {
           Flink has it from 1.20 on.",
     examples: &[("URL_ENCODE('a b&c')", "a+b%26c")],
     volatility: Volatility::Deterministic,
-    bind: |args, _| bind("URL_ENCODE", args, |text| Some(Cow::Owned(url_encoded(text)))),
+    bind: |args, _| {
+        bind("URL_ENCODE", args, |text| {
+            Some(Cow::Owned(url_encoded(text)))
+        })
+    },
 };
 
 /// `URL_DECODE`.
@@ -89,10 +93,13 @@ fn parse_url(args: &[Column], rows: usize) -> ArrayRef {
     let keys = args.get(2).map(Texts::new);
     let mut out = TextBuilder::new(rows);
     for row in 0..rows {
-        let value = urls.get(row).zip(parts.get(row)).and_then(|(url, part)| match &keys {
-            Some(keys) => query_value(url, part, keys.get(row)?),
-            None => url_part(url, part),
-        });
+        let value = urls
+            .get(row)
+            .zip(parts.get(row))
+            .and_then(|(url, part)| match &keys {
+                Some(keys) => query_value(url, part, keys.get(row)?),
+                None => url_part(url, part),
+            });
         out.push_option(value.as_deref());
     }
     out.finish()

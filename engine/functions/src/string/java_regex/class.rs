@@ -191,7 +191,11 @@ impl Reader {
     /// `\xhh` or `\x{h…h}`.
     fn hexadecimal(&mut self) -> Result<u32, PatternError> {
         let error = || invalid("Illegal hexadecimal escape sequence");
-        if self.tokens.get(self.at).is_some_and(|token| token.character == '{') {
+        if self
+            .tokens
+            .get(self.at)
+            .is_some_and(|token| token.character == '{')
+        {
             self.at += 1;
             let mut value = self.digit(16).ok_or_else(error)?;
             while let Some(digit) = self.digit(16) {
@@ -218,7 +222,9 @@ impl Reader {
         }
         let mark = self.at;
         let follows = |at: usize, wanted: char| {
-            self.tokens.get(at).is_some_and(|token| token.character == wanted)
+            self.tokens
+                .get(at)
+                .is_some_and(|token| token.character == wanted)
         };
         if follows(mark, '\\') && follows(mark + 1, 'u') {
             self.at += 2;

@@ -136,7 +136,10 @@ impl Reader {
                 '#' => {
                     let rest = &self.tokens[self.at..];
                     let ends = |token: &Token| {
-                        matches!(token.character, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+                        matches!(
+                            token.character,
+                            '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'
+                        )
                     };
                     self.at += rest.iter().position(ends).unwrap_or(rest.len());
                 }
@@ -301,11 +304,16 @@ impl Reader {
 
     /// Reads `m`, `m,` or `m,n` and stops at the closing brace.
     fn counts(&mut self) -> Result<(u32, Option<u32>), PatternError> {
-        let least = self.number()?.ok_or_else(|| invalid("Illegal repetition"))?;
+        let least = self
+            .number()?
+            .ok_or_else(|| invalid("Illegal repetition"))?;
         let most = if self.accept(',') {
             match self.peek_special() {
                 Some('}') => None,
-                _ => Some(self.number()?.ok_or_else(|| invalid("Unclosed counted closure"))?),
+                _ => Some(
+                    self.number()?
+                        .ok_or_else(|| invalid("Unclosed counted closure"))?,
+                ),
             }
         } else {
             Some(least)
@@ -343,13 +351,18 @@ impl Reader {
     fn group(&mut self) -> Result<Option<Node>, PatternError> {
         self.enter()?;
         let flags = self.flags;
-        let result = if self.tokens.get(self.at).is_some_and(|t| t.character == '?' && !t.quoted) {
+        let result = if self
+            .tokens
+            .get(self.at)
+            .is_some_and(|t| t.character == '?' && !t.quoted)
+        {
             self.at += 1;
             self.special_group()
         } else {
             self.groups += 1;
             let number = self.groups;
-            self.closed().map(|node| Some(Node::Capture(number, Box::new(node))))
+            self.closed()
+                .map(|node| Some(Node::Capture(number, Box::new(node))))
         };
         self.leave();
         if let Ok(Some(_)) = &result {
@@ -371,7 +384,9 @@ impl Reader {
         let look = |reader: &mut Self, behind, negative| {
             let node = reader.closed()?;
             if behind && node.length_max().is_none() {
-                return Err(invalid("Look-behind group does not have an obvious maximum length"));
+                return Err(invalid(
+                    "Look-behind group does not have an obvious maximum length",
+                ));
             }
             Ok(Some(Node::Look {
                 behind,
@@ -481,10 +496,13 @@ impl Reader {
 
     fn named_backreference(&mut self) -> Result<Node, PatternError> {
         if self.take() != Some('<') {
-            return Err(invalid("\\k is not followed by '<' for named capturing group"));
+            return Err(invalid(
+                "\\k is not followed by '<' for named capturing group",
+            ));
         }
         let first = self.take().filter(char::is_ascii_alphabetic);
-        let first = first.ok_or_else(|| invalid("capturing group name does not start with a letter"))?;
+        let first =
+            first.ok_or_else(|| invalid("capturing group name does not start with a letter"))?;
         let name = self.name(first)?;
         let number = self.names.get(&name).copied().ok_or_else(|| {
             PatternError::Invalid(format!("named capturing group <{name}> does not exist"))

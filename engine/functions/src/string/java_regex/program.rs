@@ -66,7 +66,11 @@ impl JavaRegex {
             exact: OnceLock::new(),
         };
         // Whatever may be needed later is built now, so that no row fails for the pattern's sake.
-        if regex.linear.as_ref().is_none_or(|(_, guard)| *guard != Guard::None) {
+        if regex
+            .linear
+            .as_ref()
+            .is_none_or(|(_, guard)| *guard != Guard::None)
+        {
             regex.exact()?;
         }
         Ok(regex)
@@ -96,7 +100,8 @@ impl JavaRegex {
     }
 
     fn exact_built(&self) -> &fancy_regex::Regex {
-        self.exact().expect("compile builds it when it can be needed")
+        self.exact()
+            .expect("compile builds it when it can be needed")
     }
 
     /// Tells whether the pattern is found in `text`.

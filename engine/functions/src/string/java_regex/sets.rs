@@ -269,7 +269,11 @@ fn block(value: &str, name: &str) -> Result<ClassUnicode, PatternError> {
         "hangulsyllables" => range(0xac00, 0xd7af),
         "cjkcompatibilityideographs" => range(0xf900, 0xfaff),
         "halfwidthandfullwidthforms" => range(0xff00, 0xffef),
-        _ => return Err(PatternError::Unsupported(format!("the block \\p{{{name}}}"))),
+        _ => {
+            return Err(PatternError::Unsupported(format!(
+                "the block \\p{{{name}}}"
+            )));
+        }
     })
 }
 

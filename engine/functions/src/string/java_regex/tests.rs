@@ -51,14 +51,24 @@ fn finds_what_java_finds() {
         ("\\bb", "A-b", Some("b")),
         ("a|b|", "b", Some("b")),
     ] {
-        assert_eq!(group(pattern, text, 0).as_deref(), expected, "{pattern} in {text:?}");
+        assert_eq!(
+            group(pattern, text, 0).as_deref(),
+            expected,
+            "{pattern} in {text:?}"
+        );
     }
 }
 
 #[test]
 fn counts_groups_as_java_does() {
-    assert_eq!(group("foo(.*?)(bar)", "foothebar", 2).as_deref(), Some("bar"));
-    assert_eq!(group("(?:x)(?<key>\\w+)=(?<val>\\w+)", "xk=v", 2).as_deref(), Some("v"));
+    assert_eq!(
+        group("foo(.*?)(bar)", "foothebar", 2).as_deref(),
+        Some("bar")
+    );
+    assert_eq!(
+        group("(?:x)(?<key>\\w+)=(?<val>\\w+)", "xk=v", 2).as_deref(),
+        Some("v")
+    );
     assert_eq!(group("(a)|(z)", "abc", 2), None);
     assert_eq!(group("(ab)\\1", "abab", 1).as_deref(), Some("ab"));
     assert_eq!(group("(?<n>a)\\k<n>", "aa", 1).as_deref(), Some("a"));
@@ -67,8 +77,26 @@ fn counts_groups_as_java_does() {
 #[test]
 fn refuses_what_java_refuses() {
     for pattern in [
-        "[", "(", ")", "a{2", "(?<n>", "\\", "*a", "a**", "{a}", "a{2,1}", "[b-a]", "\\y", "\\p{Nope}",
-        "(?<=a*)b", "(?<n>a)(?<n>b)", "\\k<x>", "(?z)a", "[a&&]x[", "\\xg0", "\\u12",
+        "[",
+        "(",
+        ")",
+        "a{2",
+        "(?<n>",
+        "\\",
+        "*a",
+        "a**",
+        "{a}",
+        "a{2,1}",
+        "[b-a]",
+        "\\y",
+        "\\p{Nope}",
+        "(?<=a*)b",
+        "(?<n>a)(?<n>b)",
+        "\\k<x>",
+        "(?z)a",
+        "[a&&]x[",
+        "\\xg0",
+        "\\u12",
     ] {
         assert!(
             matches!(JavaRegex::find_in(pattern), Err(PatternError::Invalid(_))),
@@ -81,7 +109,10 @@ fn refuses_what_java_refuses() {
 fn tells_what_it_lacks() {
     for pattern in ["\\X", "(?i)(a)\\1", "\\N{DIGIT ONE}"] {
         assert!(
-            matches!(JavaRegex::find_in(pattern), Err(PatternError::Unsupported(_))),
+            matches!(
+                JavaRegex::find_in(pattern),
+                Err(PatternError::Unsupported(_))
+            ),
             "{pattern}"
         );
     }
