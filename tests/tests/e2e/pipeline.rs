@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -107,7 +108,7 @@ SELECT id, UPPER(`name`), amount * 2, src_topic, src_partition, src_offset FROM 
 
 /// An SQL file with its settings, checkpoints and logs in a folder of its own.
 pub(crate) struct Pipeline {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     settings: BTreeMap<String, String>,
     starts: AtomicU32,
 }
@@ -115,7 +116,7 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// Returns a pipeline of that text, checkpointing each second into its folder.
     pub(crate) fn new(name: &str, sql: &str) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        let folder = Arc::new(tempfile::tempdir()?);
         std::fs::write(folder.path().join("pipeline.sql"), sql)?;
         let checkpoints = format!("file://{}/checkpoints", folder.path().display());
         let pipeline = Self {
@@ -175,7 +176,12 @@ impl Pipeline {
             .stderr(File::options().append(true).open(&log)?)
             .spawn()
             .context("the binary could not be started")?;
-        Ok(Running { child, log, port })
+        Ok(Running {
+            child,
+            log,
+            port,
+            _folder: Arc::clone(&self.folder),
+        })
     }
 }
 
@@ -208,6 +214,8 @@ pub(crate) struct Running {
     child: Child,
     log: PathBuf,
     port: u16,
+    /// Keeps the pipeline's files as long as the process.
+    _folder: Arc<TempDir>,
 }
 
 impl Running {
