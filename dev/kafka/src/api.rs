@@ -41,7 +41,9 @@ const SPOKEN: [(ApiKey, i16, i16); 28] = [
 
 /// Reports whether a request can be decoded and answered.
 pub(crate) fn speaks(key: ApiKey, version: i16) -> bool {
-    SPOKEN.iter().any(|(known, low, high)| *known == key && (*low..=*high).contains(&version))
+    SPOKEN
+        .iter()
+        .any(|(known, low, high)| *known == key && (*low..=*high).contains(&version))
 }
 
 /// Answers `ApiVersions`; the error tells a client that its own version of it was too new.
@@ -53,7 +55,9 @@ pub(crate) fn versions(error: Option<ResponseError>) -> ApiVersionsResponse {
         let version = ApiVersion::default().with_api_key(*key as i16);
         version.with_min_version(low).with_max_version(*high)
     });
-    ApiVersionsResponse::default().with_error_code(code(error)).with_api_keys(keys.collect())
+    ApiVersionsResponse::default()
+        .with_error_code(code(error))
+        .with_api_keys(keys.collect())
 }
 
 /// Returns an error's number on the wire, 0 for none.

@@ -119,7 +119,10 @@ fn check(bytes: Bytes) -> Result<Batch, ResponseError> {
 ///
 /// The checksum covers neither field, so it stays valid. The copy lets go of the request's memory.
 pub(crate) fn place(bytes: &[u8], base_offset: i64) -> Bytes {
-    assert!(bytes.len() >= HEADER_BYTES, "only checked batches are placed");
+    assert!(
+        bytes.len() >= HEADER_BYTES,
+        "only checked batches are placed"
+    );
     let mut placed = BytesMut::from(bytes);
     placed[0..8].copy_from_slice(&base_offset.to_be_bytes());
     placed[12..16].copy_from_slice(&LEADER_EPOCH.to_be_bytes());
@@ -207,7 +210,10 @@ pub(crate) mod tests {
             })
             .collect();
         let mut buffer = BytesMut::new();
-        let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+        let options = RecordEncodeOptions {
+            version: 2,
+            compression: Compression::None,
+        };
         RecordBatchEncoder::encode(&mut buffer, records.iter(), &options).unwrap();
         buffer.freeze()
     }
@@ -233,11 +239,26 @@ pub(crate) mod tests {
         let mut altered = BytesMut::from(&good[..]);
         *altered.last_mut().unwrap() ^= 1;
         let refused = |bytes: Bytes, max| split(bytes, max).map(|_| ()).unwrap_err();
-        assert_eq!(refused(altered.freeze(), 1 << 20), ResponseError::CorruptMessage);
-        assert_eq!(refused(good.slice(..good.len() - 1), 1 << 20), ResponseError::CorruptMessage);
-        assert_eq!(refused(good.slice(..20), 1 << 20), ResponseError::CorruptMessage);
-        assert_eq!(refused(good.clone(), good.len() - 1), ResponseError::MessageTooLarge);
-        assert_eq!(refused(marker(0, 1, 0, true, 5), 1 << 20), ResponseError::InvalidRecord);
+        assert_eq!(
+            refused(altered.freeze(), 1 << 20),
+            ResponseError::CorruptMessage
+        );
+        assert_eq!(
+            refused(good.slice(..good.len() - 1), 1 << 20),
+            ResponseError::CorruptMessage
+        );
+        assert_eq!(
+            refused(good.slice(..20), 1 << 20),
+            ResponseError::CorruptMessage
+        );
+        assert_eq!(
+            refused(good.clone(), good.len() - 1),
+            ResponseError::MessageTooLarge
+        );
+        assert_eq!(
+            refused(marker(0, 1, 0, true, 5), 1 << 20),
+            ResponseError::InvalidRecord
+        );
         assert_eq!(refused(Bytes::new(), 1 << 20), ResponseError::InvalidRecord);
     }
 
@@ -248,8 +269,14 @@ pub(crate) mod tests {
             let decoded = RecordBatchDecoder::decode(&mut bytes).unwrap();
             let record = &decoded.records[0];
             assert!(record.control && record.transactional);
-            assert_eq!((record.offset, record.producer_id, record.producer_epoch), (9, 5, 2));
-            assert_eq!(record.key.as_deref(), Some(&[0, 0, 0, u8::from(committed)][..]));
+            assert_eq!(
+                (record.offset, record.producer_id, record.producer_epoch),
+                (9, 5, 2)
+            );
+            assert_eq!(
+                record.key.as_deref(),
+                Some(&[0, 0, 0, u8::from(committed)][..])
+            );
             assert_eq!(record.value.as_deref(), Some(&[0u8; 6][..]));
             assert!(bytes.is_empty());
         }

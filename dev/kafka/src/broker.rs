@@ -116,13 +116,20 @@ impl Broker {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let sized = (1..=TOPIC_NAME_BYTES_MAX).contains(&name.len());
         if !sized || name == "." || name == ".." || !name.bytes().all(allowed) {
-            return Err(TopicError::Name { name: name.to_owned() });
+            return Err(TopicError::Name {
+                name: name.to_owned(),
+            });
         }
         if !(1..=PARTITIONS_MAX).contains(&partitions) {
-            return Err(TopicError::Partitions { topic: name.to_owned(), partitions });
+            return Err(TopicError::Partitions {
+                topic: name.to_owned(),
+                partitions,
+            });
         }
         if self.topics.read().contains_key(name) {
-            return Err(TopicError::Exists { topic: name.to_owned() });
+            return Err(TopicError::Exists {
+                topic: name.to_owned(),
+            });
         }
         Ok(())
     }
@@ -144,7 +151,9 @@ impl Broker {
         });
         let mut topics = self.topics.write();
         if topics.contains_key(name) {
-            return Err(TopicError::Exists { topic: name.to_owned() });
+            return Err(TopicError::Exists {
+                topic: name.to_owned(),
+            });
         }
         topics.insert(name.to_owned(), Arc::clone(&topic));
         Ok(topic)
@@ -157,12 +166,16 @@ impl Broker {
         partitions: i32,
         validate_only: bool,
     ) -> Result<(), TopicError> {
-        let topic =
-            self.topic(name).ok_or_else(|| TopicError::Missing { topic: name.to_owned() })?;
+        let topic = self.topic(name).ok_or_else(|| TopicError::Missing {
+            topic: name.to_owned(),
+        })?;
         let mut logs = topic.partitions.write();
         let wanted = usize::try_from(partitions).unwrap_or(0);
         if wanted <= logs.len() || partitions > PARTITIONS_MAX {
-            return Err(TopicError::Partitions { topic: name.to_owned(), partitions });
+            return Err(TopicError::Partitions {
+                topic: name.to_owned(),
+                partitions,
+            });
         }
         if !validate_only {
             logs.resize_with(wanted, || self.new_log());
@@ -178,7 +191,9 @@ impl Broker {
     pub(crate) fn delete_topic(&self, name: &str) -> Result<(), TopicError> {
         let removed = self.topics.write().remove(name);
         if removed.is_none() {
-            return Err(TopicError::Missing { topic: name.to_owned() });
+            return Err(TopicError::Missing {
+                topic: name.to_owned(),
+            });
         }
         self.groups.lock().forget_topic(name);
         self.announce_growth();
@@ -197,7 +212,11 @@ impl Broker {
 
     /// Finds a topic by id.
     pub(crate) fn topic_by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
-        self.topics.read().values().find(|topic| topic.id == id).cloned()
+        self.topics
+            .read()
+            .values()
+            .find(|topic| topic.id == id)
+            .cloned()
     }
 
     /// Finds a partition's log.
@@ -242,7 +261,9 @@ impl Broker {
         }
         let mut groups = self.groups.lock();
         for group in &ending.groups {
-            groups.get_or_create(group).end_transaction(ending.producer_id, ending.committed);
+            groups
+                .get_or_create(group)
+                .end_transaction(ending.producer_id, ending.committed);
         }
         drop(groups);
         self.announce_growth();
@@ -260,6 +281,8 @@ impl Broker {
 
 /// Returns the wall clock in milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

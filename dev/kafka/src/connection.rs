@@ -96,12 +96,16 @@ async fn answer(
 ) -> Result<Option<BytesMut>, ConnectionError> {
     let mut frame = frame.freeze();
     if frame.len() < 8 {
-        return Err(ConnectionError::Malformed("a header has at least 8 bytes".to_owned()));
+        return Err(ConnectionError::Malformed(
+            "a header has at least 8 bytes".to_owned(),
+        ));
     }
     let mut peek = frame.clone();
     let (key, version) = (peek.get_i16(), peek.get_i16());
     let unspoken = ConnectionError::Version { key, version };
-    let Ok(api_key) = ApiKey::try_from(key) else { return Err(unspoken) };
+    let Ok(api_key) = ApiKey::try_from(key) else {
+        return Err(unspoken);
+    };
     if !api::speaks(api_key, version) {
         if api_key != ApiKey::ApiVersions {
             return Err(unspoken);
@@ -112,11 +116,17 @@ async fn answer(
         return encode(correlation_id, 0, &response.into()).map(Some);
     }
     let malformed = |error| ConnectionError::Malformed(format!("{error:#}"));
-    let header: RequestHeader =
-        decode_request_header_from_buffer(&mut frame).map_err(malformed)?;
+    let header: RequestHeader = decode_request_header_from_buffer(&mut frame).map_err(malformed)?;
     let request = RequestKind::decode(api_key, &mut frame, version).map_err(malformed)?;
-    let client_id = header.client_id.map_or_else(String::new, |id| id.to_string());
-    let caller = Caller { version, client_id, peer, local };
+    let client_id = header
+        .client_id
+        .map_or_else(String::new, |id| id.to_string());
+    let caller = Caller {
+        version,
+        client_id,
+        peer,
+        local,
+    };
     let unanswered = matches!(&request, RequestKind::Produce(produce) if produce.acks == 0);
     let response = Box::pin(handle(broker, &caller, request)).await;
     match response {
@@ -134,7 +144,9 @@ fn encode(
     let malformed = |error| ConnectionError::Malformed(format!("{error:#}"));
     let mut buffer = BytesMut::zeroed(4);
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
-    header.encode(&mut buffer, response.header_version(version)).map_err(malformed)?;
+    header
+        .encode(&mut buffer, response.header_version(version))
+        .map_err(malformed)?;
     response.encode(&mut buffer, version).map_err(malformed)?;
     let size = i32::try_from(buffer.len() - 4)
         .map_err(|_| ConnectionError::Malformed("answer of 2 GiB or more".to_owned()))?;

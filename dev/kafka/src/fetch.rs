@@ -46,7 +46,10 @@ impl Broker {
         let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
         let deadline = Instant::now() + Duration::from_millis(wait_ms).min(WAIT_MAX);
         let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
-        let asks_nothing = request.topics.iter().all(|topic| topic.partitions.is_empty());
+        let asks_nothing = request
+            .topics
+            .iter()
+            .all(|topic| topic.partitions.is_empty());
         let mut growth = self.growth();
         loop {
             // Marked as seen before reading: rows that come in between wake the wait below.
@@ -65,7 +68,11 @@ impl Broker {
     fn read_all(&self, request: &FetchRequest) -> Pass {
         let isolation = Isolation::from(request.isolation_level);
         let mut budget = usize::try_from(request.max_bytes).unwrap_or(0).max(1);
-        let mut pass = Pass { topics: Vec::new(), bytes: 0, failed: false };
+        let mut pass = Pass {
+            topics: Vec::new(),
+            bytes: 0,
+            failed: false,
+        };
         for topic in &request.topics {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for asked in &topic.partitions {
@@ -107,7 +114,9 @@ impl Broker {
             return unread(ResponseError::UnknownLeaderEpoch, data);
         }
         let log = log.lock();
-        let bytes_max = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(budget);
+        let bytes_max = usize::try_from(asked.partition_max_bytes)
+            .unwrap_or(0)
+            .min(budget);
         let slice = match log.read(asked.fetch_offset, bytes_max, isolation) {
             Ok(_) if budget == 0 => Slice::default(),
             Ok(slice) => slice,

@@ -192,7 +192,8 @@ impl Group {
                 new_id
             }
             (true, None) if must_return && profile.instance_id.is_none() => {
-                self.announced.insert(new_id.clone(), now + profile.session_timeout);
+                self.announced
+                    .insert(new_id.clone(), now + profile.session_timeout);
                 return Ok(Join::Announced(new_id));
             }
             (true, None) => new_id,
@@ -216,7 +217,10 @@ impl Group {
             return Ok(Join::Wait(wait));
         }
         self.protocol_type.clone_from(&profile.protocol_type);
-        let assignment = self.members.get(&id).map(|member| member.assignment.clone());
+        let assignment = self
+            .members
+            .get(&id)
+            .map(|member| member.assignment.clone());
         let member = Member {
             profile,
             assignment: assignment.unwrap_or_default(),
@@ -232,7 +236,11 @@ impl Group {
 
     /// Reports whether all others could work with one of the consumer's protocols.
     fn accepts(&self, member_id: &str, profile: &Profile) -> bool {
-        let others = || self.members.iter().filter(|(id, _)| id.as_str() != member_id);
+        let others = || {
+            self.members
+                .iter()
+                .filter(|(id, _)| id.as_str() != member_id)
+        };
         let common = |(name, _): &(String, Bytes)| {
             others().all(|(_, member)| member.profile.data_for(name).is_some())
         };
@@ -243,12 +251,18 @@ impl Group {
     fn instance_owner(&self, instance: Option<&str>) -> Option<String> {
         let instance = instance?;
         let owns = |member: &Member| member.profile.instance_id.as_deref() == Some(instance);
-        self.members.iter().find(|(_, member)| owns(member)).map(|(id, _)| id.clone())
+        self.members
+            .iter()
+            .find(|(_, member)| owns(member))
+            .map(|(id, _)| id.clone())
     }
 
     /// Reports whether a join changes nothing, so that the present generation answers it.
     fn rejoins_unchanged(&self, id: &str, profile: &Profile) -> bool {
-        let same = self.members.get(id).is_some_and(|member| member.profile == *profile);
+        let same = self
+            .members
+            .get(id)
+            .is_some_and(|member| member.profile == *profile);
         // A leader that joins a stable group wants a new assignment.
         let asks_for_plan = self.state == State::Stable && self.leader == id;
         same && matches!(self.state, State::Syncing | State::Stable) && !asks_for_plan
@@ -265,7 +279,11 @@ impl Group {
                 }
             }
         }
-        let longest = self.members.values().map(|member| member.profile.rebalance_timeout).max();
+        let longest = self
+            .members
+            .values()
+            .map(|member| member.profile.rebalance_timeout)
+            .max();
         self.join_until = Some(now + longest.unwrap_or_default().max(FIRST_JOIN_WAIT));
         self.state = State::Joining;
     }
@@ -308,16 +326,25 @@ impl Group {
     /// Takes the leader's first choice that everybody knows; `accepts` saw to it that there is one.
     fn best_protocol(&self) -> String {
         let known_to_all = |name: &str| {
-            self.members.values().all(|member| member.profile.data_for(name).is_some())
+            self.members
+                .values()
+                .all(|member| member.profile.data_for(name).is_some())
         };
         let choices = &self.members[&self.leader].profile.protocols;
-        let best = choices.iter().find(|(name, _)| known_to_all(name)).or(choices.first());
+        let best = choices
+            .iter()
+            .find(|(name, _)| known_to_all(name))
+            .or(choices.first());
         best.map(|(name, _)| name.clone()).unwrap_or_default()
     }
 
     fn generation_for(&self, id: &str) -> Generation {
         let told = |(id, member): (&String, &Member)| {
-            let data = member.profile.data_for(&self.protocol).cloned().unwrap_or_default();
+            let data = member
+                .profile
+                .data_for(&self.protocol)
+                .cloned()
+                .unwrap_or_default();
             (id.clone(), member.profile.instance_id.clone(), data)
         };
         let leads = self.leader == id;
@@ -327,7 +354,11 @@ impl Group {
             protocol: self.protocol.clone(),
             leader: self.leader.clone(),
             member_id: id.to_owned(),
-            members: if leads { self.members.iter().map(told).collect() } else { Vec::new() },
+            members: if leads {
+                self.members.iter().map(told).collect()
+            } else {
+                Vec::new()
+            },
         }
     }
 
@@ -391,7 +422,10 @@ impl Group {
         instance_id: Option<&str>,
         generation: i32,
     ) -> Result<(), ResponseError> {
-        if self.instance_owner(instance_id).is_some_and(|owner| owner != member_id) {
+        if self
+            .instance_owner(instance_id)
+            .is_some_and(|owner| owner != member_id)
+        {
             return Err(ResponseError::FencedInstanceId);
         }
         if !self.members.contains_key(member_id) {
@@ -421,7 +455,10 @@ impl Group {
         if self.state == State::Syncing {
             return Err(ResponseError::RebalanceInProgress);
         }
-        self.members.get_mut(member_id).expect("checked above").last_seen = now;
+        self.members
+            .get_mut(member_id)
+            .expect("checked above")
+            .last_seen = now;
         Ok(())
     }
 
@@ -437,7 +474,10 @@ impl Group {
         now: Instant,
     ) -> Result<(), ResponseError> {
         self.check_member(member_id, instance_id, generation)?;
-        self.members.get_mut(member_id).expect("checked above").last_seen = now;
+        self.members
+            .get_mut(member_id)
+            .expect("checked above")
+            .last_seen = now;
         match self.state {
             State::Joining => Err(ResponseError::RebalanceInProgress),
             State::Empty | State::Syncing | State::Stable => Ok(()),
@@ -486,7 +526,8 @@ impl Group {
         self.announced.retain(|_, until| *until > now);
         let silent = |member: &Member| {
             let waits = member.joining.is_some() || member.syncing.is_some();
-            !waits && now.saturating_duration_since(member.last_seen) > member.profile.session_timeout
+            !waits
+                && now.saturating_duration_since(member.last_seen) > member.profile.session_timeout
         };
         let gone: Vec<String> = self
             .members
@@ -513,7 +554,10 @@ impl Group {
 impl Profile {
     /// Returns what this consumer says under a protocol.
     pub(crate) fn data_for(&self, protocol: &str) -> Option<&Bytes> {
-        self.protocols.iter().find(|(name, _)| name == protocol).map(|(_, data)| data)
+        self.protocols
+            .iter()
+            .find(|(name, _)| name == protocol)
+            .map(|(_, data)| data)
     }
 }
 

@@ -99,7 +99,12 @@ impl Broker {
             protocol_type: request.protocol_type.to_string(),
             // Copied, because a slice keeps the whole request in memory.
             protocols: protocols
-                .map(|known| (known.name.to_string(), Bytes::copy_from_slice(&known.metadata)))
+                .map(|known| {
+                    (
+                        known.name.to_string(),
+                        Bytes::copy_from_slice(&known.metadata),
+                    )
+                })
                 .collect(),
         };
         let new_id = format!("{}-{}", caller.client_id, Uuid::new_v4());
@@ -121,8 +126,9 @@ impl Broker {
         request: SyncGroupRequest,
     ) -> SyncGroupResponse {
         let assignments = request.assignments.into_iter();
-        let assignments =
-            assignments.map(|plan| (plan.member_id.to_string(), plan.assignment)).collect();
+        let assignments = assignments
+            .map(|plan| (plan.member_id.to_string(), plan.assignment))
+            .collect();
         let mut protocols = (None, None);
         let wait = {
             let mut groups = self.groups.lock();
@@ -144,19 +150,25 @@ impl Broker {
             }
         };
         let synced = match wait {
-            Ok(wait) => wait.await.unwrap_or(Err(ResponseError::RebalanceInProgress)),
+            Ok(wait) => wait
+                .await
+                .unwrap_or(Err(ResponseError::RebalanceInProgress)),
             Err(error) => Err(error),
         };
         let response = SyncGroupResponse::default()
             .with_error_code(outcome(&synced))
             .with_assignment(synced.unwrap_or_default());
-        response.with_protocol_type(protocols.0).with_protocol_name(protocols.1)
+        response
+            .with_protocol_type(protocols.0)
+            .with_protocol_name(protocols.1)
     }
 
     /// Answers `Heartbeat`.
     pub(crate) fn heartbeat(&self, request: &HeartbeatRequest) -> HeartbeatResponse {
         let mut groups = self.groups.lock();
-        let group = groups.get_mut(&request.group_id).ok_or(ResponseError::UnknownMemberId);
+        let group = groups
+            .get_mut(&request.group_id)
+            .ok_or(ResponseError::UnknownMemberId);
         let alive = group.and_then(|group| {
             group.heartbeat(
                 &request.member_id,
@@ -182,7 +194,9 @@ impl Broker {
         };
         let mut groups = self.groups.lock();
         let results = leaving.into_iter().map(|member| {
-            let group = groups.get_mut(&request.group_id).ok_or(ResponseError::UnknownMemberId);
+            let group = groups
+                .get_mut(&request.group_id)
+                .ok_or(ResponseError::UnknownMemberId);
             let instance = member.group_instance_id.as_deref();
             let left =
                 group.and_then(|group| group.leave(&member.member_id, instance, Instant::now()));
@@ -204,22 +218,25 @@ impl Broker {
         let groups = self.groups.lock();
         let wanted = |group: &Group| {
             let filter = &request.states_filter;
-            filter.is_empty() || filter.iter().any(|state| state.as_str() == group.state.name())
+            filter.is_empty()
+                || filter
+                    .iter()
+                    .any(|state| state.as_str() == group.state.name())
         };
-        let listed = groups.iter().filter(|(_, group)| wanted(group)).map(|(id, group)| {
-            ListedGroup::default()
-                .with_group_id(GroupId(text(id.clone())))
-                .with_protocol_type(text(group.protocol_type.clone()))
-                .with_group_state(StrBytes::from_static_str(group.state.name()))
-        });
+        let listed = groups
+            .iter()
+            .filter(|(_, group)| wanted(group))
+            .map(|(id, group)| {
+                ListedGroup::default()
+                    .with_group_id(GroupId(text(id.clone())))
+                    .with_protocol_type(text(group.protocol_type.clone()))
+                    .with_group_state(StrBytes::from_static_str(group.state.name()))
+            });
         ListGroupsResponse::default().with_groups(listed.collect())
     }
 
     /// Answers `DescribeGroups`; a group that does not exist is shown as dead.
-    pub(crate) fn describe_groups(
-        &self,
-        request: DescribeGroupsRequest,
-    ) -> DescribeGroupsResponse {
+    pub(crate) fn describe_groups(&self, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
         let groups = self.groups.lock();
         let described = request.groups.into_iter().map(|id| {
             let shown = match groups.get(&id) {
@@ -227,7 +244,9 @@ impl Broker {
                 None => DescribedGroup::default()
                     .with_group_state(StrBytes::from_static_str(STATE_DEAD)),
             };
-            shown.with_group_id(id).with_authorized_operations(OPERATIONS_UNKNOWN)
+            shown
+                .with_group_id(id)
+                .with_authorized_operations(OPERATIONS_UNKNOWN)
         });
         DescribeGroupsResponse::default().with_groups(described.collect())
     }
@@ -237,7 +256,9 @@ impl Broker {
         let mut groups = self.groups.lock();
         let results = request.groups_names.into_iter().map(|id| {
             let deleted = groups.delete(&id);
-            DeletableGroupResult::default().with_error_code(outcome(&deleted)).with_group_id(id)
+            DeletableGroupResult::default()
+                .with_error_code(outcome(&deleted))
+                .with_group_id(id)
         });
         DeleteGroupsResponse::default().with_results(results.collect())
     }
@@ -261,7 +282,11 @@ fn joined(generation: Generation) -> JoinGroupResponse {
 
 fn described(group: &Group) -> DescribedGroup {
     let members = group.members.iter().map(|(id, member)| {
-        let data = member.profile.data_for(&group.protocol).cloned().unwrap_or_default();
+        let data = member
+            .profile
+            .data_for(&group.protocol)
+            .cloned()
+            .unwrap_or_default();
         DescribedGroupMember::default()
             .with_member_id(text(id.clone()))
             .with_group_instance_id(member.profile.instance_id.clone().map(text))

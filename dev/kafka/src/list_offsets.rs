@@ -40,7 +40,9 @@ impl Broker {
                     .with_leader_epoch(if offset < 0 { -1 } else { LEADER_EPOCH })
             });
             let partitions = partitions.collect();
-            ListOffsetsTopicResponse::default().with_partitions(partitions).with_name(topic.name)
+            ListOffsetsTopicResponse::default()
+                .with_partitions(partitions)
+                .with_name(topic.name)
         });
         ListOffsetsResponse::default().with_topics(topics.collect())
     }
@@ -81,13 +83,15 @@ impl Broker {
                         unknown.with_error_code(code(ResponseError::UnknownLeaderEpoch))
                     }
                     Ok(_) if asked.leader_epoch != LEADER_EPOCH => unknown,
-                    Ok(log) => {
-                        answer.with_leader_epoch(LEADER_EPOCH).with_end_offset(log.lock().end())
-                    }
+                    Ok(log) => answer
+                        .with_leader_epoch(LEADER_EPOCH)
+                        .with_end_offset(log.lock().end()),
                 }
             });
             let partitions = partitions.collect();
-            OffsetForLeaderTopicResult::default().with_partitions(partitions).with_topic(topic.topic)
+            OffsetForLeaderTopicResult::default()
+                .with_partitions(partitions)
+                .with_topic(topic.topic)
         });
         OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
     }

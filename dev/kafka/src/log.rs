@@ -52,7 +52,11 @@ pub(crate) enum Isolation {
 
 impl From<i8> for Isolation {
     fn from(level: i8) -> Self {
-        if level == 1 { Self::Committed } else { Self::Uncommitted }
+        if level == 1 {
+            Self::Committed
+        } else {
+            Self::Uncommitted
+        }
     }
 }
 
@@ -89,7 +93,11 @@ impl Log {
 
     /// Returns the offset before which every transaction has ended.
     pub(crate) fn stable_end(&self) -> i64 {
-        self.open.values().copied().min().map_or(self.end, |first| first.max(self.start))
+        self.open
+            .values()
+            .copied()
+            .min()
+            .map_or(self.end, |first| first.max(self.start))
     }
 
     /// Returns the offset at which a reader's view ends.
@@ -136,7 +144,11 @@ impl Log {
         self.sequences.raise_epoch(producer_id, epoch);
         let first = self.open.remove(&producer_id);
         if let (Some(first), false) = (first, committed) {
-            self.aborted.push_back(Aborted { producer_id, first, last: marker });
+            self.aborted.push_back(Aborted {
+                producer_id,
+                first,
+                last: marker,
+            });
         }
         self.store(Stored {
             base: marker,
@@ -148,7 +160,10 @@ impl Log {
     }
 
     fn store(&mut self, stored: Stored) {
-        assert_eq!(stored.base, self.end, "batches follow each other without a gap");
+        assert_eq!(
+            stored.base, self.end,
+            "batches follow each other without a gap"
+        );
         self.end = stored.last + 1;
         self.bytes += stored.bytes.len() as u64;
         self.batches.push_back(stored);
@@ -166,7 +181,11 @@ impl Log {
     }
 
     fn forget_aborted(&mut self) {
-        while self.aborted.front().is_some_and(|oldest| oldest.last < self.start) {
+        while self
+            .aborted
+            .front()
+            .is_some_and(|oldest| oldest.last < self.start)
+        {
             self.aborted.pop_front();
         }
     }
@@ -180,7 +199,11 @@ impl Log {
         if offset < 0 || offset > self.end {
             return Err(ResponseError::OffsetOutOfRange);
         }
-        while self.batches.front().is_some_and(|oldest| oldest.last < offset) {
+        while self
+            .batches
+            .front()
+            .is_some_and(|oldest| oldest.last < offset)
+        {
             self.drop_oldest();
         }
         self.start = self.start.max(offset);
@@ -222,7 +245,10 @@ impl Log {
             Isolation::Uncommitted => Vec::new(),
             Isolation::Committed => self.aborted_within(offset, upper),
         };
-        Ok(Slice { records: self.joined(from, to, taken), aborted })
+        Ok(Slice {
+            records: self.joined(from, to, taken),
+            aborted,
+        })
     }
 
     fn joined(&self, from: usize, to: usize, size: usize) -> Bytes {
@@ -238,8 +264,12 @@ impl Log {
 
     fn aborted_within(&self, from: i64, upper: i64) -> Vec<Aborted> {
         let skip = self.aborted.partition_point(|aborted| aborted.last < from);
-        let mut found: Vec<Aborted> =
-            self.aborted.range(skip..).filter(|aborted| aborted.first <= upper).copied().collect();
+        let mut found: Vec<Aborted> = self
+            .aborted
+            .range(skip..)
+            .filter(|aborted| aborted.first <= upper)
+            .copied()
+            .collect();
         found.sort_by_key(|aborted| aborted.first);
         found
     }
@@ -251,8 +281,10 @@ impl Log {
         isolation: Isolation,
     ) -> Option<(i64, i64)> {
         let end = self.visible_end(isolation);
-        let candidates =
-            self.batches.iter().filter(|held| !held.control && held.max_timestamp >= timestamp_ms);
+        let candidates = self
+            .batches
+            .iter()
+            .filter(|held| !held.control && held.max_timestamp >= timestamp_ms);
         candidates
             .take_while(|stored| stored.base < end)
             .find_map(|stored| {
@@ -274,7 +306,11 @@ impl Log {
 /// at its start: its checksum was right, so only its compression can be foreign.
 fn rows(stored: &Stored) -> Vec<(i64, i64)> {
     match RecordBatchDecoder::decode(&mut stored.bytes.clone()) {
-        Ok(set) => set.records.iter().map(|row| (row.offset, row.timestamp)).collect(),
+        Ok(set) => set
+            .records
+            .iter()
+            .map(|row| (row.offset, row.timestamp))
+            .collect(),
         Err(error) => {
             tracing::warn!(%error, base_offset = stored.base, "batch cannot be unpacked");
             vec![(stored.base, stored.max_timestamp)]
@@ -288,13 +324,18 @@ mod tests {
     use crate::batch::{split, tests::encoded};
 
     fn put(log: &mut Log, producer: Option<(i64, i16, i32, bool)>, rows: &[(i64, &str)]) -> i64 {
-        log.append(&split(encoded(producer, rows), 1 << 20).unwrap()[0]).unwrap()
+        log.append(&split(encoded(producer, rows), 1 << 20).unwrap()[0])
+            .unwrap()
     }
 
     fn values(slice: &Slice) -> Vec<String> {
         let sets = RecordBatchDecoder::decode_all(&mut slice.records.clone()).unwrap();
-        let rows = sets.iter().flat_map(|set| &set.records).filter(|row| !row.control);
-        rows.map(|row| String::from_utf8(row.value.as_ref().unwrap().to_vec()).unwrap()).collect()
+        let rows = sets
+            .iter()
+            .flat_map(|set| &set.records)
+            .filter(|row| !row.control);
+        rows.map(|row| String::from_utf8(row.value.as_ref().unwrap().to_vec()).unwrap())
+            .collect()
     }
 
     #[test]
@@ -306,7 +347,12 @@ mod tests {
         assert_eq!(values(&all), ["a", "b", "c"]);
         let one = log.read(0, 1, Isolation::Uncommitted).unwrap();
         assert_eq!(values(&one), ["a", "b"]);
-        assert!(log.read(3, 1, Isolation::Uncommitted).unwrap().records.is_empty());
+        assert!(
+            log.read(3, 1, Isolation::Uncommitted)
+                .unwrap()
+                .records
+                .is_empty()
+        );
         for outside in [-1, 4] {
             let refused = log.read(outside, 1, Isolation::Uncommitted).unwrap_err();
             assert_eq!(refused, ResponseError::OffsetOutOfRange);
@@ -324,13 +370,35 @@ mod tests {
         assert_eq!(log.stable_end(), 1);
         let seen = log.read(0, 1 << 20, Isolation::Committed).unwrap();
         assert_eq!(values(&seen), ["plain"]);
-        assert!(log.read(1, 1 << 20, Isolation::Committed).unwrap().records.is_empty());
+        assert!(
+            log.read(1, 1 << 20, Isolation::Committed)
+                .unwrap()
+                .records
+                .is_empty()
+        );
         log.end_transaction(1, 0, true, 9);
         assert_eq!(log.stable_end(), 5);
         let seen = log.read(0, 1 << 20, Isolation::Committed).unwrap();
-        assert_eq!(seen.aborted, [Aborted { producer_id: 2, first: 2, last: 3 }]);
-        assert!(log.read(4, 1 << 20, Isolation::Committed).unwrap().aborted.is_empty());
-        assert!(log.read(0, 1 << 20, Isolation::Uncommitted).unwrap().aborted.is_empty());
+        assert_eq!(
+            seen.aborted,
+            [Aborted {
+                producer_id: 2,
+                first: 2,
+                last: 3
+            }]
+        );
+        assert!(
+            log.read(4, 1 << 20, Isolation::Committed)
+                .unwrap()
+                .aborted
+                .is_empty()
+        );
+        assert!(
+            log.read(0, 1 << 20, Isolation::Uncommitted)
+                .unwrap()
+                .aborted
+                .is_empty()
+        );
     }
 
     #[test]
@@ -362,7 +430,10 @@ mod tests {
         assert_eq!(find(0), Some((0, 100)));
         assert_eq!(find(101), Some((1, 300)));
         assert_eq!(find(301), None);
-        assert_eq!(log.find_by_timestamp(301, Isolation::Uncommitted), Some((4, 400)));
+        assert_eq!(
+            log.find_by_timestamp(301, Isolation::Uncommitted),
+            Some((4, 400))
+        );
         assert_eq!(log.find_max_timestamp(), Some((4, 400)));
     }
 }

@@ -46,12 +46,15 @@ impl Broker {
     pub(crate) fn metadata(&self, caller: &Caller, request: MetadataRequest) -> MetadataResponse {
         let create = self.options.auto_create_topics
             && (caller.version < 4 || request.allow_auto_topic_creation);
-        let all = || self.topics().iter().map(|topic| described(topic)).collect();
+        let all = || self.topics().iter().map(described).collect();
         let topics = match request.topics {
             None => all(),
             // Before version 1 an empty list means all topics.
             Some(asked) if asked.is_empty() && caller.version == 0 => all(),
-            Some(asked) => asked.into_iter().map(|topic| self.one_topic(topic, create)).collect(),
+            Some(asked) => asked
+                .into_iter()
+                .map(|topic| self.one_topic(topic, create))
+                .collect(),
         };
         let node = MetadataResponseBroker::default()
             .with_node_id(BrokerId(NODE_ID))
@@ -67,7 +70,9 @@ impl Broker {
 
     fn one_topic(&self, asked: MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
         let missing = |error: ResponseError| {
-            MetadataResponseTopic::default().with_error_code(code(error)).with_topic_id(asked.topic_id)
+            MetadataResponseTopic::default()
+                .with_error_code(code(error))
+                .with_topic_id(asked.topic_id)
         };
         let Some(name) = asked.name else {
             return match self.topic_by_id(asked.topic_id) {
@@ -89,9 +94,9 @@ impl Broker {
     fn create_on_first_use(&self, name: &str) -> Result<Arc<Topic>, ResponseError> {
         match self.create_topic(name, self.options.default_partitions, Vec::new()) {
             // Another client was faster.
-            Err(TopicError::Exists { .. }) => {
-                self.topic(name).ok_or(ResponseError::UnknownTopicOrPartition)
-            }
+            Err(TopicError::Exists { .. }) => self
+                .topic(name)
+                .ok_or(ResponseError::UnknownTopicOrPartition),
             made => made.map_err(|error| (&error).into()),
         }
     }

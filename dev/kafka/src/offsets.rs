@@ -59,7 +59,11 @@ pub(crate) struct Committed {
 impl Committed {
     fn new(offset: i64, leader_epoch: i32, metadata: Option<&StrBytes>) -> Self {
         let metadata = metadata.map_or_else(String::new, ToString::to_string);
-        Self { offset, leader_epoch, metadata }
+        Self {
+            offset,
+            leader_epoch,
+            metadata,
+        }
     }
 }
 
@@ -153,7 +157,9 @@ impl Broker {
                     .with_error_code(outcome(&checked))
             });
             let partitions = partitions.collect();
-            OffsetCommitResponseTopic::default().with_partitions(partitions).with_name(topic.name)
+            OffsetCommitResponseTopic::default()
+                .with_partitions(partitions)
+                .with_name(topic.name)
         });
         OffsetCommitResponse::default().with_topics(topics.collect())
     }
@@ -163,8 +169,10 @@ impl Broker {
         &self,
         request: TxnOffsetCommitRequest,
     ) -> TxnOffsetCommitResponse {
-        let owner =
-            Owner { producer_id: request.producer_id.0, epoch: request.producer_epoch };
+        let owner = Owner {
+            producer_id: request.producer_id.0,
+            epoch: request.producer_epoch,
+        };
         // Held to the end, so that the transaction can't end before its offsets are noted.
         let mut transactions = self.transactions.lock();
         let admitted =
@@ -214,22 +222,34 @@ impl Broker {
         let stable = request.require_stable;
         if caller.version < FETCH_MANY {
             let asked = request.topics.map(|topics| {
-                topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
+                topics
+                    .into_iter()
+                    .map(|topic| (topic.name, topic.partition_indexes))
+                    .collect()
             });
-            let topics = self.offsets_of(&request.group_id, asked, stable).into_iter();
+            let topics = self
+                .offsets_of(&request.group_id, asked, stable)
+                .into_iter();
             let topics = topics.map(|(name, partitions)| {
                 let partitions = partitions.into_iter().map(single).collect();
-                OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions)
+                OffsetFetchResponseTopic::default()
+                    .with_name(name)
+                    .with_partitions(partitions)
             });
             return OffsetFetchResponse::default().with_topics(topics.collect());
         }
         let groups = request.groups.into_iter().map(|group| {
             let asked = group.topics.map(|topics| {
-                topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
+                topics
+                    .into_iter()
+                    .map(|topic| (topic.name, topic.partition_indexes))
+                    .collect()
             });
             let topics = self.offsets_of(&group.group_id, asked, stable).into_iter();
             let topics = topics.map(|(name, partitions)| {
-                OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions)
+                OffsetFetchResponseTopics::default()
+                    .with_name(name)
+                    .with_partitions(partitions)
             });
             OffsetFetchResponseGroup::default()
                 .with_topics(topics.collect())
@@ -250,7 +270,9 @@ impl Broker {
         let offsets = groups.get(group).map_or(&none, |group| &group.offsets);
         let asked = asked.unwrap_or_else(|| {
             let places = offsets.places().into_iter();
-            places.map(|(topic, indexes)| (topic_name(&topic), indexes)).collect()
+            places
+                .map(|(topic, indexes)| (topic_name(&topic), indexes))
+                .collect()
         });
         let answer = |topic: &TopicName, index: i32| {
             let partition = OffsetFetchResponsePartitions::default()
@@ -268,7 +290,10 @@ impl Broker {
             }
         };
         let answers = asked.into_iter().map(|(topic, indexes)| {
-            let partitions = indexes.into_iter().map(|index| answer(&topic, index)).collect();
+            let partitions = indexes
+                .into_iter()
+                .map(|index| answer(&topic, index))
+                .collect();
             (topic, partitions)
         });
         answers.collect()
@@ -296,7 +321,9 @@ impl Broker {
                     .with_error_code(code(error))
             });
             let partitions = partitions.collect();
-            OffsetDeleteResponseTopic::default().with_partitions(partitions).with_name(topic.name)
+            OffsetDeleteResponseTopic::default()
+                .with_partitions(partitions)
+                .with_name(topic.name)
         });
         response.with_topics(topics.collect())
     }
@@ -325,8 +352,15 @@ mod tests {
         let mut offsets = Offsets::default();
         offsets.committed.insert(place.clone(), at(1));
         for (producer, committed, expected) in [(7, false, 1), (8, true, 9)] {
-            offsets.pending.entry(producer).or_default().insert(place.clone(), at(9));
-            assert_eq!(offsets.get(&place, true), Err(ResponseError::UnstableOffsetCommit));
+            offsets
+                .pending
+                .entry(producer)
+                .or_default()
+                .insert(place.clone(), at(9));
+            assert_eq!(
+                offsets.get(&place, true),
+                Err(ResponseError::UnstableOffsetCommit)
+            );
             assert_eq!(offsets.get(&place, false), Ok(Some(&at(1))));
             offsets.end_transaction(producer, committed);
             assert_eq!(offsets.get(&place, true), Ok(Some(&at(expected))));

@@ -36,7 +36,9 @@ impl Broker {
                 }
             });
             let partitions = partitions.collect();
-            TopicProduceResponse::default().with_partition_responses(partitions).with_name(name)
+            TopicProduceResponse::default()
+                .with_partition_responses(partitions)
+                .with_name(name)
         });
         let responses = topics.collect();
         self.announce_growth();
@@ -52,7 +54,10 @@ impl Broker {
         let records = data.records.ok_or(ResponseError::InvalidRecord)?;
         // Checksums are the dear part, so they come before any lock.
         let batches = batch::split(records, self.options.message_max_bytes)?;
-        if batches.iter().any(|batch| batch.header.is_transactional() != transactional) {
+        if batches
+            .iter()
+            .any(|batch| batch.header.is_transactional() != transactional)
+        {
             return Err(ResponseError::InvalidTxnState);
         }
         let partition = self.partition(topic, data.index)?;
@@ -60,12 +65,7 @@ impl Broker {
         let admission = if transactional {
             let transactions = self.transactions.lock();
             for Batch { header, .. } in &batches {
-                transactions.admit(
-                    header.producer_id,
-                    header.producer_epoch,
-                    topic,
-                    data.index,
-                )?;
+                transactions.admit(header.producer_id, header.producer_epoch, topic, data.index)?;
             }
             Some(transactions)
         } else {

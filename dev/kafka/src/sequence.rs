@@ -85,8 +85,10 @@ impl Sequences {
             return;
         }
         self.raise_epoch(header.producer_id, header.producer_epoch);
-        let producer =
-            self.by_producer.get_mut(&header.producer_id).expect("raise_epoch made the entry");
+        let producer = self
+            .by_producer
+            .get_mut(&header.producer_id)
+            .expect("raise_epoch made the entry");
         if producer.recent.len() == REMEMBERED_BATCHES_MAX {
             producer.recent.pop_front();
         }
@@ -99,7 +101,10 @@ impl Sequences {
 
     /// Notes the newest epoch of a producer; a new epoch starts counting at 0 again.
     pub(crate) fn raise_epoch(&mut self, producer_id: i64, epoch: i16) {
-        let fresh = || Producer { epoch, recent: VecDeque::new() };
+        let fresh = || Producer {
+            epoch,
+            recent: VecDeque::new(),
+        };
         let producer = self.by_producer.entry(producer_id).or_insert_with(fresh);
         if epoch > producer.epoch {
             *producer = fresh();
@@ -129,10 +134,16 @@ mod tests {
             (header(0, 18, 3), Ok(Verdict::Stored(60))),
             (header(0, 6, 3), Ok(Verdict::Stored(20))),
             (header(0, 0, 3), Err(ResponseError::DuplicateSequenceNumber)),
-            (header(0, 24, 3), Err(ResponseError::OutOfOrderSequenceNumber)),
+            (
+                header(0, 24, 3),
+                Err(ResponseError::OutOfOrderSequenceNumber),
+            ),
             (header(0, 21, 1), Ok(Verdict::Append)),
             (header(1, 0, 1), Ok(Verdict::Append)),
-            (header(1, 5, 1), Err(ResponseError::OutOfOrderSequenceNumber)),
+            (
+                header(1, 5, 1),
+                Err(ResponseError::OutOfOrderSequenceNumber),
+            ),
         ];
         for (next, expected) in cases {
             assert_eq!(sequences.check(&next), expected, "{next:?}");
@@ -144,7 +155,10 @@ mod tests {
         let mut sequences = Sequences::default();
         sequences.appended(&header(0, 0, 1), 0);
         sequences.raise_epoch(1, 1);
-        assert_eq!(sequences.check(&header(0, 1, 1)), Err(ResponseError::InvalidProducerEpoch));
+        assert_eq!(
+            sequences.check(&header(0, 1, 1)),
+            Err(ResponseError::InvalidProducerEpoch)
+        );
         assert_eq!(sequences.check(&header(1, 0, 1)), Ok(Verdict::Append));
     }
 }

@@ -86,7 +86,10 @@ impl EmbeddedBroker {
             return Err(StartError::Partitions(options.default_partitions));
         }
         let asked = options.listen;
-        let failed = |source| StartError::Listen { address: asked, source };
+        let failed = |source| StartError::Listen {
+            address: asked,
+            source,
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
             .thread_name("dev-kafka")
@@ -107,7 +110,12 @@ impl EmbeddedBroker {
             })
             .map_err(StartError::Threads)?;
         tracing::info!(%address, "in-memory kafka started");
-        Ok(Self { address, broker, stop, thread: Some(thread) })
+        Ok(Self {
+            address,
+            broker,
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// Returns the address that clients connect to, as `bootstrap.servers` wants it.
@@ -120,7 +128,9 @@ impl EmbeddedBroker {
     /// # Errors
     /// [`TopicError`] when the name or the number of partitions is not allowed, or the topic exists.
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), TopicError> {
-        self.broker.create_topic(name, partitions, Vec::new()).map(|_| ())
+        self.broker
+            .create_topic(name, partitions, Vec::new())
+            .map(|_| ())
     }
 
     /// Stops the broker and waits for its threads; what it held is gone.
@@ -184,7 +194,10 @@ mod tests {
         let broker = EmbeddedBroker::start(Options::default()).unwrap();
         let address = broker.address();
         assert!(std::net::TcpStream::connect(address).is_ok());
-        let taken = EmbeddedBroker::start(Options { listen: address, ..Options::default() });
+        let taken = EmbeddedBroker::start(Options {
+            listen: address,
+            ..Options::default()
+        });
         assert!(matches!(taken, Err(StartError::Listen { .. })));
         broker.shutdown();
         assert!(std::net::TcpStream::connect(address).is_err());
@@ -194,8 +207,17 @@ mod tests {
     fn topics_are_checked() {
         let broker = EmbeddedBroker::start(Options::default()).unwrap();
         broker.create_topic("a.b-c_d", 3).unwrap();
-        assert!(matches!(broker.create_topic("a.b-c_d", 3), Err(TopicError::Exists { .. })));
-        assert!(matches!(broker.create_topic("a b", 3), Err(TopicError::Name { .. })));
-        assert!(matches!(broker.create_topic("x", 0), Err(TopicError::Partitions { .. })));
+        assert!(matches!(
+            broker.create_topic("a.b-c_d", 3),
+            Err(TopicError::Exists { .. })
+        ));
+        assert!(matches!(
+            broker.create_topic("a b", 3),
+            Err(TopicError::Name { .. })
+        ));
+        assert!(matches!(
+            broker.create_topic("x", 0),
+            Err(TopicError::Partitions { .. })
+        ));
     }
 }

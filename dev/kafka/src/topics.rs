@@ -70,15 +70,18 @@ impl Broker {
         });
         let result = result.with_configs(Some(shown.collect()));
         let made = if validate_only {
-            self.check_new_topic(&asked.name, partitions).map(|()| Uuid::nil())
+            self.check_new_topic(&asked.name, partitions)
+                .map(|()| Uuid::nil())
         } else {
-            self.create_topic(&asked.name, partitions, settings).map(|topic| topic.id)
+            self.create_topic(&asked.name, partitions, settings)
+                .map(|topic| topic.id)
         };
         let result = result.with_name(asked.name);
         match made {
-            Ok(id) => {
-                result.with_topic_id(id).with_num_partitions(partitions).with_replication_factor(1)
-            }
+            Ok(id) => result
+                .with_topic_id(id)
+                .with_num_partitions(partitions)
+                .with_replication_factor(1),
             Err(error) => result
                 .with_error_code(code(ResponseError::from(&error)))
                 .with_error_message(Some(StrBytes::from_string(error.to_string()))),
@@ -107,8 +110,12 @@ impl Broker {
                     None => return result.with_error_code(code(ResponseError::UnknownTopicId)),
                 },
             };
-            let deleted = self.delete_topic(&name).map_err(|error| ResponseError::from(&error));
-            result.with_name(Some(name)).with_error_code(outcome(&deleted))
+            let deleted = self
+                .delete_topic(&name)
+                .map_err(|error| ResponseError::from(&error));
+            result
+                .with_name(Some(name))
+                .with_error_code(outcome(&deleted))
         });
         DeleteTopicsResponse::default().with_responses(responses.collect())
     }
@@ -143,7 +150,9 @@ impl Broker {
                     .with_low_watermark(deleted.unwrap_or(-1))
             });
             let partitions = partitions.collect();
-            DeleteRecordsTopicResult::default().with_partitions(partitions).with_name(topic.name)
+            DeleteRecordsTopicResult::default()
+                .with_partitions(partitions)
+                .with_name(topic.name)
         });
         DeleteRecordsResponse::default().with_topics(topics.collect())
     }
@@ -154,10 +163,13 @@ impl Broker {
         request: DescribeConfigsRequest,
     ) -> DescribeConfigsResponse {
         let results = request.resources.into_iter().map(|resource| {
-            let result = DescribeConfigsResult::default().with_resource_type(resource.resource_type);
+            let result =
+                DescribeConfigsResult::default().with_resource_type(resource.resource_type);
             let shown = self.settings_of(&resource);
             let result = result.with_error_code(outcome(&shown));
-            result.with_resource_name(resource.resource_name).with_configs(shown.unwrap_or_default())
+            result
+                .with_resource_name(resource.resource_name)
+                .with_configs(shown.unwrap_or_default())
         });
         DescribeConfigsResponse::default().with_results(results.collect())
     }
@@ -186,7 +198,10 @@ impl Broker {
                 }
             }
             RESOURCE_BROKER if *resource.resource_name == *NODE_ID.to_string() => {
-                default("auto.create.topics.enable", options.auto_create_topics.to_string());
+                default(
+                    "auto.create.topics.enable",
+                    options.auto_create_topics.to_string(),
+                );
                 default("message.max.bytes", options.message_max_bytes.to_string());
                 default("num.partitions", options.default_partitions.to_string());
             }

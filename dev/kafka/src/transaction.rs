@@ -71,7 +71,10 @@ impl Transactions {
     pub(crate) fn new_producer(&mut self) -> Owner {
         let producer_id = self.next_producer_id;
         self.next_producer_id += 1;
-        Owner { producer_id, epoch: 0 }
+        Owner {
+            producer_id,
+            epoch: 0,
+        }
     }
 
     /// Makes the caller the owner of a transactional id: the epoch goes up, which fences whoever had it,
@@ -93,7 +96,8 @@ impl Transactions {
         if !self.by_id.contains_key(id) {
             let owner = self.new_producer();
             self.id_of_producer.insert(owner.producer_id, id.to_owned());
-            self.by_id.insert(id.to_owned(), Transaction::new(owner, timeout));
+            self.by_id
+                .insert(id.to_owned(), Transaction::new(owner, timeout));
             return Ok((owner, None));
         }
         let transaction = self.by_id.get_mut(id).expect("looked up above");
@@ -112,7 +116,10 @@ impl Transactions {
         transaction.state = State::Empty;
         transaction.previous_epoch = current.map(|_| before.epoch);
         if transaction.owner.epoch >= EPOCH_MAX {
-            let owner = Owner { producer_id: self.next_producer_id, epoch: 0 };
+            let owner = Owner {
+                producer_id: self.next_producer_id,
+                epoch: 0,
+            };
             self.next_producer_id += 1;
             transaction.owner = owner;
             transaction.previous_epoch = None;
@@ -123,7 +130,10 @@ impl Transactions {
     }
 
     fn owned(&mut self, id: &str, caller: Owner) -> Result<&mut Transaction, ResponseError> {
-        let transaction = self.by_id.get_mut(id).ok_or(ResponseError::InvalidProducerIdMapping)?;
+        let transaction = self
+            .by_id
+            .get_mut(id)
+            .ok_or(ResponseError::InvalidProducerIdMapping)?;
         if transaction.owner.producer_id != caller.producer_id {
             return Err(ResponseError::InvalidProducerIdMapping);
         }
@@ -181,7 +191,10 @@ impl Transactions {
     ) -> Result<(), ResponseError> {
         let id = self.id_of_producer.get(&producer_id);
         let id = id.ok_or(ResponseError::InvalidProducerIdMapping)?;
-        let transaction = self.by_id.get(id).ok_or(ResponseError::InvalidProducerIdMapping)?;
+        let transaction = self
+            .by_id
+            .get(id)
+            .ok_or(ResponseError::InvalidProducerIdMapping)?;
         if transaction.owner.epoch != epoch {
             return Err(ResponseError::InvalidProducerEpoch);
         }
@@ -233,7 +246,9 @@ impl Transactions {
     /// Aborts what has been open for longer than its producer allowed, and fences that producer.
     pub(crate) fn abort_overdue(&mut self, now: Instant) -> Vec<(String, Ending)> {
         let overdue = |transaction: &Transaction| {
-            let open = transaction.started.map(|started| now.saturating_duration_since(started));
+            let open = transaction
+                .started
+                .map(|started| now.saturating_duration_since(started));
             open.is_some_and(|open| open > transaction.timeout)
         };
         self.by_id
@@ -310,13 +325,19 @@ mod tests {
         assert_eq!(all.admit(first.producer_id, first.epoch, "t", 3), Ok(()));
         let (second, ending) = all.init("id", MINUTE, None).unwrap();
         let ending = ending.unwrap();
-        assert_eq!((second.producer_id, second.epoch), (first.producer_id, first.epoch + 1));
+        assert_eq!(
+            (second.producer_id, second.epoch),
+            (first.producer_id, first.epoch + 1)
+        );
         assert_eq!((ending.committed, ending.epoch), (false, second.epoch));
         assert_eq!(ending.partitions, BTreeSet::from(partition(3)));
         assert_eq!(ending.groups, BTreeSet::from(["g".to_owned()]));
         let fenced = Err(ResponseError::ProducerFenced);
         assert_eq!(all.add_partitions("id", first, partition(3), now), fenced);
-        assert_eq!(all.end("id", first, true), Err(ResponseError::ProducerFenced));
+        assert_eq!(
+            all.end("id", first, true),
+            Err(ResponseError::ProducerFenced)
+        );
         assert_eq!(
             all.admit(first.producer_id, first.epoch, "t", 3),
             Err(ResponseError::InvalidProducerEpoch)
@@ -327,11 +348,18 @@ mod tests {
     fn ending_twice_the_same_way_is_a_repeat_and_the_other_way_an_error() {
         let mut all = Transactions::default();
         let (owner, _) = all.init("id", MINUTE, None).unwrap();
-        assert_eq!(all.end("id", owner, true), Err(ResponseError::InvalidTxnState));
-        all.add_partitions("id", owner, partition(0), Instant::now()).unwrap();
+        assert_eq!(
+            all.end("id", owner, true),
+            Err(ResponseError::InvalidTxnState)
+        );
+        all.add_partitions("id", owner, partition(0), Instant::now())
+            .unwrap();
         assert!(all.end("id", owner, true).unwrap().is_some());
         assert_eq!(all.end("id", owner, true), Ok(None));
-        assert_eq!(all.end("id", owner, false), Err(ResponseError::InvalidTxnState));
+        assert_eq!(
+            all.end("id", owner, false),
+            Err(ResponseError::InvalidTxnState)
+        );
         let late = all.admit(owner.producer_id, owner.epoch, "t", 0);
         assert_eq!(late, Err(ResponseError::InvalidTxnState));
     }
@@ -347,7 +375,10 @@ mod tests {
         assert_eq!(ended.len(), 1);
         assert_eq!(ended[0].1.epoch, owner.epoch + 1);
         assert!(all.abort_overdue(now + MINUTE * 4).is_empty());
-        assert_eq!(all.end("id", owner, true), Err(ResponseError::ProducerFenced));
+        assert_eq!(
+            all.end("id", owner, true),
+            Err(ResponseError::ProducerFenced)
+        );
         let again = all.init("id", MINUTE, Some(owner));
         assert_eq!(again, Err(ResponseError::ProducerFenced));
     }

@@ -71,17 +71,24 @@ impl Broker {
             epoch: request.v3_and_below_producer_epoch,
         };
         let topics = request.v3_and_below_topics;
-        let exists =
-            |topic: &str, index: i32| self.partition(topic, index).is_ok();
-        let all_exist = topics
-            .iter()
-            .all(|topic| topic.partitions.iter().all(|index| exists(&topic.name, *index)));
+        let exists = |topic: &str, index: i32| self.partition(topic, index).is_ok();
+        let all_exist = topics.iter().all(|topic| {
+            topic
+                .partitions
+                .iter()
+                .all(|index| exists(&topic.name, *index))
+        });
         let added = if all_exist {
             let partitions = topics.iter().flat_map(|topic| {
-                topic.partitions.iter().map(|index| (topic.name.to_string(), *index))
+                topic
+                    .partitions
+                    .iter()
+                    .map(|index| (topic.name.to_string(), *index))
             });
             let id = &request.v3_and_below_transactional_id;
-            self.transactions.lock().add_partitions(id, owner, partitions, Instant::now())
+            self.transactions
+                .lock()
+                .add_partitions(id, owner, partitions, Instant::now())
         } else {
             Err(ResponseError::OperationNotAttempted)
         };
@@ -103,8 +110,7 @@ impl Broker {
                 .with_results_by_partition(partitions)
                 .with_name(topic.name)
         });
-        AddPartitionsToTxnResponse::default()
-            .with_results_by_topic_v3_and_below(results.collect())
+        AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(results.collect())
     }
 
     /// Answers `AddOffsetsToTxn`.
@@ -113,16 +119,22 @@ impl Broker {
         caller: &Caller,
         request: &AddOffsetsToTxnRequest,
     ) -> AddOffsetsToTxnResponse {
-        let owner =
-            Owner { producer_id: request.producer_id.0, epoch: request.producer_epoch };
+        let owner = Owner {
+            producer_id: request.producer_id.0,
+            epoch: request.producer_epoch,
+        };
         let added = if request.group_id.is_empty() {
             Err(ResponseError::InvalidGroupId)
         } else {
             let id = &request.transactional_id;
-            self.transactions.lock().add_group(id, owner, &request.group_id, Instant::now())
+            self.transactions
+                .lock()
+                .add_group(id, owner, &request.group_id, Instant::now())
         };
         let knows_fenced = caller.version >= OTHERS_KNOW_FENCED;
-        let error = added.err().map_or(0, |error| fenced_code(error, knows_fenced));
+        let error = added
+            .err()
+            .map_or(0, |error| fenced_code(error, knows_fenced));
         AddOffsetsToTxnResponse::default().with_error_code(error)
     }
 
@@ -132,8 +144,10 @@ impl Broker {
         caller: &Caller,
         request: &EndTxnRequest,
     ) -> EndTxnResponse {
-        let owner =
-            Owner { producer_id: request.producer_id.0, epoch: request.producer_epoch };
+        let owner = Owner {
+            producer_id: request.producer_id.0,
+            epoch: request.producer_epoch,
+        };
         let mut transactions = self.transactions.lock();
         let ended = transactions.end(&request.transactional_id, owner, request.committed);
         if let Ok(Some(ending)) = &ended {
@@ -149,9 +163,7 @@ impl Broker {
 
 fn fenced_code(error: ResponseError, knows_fenced: bool) -> i16 {
     match error {
-        ResponseError::ProducerFenced if !knows_fenced => {
-            code(ResponseError::InvalidProducerEpoch)
-        }
+        ResponseError::ProducerFenced if !knows_fenced => code(ResponseError::InvalidProducerEpoch),
         error => code(error),
     }
 }

@@ -8,7 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Headers, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
@@ -31,7 +31,10 @@ pub(crate) struct Reports {
 
 impl Reports {
     pub(crate) fn failures(&self) -> usize {
-        self.failed.lock().expect("no test panics with the lock").len()
+        self.failed
+            .lock()
+            .expect("no test panics with the lock")
+            .len()
     }
 
     pub(crate) fn delivered(&self) -> u64 {
@@ -53,7 +56,10 @@ impl ProducerContext for Reports {
                 self.delivered.fetch_add(1, Ordering::SeqCst);
             }
             Err((error, _)) => {
-                self.failed.lock().expect("no test panics with the lock").push(error.clone());
+                self.failed
+                    .lock()
+                    .expect("no test panics with the lock")
+                    .push(error.clone());
             }
         }
     }
@@ -73,9 +79,9 @@ pub(crate) struct Row {
 impl Row {
     fn of(message: &BorrowedMessage<'_>) -> Self {
         let headers = message.headers().map(|headers| {
-            let own = headers.iter().map(|header| {
-                (header.key.to_owned(), header.value.map(<[u8]>::to_vec))
-            });
+            let own = headers
+                .iter()
+                .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)));
             own.collect()
         });
         Self {
@@ -98,13 +104,17 @@ impl Row {
 pub(crate) fn unique(name: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is after 1970");
     format!("conformance-{name}-{}-{count}", since.as_nanos())
 }
 
 fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", bootstrap).set("log_level", "0");
+    config
+        .set("bootstrap.servers", bootstrap)
+        .set("log_level", "0");
     config
 }
 
@@ -115,7 +125,9 @@ pub(crate) fn admin<T, F: Future<Output = T>>(
 ) -> T {
     let client = config(bootstrap).create().expect("the settings are right");
     let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.expect("a runtime can be made").block_on(request(client))
+    runtime
+        .expect("a runtime can be made")
+        .block_on(request(client))
 }
 
 /// Makes a topic with a name of its own.
@@ -124,12 +136,17 @@ pub(crate) fn new_topic(bootstrap: &str, name: &str, partitions: i32) -> String 
     let results = admin(bootstrap, async |client| {
         let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-        client.create_topics([&topic], &options).await.expect("the broker answers")
+        client
+            .create_topics([&topic], &options)
+            .await
+            .expect("the broker answers")
     });
     results.into_iter().for_each(|result| {
         result.expect("the topic is made");
     });
-    wait_until("the topic is known", || partition_count(bootstrap, &name) == partitions);
+    wait_until("the topic is known", || {
+        partition_count(bootstrap, &name) == partitions
+    });
     name
 }
 
@@ -145,7 +162,9 @@ pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 /// Returns how many partitions a topic has; 0 when there is none.
 pub(crate) fn partition_count(bootstrap: &str, topic: &str) -> i32 {
     let consumer = consumer(bootstrap, "metadata", UNCOMMITTED, &[]);
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
+    let metadata = consumer
+        .fetch_metadata(Some(topic), PATIENCE)
+        .expect("the broker answers");
     i32::try_from(metadata.topics()[0].partitions().len()).expect("tests make few partitions")
 }
 
@@ -155,19 +174,22 @@ pub(crate) fn producer(bootstrap: &str, settings: &[(&str, &str)]) -> TestProduc
     for (name, value) in settings {
         config.set(*name, *value);
     }
-    config.create_with_context(Reports::default()).expect("the settings are right")
+    config
+        .create_with_context(Reports::default())
+        .expect("the settings are right")
 }
 
 /// Makes a producer that owns a transactional id.
 pub(crate) fn transactional(bootstrap: &str, id: &str) -> TestProducer {
     let producer = producer(bootstrap, &[("transactional.id", id)]);
-    producer.init_transactions(PATIENCE).expect("the id can be taken");
+    producer
+        .init_transactions(PATIENCE)
+        .expect("the id can be taken");
     producer
 }
 
 pub(crate) fn send(producer: &TestProducer, topic: &str, partition: i32, value: &str) {
-    let record: BaseRecord<'_, (), str> =
-        BaseRecord::to(topic).partition(partition).payload(value);
+    let record: BaseRecord<'_, (), str> = BaseRecord::to(topic).partition(partition).payload(value);
     enqueue(producer, record);
 }
 
@@ -181,9 +203,7 @@ where
     loop {
         match producer.send(record) {
             Ok(()) => return,
-            Err((KafkaError::MessageProduction(code), back))
-                if code == rdkafka::types::RDKafkaErrorCode::QueueFull =>
-            {
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                 record = back;
                 std::thread::sleep(Duration::from_millis(2));
             }
@@ -195,7 +215,11 @@ where
 /// Waits until every row is stored.
 pub(crate) fn flush(producer: &TestProducer) {
     flush_any(producer);
-    let failed = producer.context().failed.lock().expect("no test panics with the lock");
+    let failed = producer
+        .context()
+        .failed
+        .lock()
+        .expect("no test panics with the lock");
     assert!(failed.is_empty(), "rows were not stored: {failed:?}");
 }
 
@@ -232,7 +256,12 @@ pub(crate) fn read_to_end(
     isolation: &str,
 ) -> Vec<Row> {
     let group = unique("reader");
-    let consumer = consumer(bootstrap, &group, isolation, &[("enable.partition.eof", "true")]);
+    let consumer = consumer(
+        bootstrap,
+        &group,
+        isolation,
+        &[("enable.partition.eof", "true")],
+    );
     let mut assignment = TopicPartitionList::new();
     for partition in 0..partitions {
         assignment
@@ -263,7 +292,10 @@ pub(crate) fn read_to_end(
 
 /// Returns the values that are visible now.
 pub(crate) fn texts(bootstrap: &str, topic: &str, partitions: i32, isolation: &str) -> Vec<String> {
-    read_to_end(bootstrap, topic, partitions, isolation).iter().map(Row::text).collect()
+    read_to_end(bootstrap, topic, partitions, isolation)
+        .iter()
+        .map(Row::text)
+        .collect()
 }
 
 /// Polls until a row comes.
@@ -281,7 +313,9 @@ pub(crate) fn next_row(consumer: &BaseConsumer) -> Row {
 
 pub(crate) fn watermarks(bootstrap: &str, topic: &str) -> (i64, i64) {
     let consumer = consumer(bootstrap, "watermarks", UNCOMMITTED, &[]);
-    consumer.fetch_watermarks(topic, 0, PATIENCE).expect("the broker answers")
+    consumer
+        .fetch_watermarks(topic, 0, PATIENCE)
+        .expect("the broker answers")
 }
 
 /// Returns what a group committed for partition 0, with its metadata.
@@ -305,7 +339,9 @@ pub(crate) fn committed(
 pub(crate) fn position(topic: &str, offset: i64, metadata: &str) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     let mut element = list.add_partition(topic, 0);
-    element.set_offset(Offset::Offset(offset)).expect("the offset is valid");
+    element
+        .set_offset(Offset::Offset(offset))
+        .expect("the offset is valid");
     element.set_metadata(metadata);
     list
 }

@@ -48,7 +48,10 @@ suite! {
 
 #[test]
 fn memory_is_bounded_by_dropping_the_oldest_rows() {
-    let options = Options { retention_bytes: 100_000, ..Options::default() };
+    let options = Options {
+        retention_bytes: 100_000,
+        ..Options::default()
+    };
     let broker = EmbeddedBroker::start(options).expect("a free port can be had");
     let bootstrap = broker.address().to_string();
     broker.create_topic("bounded", 1).expect("the name is free");
@@ -66,11 +69,16 @@ fn memory_is_bounded_by_dropping_the_oldest_rows() {
 
 #[test]
 fn topics_are_not_made_where_that_is_not_wanted() {
-    let options = Options { auto_create_topics: false, ..Options::default() };
+    let options = Options {
+        auto_create_topics: false,
+        ..Options::default()
+    };
     let broker = EmbeddedBroker::start(options).expect("a free port can be had");
     let bootstrap = broker.address().to_string();
-    let settings =
-        [("message.timeout.ms", "1500"), ("topic.metadata.propagation.max.ms", "500")];
+    let settings = [
+        ("message.timeout.ms", "1500"),
+        ("topic.metadata.propagation.max.ms", "500"),
+    ];
     let producer = client::producer(&bootstrap, &settings);
     client::send(&producer, "absent", 0, "x");
     client::flush_any(&producer);

@@ -12,19 +12,32 @@ use crate::client::{
 };
 
 fn begin(producer: &TestProducer) {
-    producer.begin_transaction().expect("a transaction can begin");
+    producer
+        .begin_transaction()
+        .expect("a transaction can begin");
 }
 
 fn commit(producer: &TestProducer) {
-    producer.commit_transaction(PATIENCE).expect("the transaction can be committed");
+    producer
+        .commit_transaction(PATIENCE)
+        .expect("the transaction can be committed");
 }
 
 fn abort(producer: &TestProducer) {
-    producer.abort_transaction(PATIENCE).expect("the transaction can be aborted");
+    producer
+        .abort_transaction(PATIENCE)
+        .expect("the transaction can be aborted");
 }
 
 /// Sends offsets as a program does that keeps a mark in a group without members.
-fn mark(producer: &TestProducer, group: &str, topic: &str, offset: i64, metadata: &str, from: &str) {
+fn mark(
+    producer: &TestProducer,
+    group: &str,
+    topic: &str,
+    offset: i64,
+    metadata: &str,
+    from: &str,
+) {
     let reader = consumer(from, group, UNCOMMITTED, &[]);
     let membership = reader.group_metadata().expect("the consumer has a group");
     let list = position(topic, offset, metadata);
@@ -39,17 +52,26 @@ pub(crate) fn rows_appear_when_they_are_committed(bootstrap: &str) {
     for round in 0..3 {
         begin(&producer);
         for partition in 0..2 {
-            send(&producer, &topic, partition, &format!("{partition} of {round}"));
+            send(
+                &producer,
+                &topic,
+                partition,
+                &format!("{partition} of {round}"),
+            );
         }
         flush(&producer);
         let visible = texts(bootstrap, &topic, 2, COMMITTED);
         assert_eq!(visible.len(), round * 2, "open rows must be hidden");
-        assert_eq!(texts(bootstrap, &topic, 2, UNCOMMITTED).len(), round * 2 + 2);
+        assert_eq!(
+            texts(bootstrap, &topic, 2, UNCOMMITTED).len(),
+            round * 2 + 2
+        );
         commit(&producer);
         assert_eq!(texts(bootstrap, &topic, 2, COMMITTED).len(), round * 2 + 2);
     }
-    let expected: Vec<String> =
-        (0..6).map(|at| format!("{} of {}", at / 3, at % 3)).collect();
+    let expected: Vec<String> = (0..6)
+        .map(|at| format!("{} of {}", at / 3, at % 3))
+        .collect();
     assert_eq!(texts(bootstrap, &topic, 2, COMMITTED), expected);
 }
 
@@ -77,8 +99,9 @@ pub(crate) fn aborted_rows_never_appear(bootstrap: &str) {
             abort(&owner);
         }
     }
-    let expected: Vec<String> =
-        (0..4).flat_map(|round| [format!("good {round}"), format!("plain {round}")]).collect();
+    let expected: Vec<String> = (0..4)
+        .flat_map(|round| [format!("good {round}"), format!("plain {round}")])
+        .collect();
     assert_eq!(texts(bootstrap, &topic, 1, COMMITTED), expected);
     assert_eq!(texts(bootstrap, &topic, 1, UNCOMMITTED).len(), 16);
     // A producer goes on after an abort.
@@ -122,8 +145,14 @@ pub(crate) fn a_successor_fences(bootstrap: &str) {
     let newer = transactional(bootstrap, &id);
     send(&older, &topic, 0, "older, after");
     flush_any(&older);
-    assert_eq!(older.context().failures(), 1, "a fenced row must not be stored");
-    let refused = older.commit_transaction(PATIENCE).expect_err("a fenced producer can't commit");
+    assert_eq!(
+        older.context().failures(),
+        1,
+        "a fenced row must not be stored"
+    );
+    let refused = older
+        .commit_transaction(PATIENCE)
+        .expect_err("a fenced producer can't commit");
     let fatal = older.client().fatal_error();
     assert!(fatal.is_some(), "fencing is fatal, not {refused}");
     begin(&newer);
@@ -131,9 +160,15 @@ pub(crate) fn a_successor_fences(bootstrap: &str) {
     mark(&newer, &group, &topic, 8, "newer", bootstrap);
     commit(&newer);
     assert_eq!(texts(bootstrap, &topic, 1, COMMITTED), ["newer"]);
-    assert_eq!(texts(bootstrap, &topic, 1, UNCOMMITTED), ["older, before", "newer"]);
+    assert_eq!(
+        texts(bootstrap, &topic, 1, UNCOMMITTED),
+        ["older, before", "newer"]
+    );
     let found = committed(bootstrap, &group, &topic, COMMITTED, PATIENCE);
-    assert_eq!(found.expect("the broker answers"), (Offset::Offset(8), "newer".to_owned()));
+    assert_eq!(
+        found.expect("the broker answers"),
+        (Offset::Offset(8), "newer".to_owned())
+    );
 }
 
 pub(crate) fn a_successor_aborts_what_a_dead_producer_left(bootstrap: &str) {
@@ -148,7 +183,11 @@ pub(crate) fn a_successor_aborts_what_a_dead_producer_left(bootstrap: &str) {
     send(&plain, &topic, 0, "plain");
     flush(&plain);
     let none: [&str; 0] = [];
-    assert_eq!(texts(bootstrap, &topic, 1, COMMITTED), none, "the open row holds back the rest");
+    assert_eq!(
+        texts(bootstrap, &topic, 1, COMMITTED),
+        none,
+        "the open row holds back the rest"
+    );
     let successor = transactional(bootstrap, &id);
     wait_until("the open row is aborted", || {
         texts(bootstrap, &topic, 1, COMMITTED) == ["plain"]
@@ -156,7 +195,10 @@ pub(crate) fn a_successor_aborts_what_a_dead_producer_left(bootstrap: &str) {
     begin(&successor);
     send(&successor, &topic, 0, "successor");
     commit(&successor);
-    assert_eq!(texts(bootstrap, &topic, 1, COMMITTED), ["plain", "successor"]);
+    assert_eq!(
+        texts(bootstrap, &topic, 1, COMMITTED),
+        ["plain", "successor"]
+    );
 }
 
 pub(crate) fn settled_offsets_are_waited_for(bootstrap: &str) {
@@ -164,7 +206,9 @@ pub(crate) fn settled_offsets_are_waited_for(bootstrap: &str) {
     let group = unique("group");
     let reader = consumer(bootstrap, &group, UNCOMMITTED, &[]);
     let list = position(&topic, 1, "before");
-    reader.commit(&list, CommitMode::Sync).expect("the broker takes the offset");
+    reader
+        .commit(&list, CommitMode::Sync)
+        .expect("the broker takes the offset");
     let producer = transactional(bootstrap, &unique("tx"));
     begin(&producer);
     mark(&producer, &group, &topic, 2, "after", bootstrap);
@@ -173,10 +217,16 @@ pub(crate) fn settled_offsets_are_waited_for(bootstrap: &str) {
     assert_eq!(hasty.expect("the old offset is told"), expected);
     let patience = Duration::from_secs(2);
     let settled = committed(bootstrap, &group, &topic, COMMITTED, patience);
-    assert!(settled.is_err(), "an unsettled offset was told: {settled:?}");
+    assert!(
+        settled.is_err(),
+        "an unsettled offset was told: {settled:?}"
+    );
     commit(&producer);
     let settled = committed(bootstrap, &group, &topic, COMMITTED, PATIENCE);
-    assert_eq!(settled.expect("it is settled"), (Offset::Offset(2), "after".to_owned()));
+    assert_eq!(
+        settled.expect("it is settled"),
+        (Offset::Offset(2), "after".to_owned())
+    );
 }
 
 pub(crate) fn an_overdue_transaction_is_aborted(bootstrap: &str) {
@@ -187,7 +237,8 @@ pub(crate) fn an_overdue_transaction_is_aborted(bootstrap: &str) {
         ("message.timeout.ms", "1000"),
     ];
     let slow = producer(bootstrap, &settings);
-    slow.init_transactions(PATIENCE).expect("the id can be taken");
+    slow.init_transactions(PATIENCE)
+        .expect("the id can be taken");
     begin(&slow);
     send(&slow, &topic, 0, "slow");
     flush(&slow);
@@ -197,7 +248,8 @@ pub(crate) fn an_overdue_transaction_is_aborted(bootstrap: &str) {
     wait_until("the transaction times out", || {
         texts(bootstrap, &topic, 1, COMMITTED) == ["plain"]
     });
-    slow.commit_transaction(PATIENCE).expect_err("it is too late to commit");
+    slow.commit_transaction(PATIENCE)
+        .expect_err("it is too late to commit");
     assert_eq!(texts(bootstrap, &topic, 1, COMMITTED), ["plain"]);
 }
 
@@ -208,11 +260,20 @@ pub(crate) fn many_producers_at_once(bootstrap: &str) {
     let work = |writer: usize| {
         let producer = transactional(bootstrap, &unique("tx"));
         for round in 0..ROUNDS {
-            let fate = if (round + writer) % 3 == 0 { "aborted" } else { "committed" };
+            let fate = if (round + writer).is_multiple_of(3) {
+                "aborted"
+            } else {
+                "committed"
+            };
             begin(&producer);
             for row in 0..ROWS {
                 let partition = i32::try_from(row % 3).expect("three partitions");
-                send(&producer, &topic, partition, &format!("{fate} {writer} {round} {row}"));
+                send(
+                    &producer,
+                    &topic,
+                    partition,
+                    &format!("{fate} {writer} {round} {row}"),
+                );
             }
             if fate == "aborted" {
                 // Half of them with rows that nobody waited for.
@@ -234,7 +295,7 @@ pub(crate) fn many_producers_at_once(bootstrap: &str) {
     found.sort_unstable();
     let mut expected = Vec::new();
     for (writer, round) in (0..3).flat_map(|writer| (0..ROUNDS).map(move |round| (writer, round))) {
-        if (round + writer) % 3 != 0 {
+        if !(round + writer).is_multiple_of(3) {
             let rows = (0..ROWS).map(|row| format!("committed {writer} {round} {row}"));
             expected.extend(rows);
         }
