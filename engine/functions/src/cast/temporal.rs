@@ -67,7 +67,8 @@ pub(crate) fn converter(from: &TypeKind, to: &TypeKind, tz: &TimeZone) -> Option
     })
 }
 
-/// DATE or TIME to a timestamp: midnight of the day, or the time on 1970-01-01.
+/// DATE or TIME to a timestamp: midnight of the day, or the time on 1970-01-01, with its fraction of a second
+/// even where the precision has none.
 fn from_part(from: &TypeKind, precision: u8, tz: Option<TimeZone>) -> Converter {
     let is_date = *from == TypeKind::Date;
     Converter::infallible(move |array| {
@@ -87,7 +88,7 @@ fn from_part(from: &TypeKind, precision: u8, tz: Option<TimeZone>) -> Converter 
                     Some(zone) => zone.to_instant_millis(local),
                     None => local,
                 };
-                Ok((cut_millis(millis, precision), 0))
+                Ok((millis, 0))
             },
         )
     })

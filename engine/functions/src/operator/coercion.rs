@@ -30,8 +30,7 @@ pub fn common_type(types: &[FlinkType]) -> Option<FlinkType> {
     common(types, Rule::Flink)
 }
 
-/// Returns the type to which `=` and its kin bring two operands; `None` where they are compared as they are, or
-/// cannot be compared.
+/// Returns the type to which `=` and `<>` bring two operands of one family, such as two numbers.
 #[must_use]
 pub fn comparison_type(left: &FlinkType, right: &FlinkType) -> Option<FlinkType> {
     least_restrictive(&[left.clone(), right.clone()])

@@ -8,16 +8,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::BooleanArray;
+use arrow_array::cast::AsArray;
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
 use millrace_connector::{FlinkType, TypeKind};
 
-use super::coercion::{common_type, least_restrictive};
+use super::coercion::{common_type, comparison_type, least_restrictive};
 use super::compare::{Comparison, compare};
 use super::elementwise::{all_constant, column, like, null_column, test_pairs};
-use super::signature::{bad_types, boolean, exactly};
+use super::signature::{bad_types, boolean, exactly, with_kind};
 use crate::cast::{CastMode, bind_cast};
 use crate::{
     Arg, BindContext, Bound, CallError, Category, Column, EvalContext, FunctionDef, Kernel,
@@ -145,7 +145,7 @@ pub(super) fn comparable(left: &TypeKind, right: &TypeKind) -> bool {
 
 /// How two columns are tested for equality.
 #[derive(Clone, Debug)]
-pub(super) enum EqualityPlan {
+enum EqualityPlan {
     /// One is the untyped NULL.
     Unknown,
     /// Values of different kinds, which are never equal.
@@ -157,9 +157,11 @@ pub(super) enum EqualityPlan {
 }
 
 impl EqualityPlan {
-    /// Finds the plan, and the types the arguments must have.
-    pub(super) fn new(
+    /// Finds the plan, and the types the arguments must have. Without `casts`, values of both sides are compared
+    /// as they are, as for the ordering operators.
+    fn new(
         name: &str,
+        casts: bool,
         args: &[Arg],
         ctx: &BindContext,
     ) -> Result<(Self, Vec<FlinkType>), CallError> {
@@ -172,13 +174,9 @@ impl EqualityPlan {
             return Ok((Self::Unknown, as_given));
         }
         if left.kind.is_character() == right.kind.is_character() {
-            let common = least_restrictive(&as_given).ok_or_else(|| bad_types(name, args))?;
-            let types = as_given
-                .iter()
-                .map(|ty| common.clone().with_nullable(ty.nullable))
-                .collect();
-            let plan = Self::Typed(common.kind.clone(), common.kind);
-            return Ok((plan, types));
+            let (l, r) = equality_types(left, right, casts).ok_or_else(|| bad_types(name, args))?;
+            let types = vec![with_kind(left, l.clone()), with_kind(right, r.clone())];
+            return Ok((Self::Typed(l, r), types));
         }
         let text = usize::from(right.kind.is_character());
         let other = &args[1 - text].ty;
@@ -203,7 +201,7 @@ impl EqualityPlan {
     }
 
     /// Compares two columns.
-    pub(super) fn evaluate(
+    fn evaluate(
         &self,
         op: Comparison,
         args: &[Column],
@@ -220,6 +218,23 @@ impl EqualityPlan {
                 compare(op, kind, kind, &pair, rows)
             }
         }
+    }
+}
+
+/// Returns the types in which two sides are tested for equality.
+fn equality_types(
+    left: &FlinkType,
+    right: &FlinkType,
+    casts: bool,
+) -> Option<(TypeKind, TypeKind)> {
+    if casts || left.kind == right.kind {
+        let common = comparison_type(left, right)?;
+        return Some((common.kind.clone(), common.kind));
+    }
+    match (&left.kind, &right.kind) {
+        (TypeKind::Timestamp(_), TypeKind::Timestamp(_))
+        | (TypeKind::TimestampLtz(_), TypeKind::TimestampLtz(_)) => None,
+        _ => order_types(left, right),
     }
 }
 
@@ -271,7 +286,7 @@ fn bind_equality(
     ctx: &BindContext,
 ) -> Result<Bound, CallError> {
     exactly(name, 2, args)?;
-    let (plan, arg_types) = EqualityPlan::new(name, args, ctx)?;
+    let (plan, arg_types) = EqualityPlan::new(name, true, args, ctx)?;
     Ok(Bound {
         arg_types,
         return_type: boolean(args),
@@ -320,10 +335,7 @@ fn bind_order(
         (None, vec![left.clone(), right.clone()])
     } else {
         let (l, r) = order_types(left, right).ok_or_else(refused)?;
-        let arg_types = vec![
-            l.clone().nullable().with_nullable(left.nullable),
-            r.clone().nullable().with_nullable(right.nullable),
-        ];
+        let arg_types = vec![with_kind(left, l.clone()), with_kind(right, r.clone())];
         (Some((l, r)), arg_types)
     };
     Ok(Bound {
@@ -414,7 +426,7 @@ fn bind_distinct(distinct: bool, args: &[Arg], ctx: &BindContext) -> Result<Boun
         "IS NOT DISTINCT FROM"
     };
     exactly(name, 2, args)?;
-    let (plan, arg_types) = EqualityPlan::new(name, args, ctx)?;
+    let (plan, arg_types) = EqualityPlan::new(name, false, args, ctx)?;
     Ok(Bound {
         arg_types,
         return_type: TypeKind::Boolean.not_null(),
