@@ -138,7 +138,6 @@ fn mailto(protocol: String, rest: &str) -> Option<JavaUrl> {
     };
     Some(JavaUrl {
         protocol,
-        authority: Some(String::new()),
         path: path.to_owned(),
         query,
         ..JavaUrl::default()

@@ -63,8 +63,8 @@ fn bind_like(args: &[Arg]) -> Result<Bound, CallError> {
     let arg_types = check("LIKE", args, &[Param::Text; 3], 1)?;
     let escape = args.get(2).map(literal_text);
     let kernel = match (literal_text(&args[1]), escape) {
-        (Some(pattern), None) => literal_like(args, &pattern, None)?,
-        (Some(pattern), Some(Some(escape))) => literal_like(args, &pattern, Some(&escape))?,
+        (Some(pattern), None) => literal_like(&pattern, None)?,
+        (Some(pattern), Some(Some(escape))) => literal_like(&pattern, Some(&escape))?,
         _ => BatchKernel::fallible("LIKE", like_rows),
     };
     Ok(Bound {
@@ -75,11 +75,7 @@ fn bind_like(args: &[Arg]) -> Result<Bound, CallError> {
 }
 
 /// Returns the kernel for a pattern, and perhaps an escape character, that are literals.
-fn literal_like(
-    args: &[Arg],
-    pattern: &str,
-    escape: Option<&str>,
-) -> Result<Arc<dyn Kernel>, CallError> {
+fn literal_like(pattern: &str, escape: Option<&str>) -> Result<Arc<dyn Kernel>, CallError> {
     let wrong = |error: PatternError| CallError::Argument {
         index: 1,
         message: error.to_string(),

@@ -1,8 +1,8 @@
 //! The string functions: what they share, then one file each or one for a few of a kind.
 
-mod kernel;
+pub(crate) mod kernel;
 mod signature;
-mod text_builder;
+pub(crate) mod text_builder;
 
 mod java_regex;
 mod pattern_arg;
@@ -29,6 +29,9 @@ mod str_to_map;
 mod substring;
 mod trim;
 mod url;
+
+#[cfg(test)]
+mod tests;
 
 use crate::FunctionDef;
 
