@@ -5,6 +5,9 @@
 
 mod bind;
 mod catalog;
+mod codes;
+mod edge;
+mod explain;
 mod expr;
 mod length;
 mod not_yet;
@@ -15,9 +18,11 @@ mod query;
 mod settings;
 mod sink;
 
+pub use edge::EdgeCasts;
+pub use codes::{CODES, Code};
 pub use expr::{Call, Expr, ExprKind, ExprRef};
 pub use pipeline::{
-    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source, plan, plan_query,
+    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source, effective_settings, plan, plan_query,
 };
 pub use program::{LaneProgram, Output, OutputColumn};
 pub use settings::{
