@@ -12,7 +12,7 @@ use crate::expr::ExprRef;
 use crate::optimise::{Folding, fold};
 use crate::program::{LaneProgram, OutputColumn, ProgramSource};
 use crate::query::{Branch as QueryBranch, Input, QueryBinder, Relation, persisted_columns};
-use crate::settings::{NotNullEnforcer, Origin, Settings};
+use crate::settings::{NotNullEnforcer, Origin, Setting, Settings};
 use crate::{not_yet, sink};
 
 /// A planned file.
@@ -102,8 +102,8 @@ pub struct QueryProgram {
     pub program: LaneProgram,
 }
 
-/// Plans the statements of a file. `settings` come from outside of it (command line, environment, files) and win over
-/// its SET statements.
+/// Plans the statements of a file. `settings` come from outside of it (command line, environment, files) and those of the command line
+/// win over its SET statements.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the text.
@@ -319,9 +319,15 @@ impl Planner {
     }
 }
 
-/// Applies SET and RESET in order; what comes from outside of the file wins.
-fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings) -> Settings {
+/// Returns the settings at the end of the file: files and environment first, then its SET and RESET statements, then
+/// the command line.
+#[must_use]
+pub fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings) -> Settings {
     let mut settings = Settings::default();
+    let is_last = |setting: &Setting| setting.origin == Origin::CommandLine;
+    for (key, setting) in outside.iter().filter(|(_, setting)| !is_last(setting)) {
+        settings.set(key, &setting.value, setting.origin.clone());
+    }
     for statement in statements {
         match &statement.value {
             Statement::Set { key, value } => {
@@ -333,7 +339,7 @@ fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings) -> 
             _ => {}
         }
     }
-    for (key, setting) in outside.iter() {
+    for (key, setting) in outside.iter().filter(|(_, setting)| is_last(setting)) {
         settings.set(key, &setting.value, setting.origin.clone());
     }
     settings

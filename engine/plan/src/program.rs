@@ -20,7 +20,7 @@ use millrace_functions::{Column, EvalContext, RowError};
 
 use crate::expr::ExprRef;
 use crate::settings::NotNullEnforcer;
-use block::Block;
+pub(crate) use block::{Block, Logic, StepOp};
 use selection::Selection;
 
 pub(crate) use selection::expand;
@@ -91,6 +91,11 @@ impl LaneProgram {
         for input in &mut self.inputs {
             *input = position(*input);
         }
+    }
+
+    /// Returns the filter's steps and the projection's.
+    pub(crate) fn blocks(&self) -> (Option<&Block>, &Block) {
+        (self.filter.as_ref(), &self.project)
     }
 
     /// Returns what it yields.

@@ -80,10 +80,9 @@ fn exact(text: &str, negative: bool) -> Result<(ArrayRef, TypeKind), String> {
     let digits: i128 = format!("0{whole}{fraction}").parse().map_err(|_| out_of_range())?;
     let value = if negative { -digits } else { digits };
     if fraction.is_empty() {
-        // The type is that of the number without its sign, as the sign is an operator.
-        return if let (Ok(_), Ok(value)) = (i32::try_from(digits), i32::try_from(value)) {
+        return if let Ok(value) = i32::try_from(value) {
             Ok((Arc::new(Int32Array::from(vec![value])), TypeKind::Int))
-        } else if let (Ok(_), Ok(value)) = (i64::try_from(digits), i64::try_from(value)) {
+        } else if let Ok(value) = i64::try_from(value) {
             Ok((Arc::new(Int64Array::from(vec![value])), TypeKind::BigInt))
         } else {
             Err(out_of_range())

@@ -47,7 +47,7 @@ pub(crate) enum StepOp {
     /// A kernel.
     Call { name: &'static str, kernel: Arc<dyn Kernel>, args: Vec<Register>, volatility: Volatility },
     /// A kernel with several results, in the registers from `out` on.
-    Many { kernel: Arc<dyn ManyKernel>, input: Register },
+    Many { kernel: Arc<dyn ManyKernel>, input: Register, results: usize },
     /// AND, OR of two registers.
     Logic { logic: Logic, left: Register, right: Register },
     /// AND, OR whose right side is evaluated only where the left side leaves the result open.
@@ -91,8 +91,8 @@ impl Block {
                 registers.values[step.out] = Some(imports[*index].clone());
                 continue;
             }
-            if let StepOp::Many { kernel, input } = &step.op {
-                for (i, column) in kernel.evaluate(registers.get(*input), rows)?.into_iter().enumerate() {
+            if let StepOp::Many { kernel, input, .. } = &step.op {
+                for (i, column) in kernel.columns(registers.get(*input)).into_iter().enumerate() {
                     registers.values[step.out + i] = Some(column);
                 }
                 continue;

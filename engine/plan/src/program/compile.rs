@@ -4,6 +4,7 @@
 //! program's outermost block, where everybody can import it; what can fail stays inside the lazy part that reads it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use millrace_functions::Volatility;
 
@@ -29,7 +30,7 @@ pub(crate) fn compile(filters: &[ExprRef], projection: &[ExprRef]) -> Compiled {
     let filters: Vec<NodeId> = filters.iter().map(|expr| graph.add(expr)).collect();
     let projection: Vec<NodeId> = projection.iter().map(|expr| graph.add(expr)).collect();
     let roots: Vec<NodeId> = filters.iter().chain(&projection).copied().collect();
-    merge_extractions(&mut graph, &roots);
+    merge_extractions(&mut graph);
     let inputs = used_columns(&graph, &roots);
 
     let mut compiler = Compiler { graph: &graph, frames: Vec::new(), base: 0 };
@@ -149,10 +150,10 @@ impl Compiler<'_> {
         let graph = self.graph;
         let op = match &graph.nodes[node].op {
             Op::Column(_) => unreachable!("columns are known to the outermost frame"),
-            Op::Literal(value) => StepOp::Constant(value.clone()),
+            Op::Literal(value) => StepOp::Constant(Arc::clone(value)),
             Op::Call { name, kernel, args, volatility } => StepOp::Call {
-                name,
-                kernel: kernel.clone(),
+                name: *name,
+                kernel: Arc::clone(kernel),
                 args: args.iter().map(|arg| self.register(*arg, frame)).collect(),
                 volatility: *volatility,
             },
@@ -175,7 +176,7 @@ impl Compiler<'_> {
             unreachable!("a pick reads a node with several results")
         };
         let input = self.register(*input, frame);
-        let first = self.frames[frame].push(StepOp::Many { kernel: kernel.clone(), input }, *results);
+        let first = self.frames[frame].push(StepOp::Many { kernel: Arc::clone(kernel), input, results: *results }, *results);
         self.frames[frame].known.insert(many, first);
         first + index
     }
