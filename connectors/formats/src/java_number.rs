@@ -1,6 +1,6 @@
 //! Numbers as `Integer.parseInt`, `Double.parseDouble` and their kin read them.
 
-use crate::java_time::shown;
+use millrace_json::java_time::shown;
 
 /// Cuts what Java's `String.trim` cuts: everything up to U+0020 at both ends.
 pub(crate) fn trim(text: &[u8]) -> &[u8] {

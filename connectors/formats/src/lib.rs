@@ -6,9 +6,7 @@
 //! [`Decoder::decode`] for each batch of messages and [`Encoder::encode`] for each batch of rows.
 
 mod contract;
-mod java_decimal;
 mod java_number;
-mod java_time;
 mod json;
 mod raw;
 mod registry;

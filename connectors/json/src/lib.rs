@@ -1,5 +1,5 @@
 //! JSON as Jackson reads and writes it, without building trees: a validating scanner over bytes, escapes, numbers
-//! in Java's spelling, and a flat tape for what needs the whole document.
+//! and times in Java's spelling, and a flat tape for what needs the whole document.
 //!
 //! It knows bytes only: no Arrow, no Flink type. Start from [`Scanner`] (one pass, spans instead of values),
 //! [`Tape`] (the document as an array of nodes) and [`write_canonical`] (a document as Jackson's `toString`
@@ -8,7 +8,9 @@
 mod canonical;
 mod error;
 mod escape;
+pub mod java_decimal;
 mod java_double;
+pub mod java_time;
 mod number;
 mod scanner;
 mod swar;

@@ -412,6 +412,9 @@ impl<'a, const LENIENT: bool> Scanner<'a, LENIENT> {
         let mut facts = 0;
         let mut is_object = kind == Kind::Object;
         let mut outer = BitStack::default();
+        // A fault in an earlier document may have left something.
+        self.scratch.key_hashes.clear();
+        self.scratch.objects.clear();
         self.at += 1;
         self.enter::<FACTS>(is_object);
         let mut is_first = true;

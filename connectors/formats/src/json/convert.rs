@@ -4,9 +4,11 @@ use millrace_json::Kind;
 
 use super::cells::Cell;
 use super::options::TimestampFormat;
-use crate::java_decimal::parse_decimal;
 use crate::java_number::{parse_floating, parse_integer, trim};
-use crate::java_time::{TimestampStyle, WallTime, parse_date, parse_sql_time, parse_timestamp};
+use millrace_json::java_decimal::parse_decimal;
+use millrace_json::java_time::{
+    TimestampStyle, WallTime, parse_date, parse_sql_time, parse_timestamp,
+};
 
 /// A value, NULL, or the reason why there is none.
 pub(crate) type Converted<T> = Result<Option<T>, String>;

@@ -14,8 +14,8 @@ use millrace_json::{push_double, push_float, write_escaped_utf8_bytes};
 
 use super::nested::non_string_key;
 use super::options::{NullKey, TimestampFormat};
-use crate::java_decimal::Decimal;
-use crate::java_time::{TimestampStyle, WallTime, write_date, write_time, write_timestamp};
+use millrace_json::java_decimal::Decimal;
+use millrace_json::java_time::{TimestampStyle, WallTime, write_date, write_time, write_timestamp};
 
 /// What writing depends on.
 #[derive(Clone, Debug)]

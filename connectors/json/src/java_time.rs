@@ -5,30 +5,32 @@
 //! of February, 24:00 the next midnight), the ISO ones strictly.
 
 /// Nanoseconds of a second, a day's seconds.
-pub(crate) const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// A point on the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WallTime {
+pub struct WallTime {
     /// Days since 1970-01-01.
-    pub(crate) days: i64,
+    pub days: i64,
     /// Seconds since midnight.
-    pub(crate) second: i64,
+    pub second: i64,
     /// Nanoseconds of the second.
-    pub(crate) nano: i64,
+    pub nano: i64,
 }
 
 impl WallTime {
     /// Returns the nanoseconds since 1970-01-01 00:00, cut to `precision` digits of the second.
-    pub(crate) fn nanos(self, precision: u8) -> i128 {
+    #[must_use]
+    pub fn nanos(self, precision: u8) -> i128 {
         let unit = 10_i64.pow(9 - u32::from(precision.min(9)));
         let seconds = i128::from(self.days) * i128::from(SECONDS_PER_DAY) + i128::from(self.second);
         seconds * i128::from(NANOS_PER_SECOND) + i128::from(self.nano - self.nano % unit)
     }
 
     /// Returns the point that lies so many nanoseconds after 1970-01-01 00:00.
-    pub(crate) fn of_nanos(nanos: i128) -> Self {
+    #[must_use]
+    pub fn of_nanos(nanos: i128) -> Self {
         let seconds = nanos.div_euclid(i128::from(NANOS_PER_SECOND)) as i64;
         Self {
             days: seconds.div_euclid(SECONDS_PER_DAY),
@@ -38,7 +40,8 @@ impl WallTime {
     }
 
     /// Returns the point that lies so many microseconds after 1970-01-01 00:00.
-    pub(crate) fn of_micros(micros: i64) -> Self {
+    #[must_use]
+    pub fn of_micros(micros: i64) -> Self {
         let seconds = micros.div_euclid(1_000_000);
         Self {
             days: seconds.div_euclid(SECONDS_PER_DAY),
@@ -50,11 +53,11 @@ impl WallTime {
 
 /// How a timestamp is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TimestampStyle {
+pub struct TimestampStyle {
     /// `2024-01-02T03:04:05` instead of `2024-01-02 03:04:05`.
-    pub(crate) is_iso: bool,
+    pub is_iso: bool,
     /// A `Z` at the end.
-    pub(crate) has_zone: bool,
+    pub has_zone: bool,
 }
 
 /// A text that is read from its start; faults are Java's.
@@ -210,7 +213,8 @@ impl<'a> Reader<'a> {
 }
 
 /// Cuts a value for a message.
-pub(crate) fn shown(text: &[u8]) -> String {
+#[must_use]
+pub fn shown(text: &[u8]) -> String {
     let cut = String::from_utf8_lossy(&text[..text.len().min(64)]);
     cut.into_owned()
 }
@@ -219,7 +223,7 @@ pub(crate) fn shown(text: &[u8]) -> String {
 ///
 /// # Errors
 /// It is no such date, in Java's words.
-pub(crate) fn parse_date(text: &[u8]) -> Result<i64, String> {
+pub fn parse_date(text: &[u8]) -> Result<i64, String> {
     let mut reader = Reader::new(text);
     let days = reader.date(true)?;
     reader.end()?;
@@ -230,7 +234,7 @@ pub(crate) fn parse_date(text: &[u8]) -> Result<i64, String> {
 ///
 /// # Errors
 /// It is no such time, in Java's words.
-pub(crate) fn parse_sql_time(text: &[u8]) -> Result<(i64, i64), String> {
+pub fn parse_sql_time(text: &[u8]) -> Result<(i64, i64), String> {
     let mut reader = Reader::new(text);
     let (second, nano) = reader.time(false, false)?;
     reader.end()?;
@@ -241,7 +245,7 @@ pub(crate) fn parse_sql_time(text: &[u8]) -> Result<(i64, i64), String> {
 ///
 /// # Errors
 /// It is no such time, in Java's words.
-pub(crate) fn parse_iso_time(text: &[u8]) -> Result<(i64, i64), String> {
+pub fn parse_iso_time(text: &[u8]) -> Result<(i64, i64), String> {
     let mut reader = Reader::new(text);
     let time = reader.time(true, true)?;
     reader.end()?;
@@ -252,7 +256,7 @@ pub(crate) fn parse_iso_time(text: &[u8]) -> Result<(i64, i64), String> {
 ///
 /// # Errors
 /// It is no such timestamp, in Java's words.
-pub(crate) fn parse_timestamp(text: &[u8], style: TimestampStyle) -> Result<WallTime, String> {
+pub fn parse_timestamp(text: &[u8], style: TimestampStyle) -> Result<WallTime, String> {
     let mut reader = Reader::new(text);
     // The ISO format with a zone is built by hand in Flink, and so resolves smartly like the SQL ones.
     let is_strict = style.is_iso && !style.has_zone;
@@ -271,7 +275,7 @@ pub(crate) fn parse_timestamp(text: &[u8], style: TimestampStyle) -> Result<Wall
 }
 
 /// Appends a date like `2024-01-02`; years beyond 9999 get a sign.
-pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
+pub fn write_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = date_of_days(days);
     match year {
         0..=9999 => push_padded(year, 4, out),
@@ -291,7 +295,7 @@ pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
 }
 
 /// Appends a time like `03:04:05.12`, without zeros at the end of the fraction.
-pub(crate) fn write_time(second: i64, nano: i64, out: &mut Vec<u8>) {
+pub fn write_time(second: i64, nano: i64, out: &mut Vec<u8>) {
     push_padded(second / 3600, 2, out);
     out.push(b':');
     push_padded(second / 60 % 60, 2, out);
@@ -308,7 +312,7 @@ pub(crate) fn write_time(second: i64, nano: i64, out: &mut Vec<u8>) {
 }
 
 /// Appends a timestamp in the given style.
-pub(crate) fn write_timestamp(time: WallTime, style: TimestampStyle, out: &mut Vec<u8>) {
+pub fn write_timestamp(time: WallTime, style: TimestampStyle, out: &mut Vec<u8>) {
     write_date(time.days, out);
     out.push(if style.is_iso { b'T' } else { b' ' });
     write_time(time.second, time.nano, out);
@@ -343,7 +347,8 @@ fn month_length(year: i64, month: i64) -> i64 {
 
 /// Returns the days since 1970-01-01 in the proleptic Gregorian calendar; years count from March, so that the leap
 /// day is a year's last.
-pub(crate) fn days_of_date(year: i64, month: i64, day: i64) -> i64 {
+#[must_use]
+pub fn days_of_date(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -353,7 +358,8 @@ pub(crate) fn days_of_date(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Returns year, month and day.
-pub(crate) fn date_of_days(days: i64) -> (i64, i64, i64) {
+#[must_use]
+pub fn date_of_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

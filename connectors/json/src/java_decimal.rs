@@ -2,9 +2,11 @@
 
 /// A decimal: `unscaled × 10^-scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Decimal {
-    pub(crate) unscaled: i128,
-    pub(crate) scale: i64,
+pub struct Decimal {
+    /// All digits as a whole number.
+    pub unscaled: i128,
+    /// How many of them stand behind the point; below zero where zeros were cut off.
+    pub scale: i64,
 }
 
 /// Digits that are kept of a number; more than any DECIMAL has, so that what is cut never decides a rounding but by
@@ -16,7 +18,7 @@ const DIGITS_KEPT: usize = 38;
 ///
 /// # Errors
 /// It is no number, in Java's words.
-pub(crate) fn parse_decimal(text: &[u8], precision: u8, scale: u8) -> Result<Option<i128>, String> {
+pub fn parse_decimal(text: &[u8], precision: u8, scale: u8) -> Result<Option<i128>, String> {
     let parts = Parts::split(text)?;
     Ok(parts.round(precision, scale))
 }
@@ -131,7 +133,8 @@ fn not_a_digit(text: &[u8], at: usize) -> String {
 
 impl Decimal {
     /// Returns the same number without zeros at the end (`BigDecimal.stripTrailingZeros`); the scale may be negative.
-    pub(crate) fn stripped(self) -> Self {
+    #[must_use]
+    pub fn stripped(self) -> Self {
         if self.unscaled == 0 {
             return Self {
                 unscaled: 0,
@@ -147,7 +150,7 @@ impl Decimal {
     }
 
     /// Appends it as `BigDecimal.toString` does: `1E+2`, `1E-10`, `0.000001`.
-    pub(crate) fn write(self, out: &mut Vec<u8>) {
+    pub fn write(self, out: &mut Vec<u8>) {
         let (digits, start) = self.digits();
         let digits = &digits[start..];
         let count = digits.len() as i64;
@@ -171,7 +174,7 @@ impl Decimal {
     }
 
     /// Appends it as `BigDecimal.toPlainString` does.
-    pub(crate) fn write_plain(self, out: &mut Vec<u8>) {
+    pub fn write_plain(self, out: &mut Vec<u8>) {
         let (digits, start) = self.digits();
         let digits = &digits[start..];
         if self.unscaled < 0 {
