@@ -183,7 +183,8 @@ mod tests {
     #[test]
     fn each_case_has_its_answer() {
         use DecidedBy::{Manifest, Transaction};
-        let cases: Vec<(Option<ManifestHead>, Option<Mark>, bool, Option<Decision>)> = vec![
+        type Case = (Option<ManifestHead>, Option<Mark>, bool, Option<Decision>);
+        let cases: Vec<Case> = vec![
             (None, None, true, Some(Decision::Fresh)),
             (None, Some(mark(1, "d1")), true, None),
             (Some(head(0, Manifest)), None, true, Some(Decision::Adopt)),

@@ -407,7 +407,6 @@ macro_rules! delegate {
             }
             fn fence(&mut self) -> Result<(), ConnectorError> {
                 self.inner.fence()?;
-                #[expect(clippy::redundant_closure_call, reason = "the macro's argument")]
                 ($after_fence)(self);
                 Ok(())
             }
@@ -425,7 +424,6 @@ macro_rules! delegate {
                 self.inner.begin(epoch)
             }
             fn prepare(&mut self, epoch: Epoch) -> Result<Committable, ConnectorError> {
-                #[expect(clippy::redundant_closure_call, reason = "the macro's argument")]
                 ($before_prepare)(self);
                 self.inner.prepare(epoch)
             }
