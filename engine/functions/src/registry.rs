@@ -17,7 +17,7 @@ static GROUPS: &[&[&FunctionDef]] = &[
 ];
 
 /// Functions that only versions of Flink after 1.17 have. 1.17 refuses their names, and so does [`lookup`].
-static LATER_GROUPS: &[&[&FunctionDef]] = &[string::LATER_FUNCTIONS];
+static LATER_GROUPS: &[&[&FunctionDef]] = &[collection::LATER_FUNCTIONS, string::LATER_FUNCTIONS];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static FunctionDef>> = LazyLock::new(|| {
     let mut map = HashMap::new();

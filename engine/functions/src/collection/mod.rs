@@ -5,6 +5,11 @@ mod elements;
 mod access;
 mod construct;
 mod describe;
+mod later_arrays;
+mod later_maps;
+
+#[cfg(test)]
+mod tests;
 
 use crate::FunctionDef;
 
@@ -21,4 +26,23 @@ pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
     &construct::MULTISET,
     &construct::ROW,
     &describe::TYPEOF,
+];
+
+/// The functions of this group that only later versions of Flink have; see the registry.
+pub(crate) static LATER_FUNCTIONS: &[&FunctionDef] = &[
+    &later_arrays::ARRAY_APPEND,
+    &later_arrays::ARRAY_CONCAT,
+    &later_arrays::ARRAY_DISTINCT,
+    &later_arrays::ARRAY_EXCEPT,
+    &later_arrays::ARRAY_INTERSECT,
+    &later_maps::ARRAY_JOIN,
+    &later_arrays::ARRAY_POSITION,
+    &later_arrays::ARRAY_PREPEND,
+    &later_arrays::ARRAY_REMOVE,
+    &later_arrays::ARRAY_REVERSE,
+    &later_arrays::ARRAY_SLICE,
+    &later_arrays::ARRAY_UNION,
+    &later_maps::MAP_ENTRIES,
+    &later_maps::MAP_KEYS,
+    &later_maps::MAP_VALUES,
 ];

@@ -35,9 +35,10 @@ mod tests;
 
 use crate::FunctionDef;
 
-pub(crate) use kernel::{BatchKernel, Ints};
+pub(crate) use kernel::{BatchKernel, Ints, Texts};
 pub(crate) use signature::{count_error, literal_text, types_error};
 pub use split_index::split_index_many;
+pub(crate) use text_builder::TextBuilder;
 
 /// The functions of this group that Flink 1.17 has.
 pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
