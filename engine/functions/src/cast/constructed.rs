@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, MapArray, StructArray, new_null_array};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Fields};
 use millrace_connector::TypeKind;
 use millrace_connector::physical::arrow_type;
@@ -19,12 +20,13 @@ pub(crate) fn array(element: Converter, to: &TypeKind) -> Converter {
     let fallible = element.can_fail();
     Converter::infallible(move |array| {
         let list = array.as_list::<i32>();
+        let (start, length, offsets) = used_part(list.offsets());
         let values = element
-            .apply(list.values())
-            .map_err(|error| row_of(error, list.offsets()))?;
+            .apply(&list.values().slice(start, length))
+            .map_err(|error| row_of(error, &offsets))?;
         Ok(Arc::new(ListArray::new(
             Arc::clone(&field),
-            list.offsets().clone(),
+            offsets,
             values,
             list.nulls().cloned(),
         )))
@@ -43,13 +45,18 @@ pub(crate) fn map(key: Converter, value: Converter, to: &TypeKind) -> Converter 
     let fallible = key.can_fail() || value.can_fail();
     Converter::infallible(move |array| {
         let map = array.as_map();
-        let at_row = |error| row_of(error, map.offsets());
-        let keys = key.apply(map.keys()).map_err(at_row)?;
-        let values = value.apply(map.values()).map_err(at_row)?;
+        let (start, length, offsets) = used_part(map.offsets());
+        let at_row = |error| row_of(error, &offsets);
+        let keys = key
+            .apply(&map.keys().slice(start, length))
+            .map_err(at_row)?;
+        let values = value
+            .apply(&map.values().slice(start, length))
+            .map_err(at_row)?;
         let entries = StructArray::new(fields.clone(), vec![keys, values], None);
         Ok(Arc::new(MapArray::new(
             Arc::clone(&field),
-            map.offsets().clone(),
+            offsets,
             entries,
             map.nulls().cloned(),
             sorted,
@@ -90,6 +97,20 @@ fn row_array(
         )
         .expect("each column was converted to its field's type"),
     ))
+}
+
+/// Returns where the elements of an array's rows begin, how many there are, and offsets that begin with 0. A
+/// slice of an array keeps the elements of all rows, which must not be converted.
+fn used_part(offsets: &OffsetBuffer<i32>) -> (usize, usize, OffsetBuffer<i32>) {
+    let first = offsets[0];
+    let last = offsets[offsets.len() - 1];
+    let index = |offset: i32| usize::try_from(offset).expect("offsets are not negative");
+    let moved: Vec<i32> = offsets.iter().map(|offset| offset - first).collect();
+    (
+        index(first),
+        index(last - first),
+        OffsetBuffer::new(moved.into()),
+    )
 }
 
 /// Moves a failure from an element to the row it stands in.

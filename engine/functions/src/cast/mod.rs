@@ -14,6 +14,8 @@ pub(crate) mod parse_temporal;
 pub mod print;
 mod rules;
 pub(crate) mod temporal;
+#[cfg(test)]
+mod tests;
 mod text;
 pub(crate) mod zone;
 
@@ -71,7 +73,7 @@ pub fn bind_cast(
         .ok_or_else(|| unsupported(from, &target, mode))?;
     let nullable = from.nullable || mode == CastMode::TryCast || from.kind == TypeKind::Null;
     let result = FlinkType {
-        kind: target.clone(),
+        kind: target,
         nullable,
     };
     let converter = converter.named(format!("{from} to {result}"));

@@ -96,7 +96,7 @@ pub(crate) fn print_value(
         }
         TypeKind::TimestampLtz(precision) => {
             let (millis, nanos) = timestamp_at(array, row);
-            write_timestamp(zone.to_local_millis(millis), nanos, *precision, out);
+            write_timestamp(zone.local_millis(millis), nanos, *precision, out);
         }
         TypeKind::IntervalYearMonth(..) => {
             write_year_month(array.as_primitive::<Int32Type>().value(row), out);
@@ -104,6 +104,19 @@ pub(crate) fn print_value(
         TypeKind::IntervalDayTime(..) => {
             write_day_time(array.as_primitive::<Int64Type>().value(row), out);
         }
+        constructed => print_constructed(constructed, array, row, zone, out),
+    }
+}
+
+/// Appends an ARRAY, MAP, MULTISET or ROW.
+fn print_constructed(
+    kind: &TypeKind,
+    array: &ArrayRef,
+    row: usize,
+    zone: &mut ZoneOffsets<'_>,
+    out: &mut String,
+) {
+    match kind {
         TypeKind::Array(element) => print_array(element, array, row, zone, out),
         TypeKind::Map(key, value) => print_map(key, value, array, row, zone, out),
         TypeKind::Multiset(element) => {
@@ -120,7 +133,7 @@ pub(crate) fn print_value(
             }
             out.push(')');
         }
-        TypeKind::Null => out.push_str("NULL"),
+        _ => out.push_str("NULL"),
     }
 }
 

@@ -85,7 +85,7 @@ fn from_part(from: &TypeKind, precision: u8, tz: Option<TimeZone>) -> Converter 
                     i64::from(primitive::<Time32MillisecondType>(array).value(row))
                 };
                 let millis = match &mut zone {
-                    Some(zone) => zone.to_instant_millis(local),
+                    Some(zone) => zone.instant_millis(local),
                     None => local,
                 };
                 Ok((millis, 0))
@@ -106,7 +106,7 @@ fn to_days(tz: Option<TimeZone>) -> Converter {
             |row| {
                 let (millis, _) = timestamp_at(array, row);
                 let days = match &mut zone {
-                    Some(zone) => zone.to_local_millis(millis).div_euclid(MILLIS_PER_DAY),
+                    Some(zone) => zone.local_millis(millis).div_euclid(MILLIS_PER_DAY),
                     None => millis.div_euclid(MILLIS_PER_DAY),
                 };
                 Ok(i32::try_from(days).ok())
@@ -127,7 +127,7 @@ fn to_time(tz: Option<TimeZone>) -> Converter {
             |row| {
                 let (millis, _) = timestamp_at(array, row);
                 let of_day = match &mut zone {
-                    Some(zone) => zone.to_local_millis(millis).rem_euclid(MILLIS_PER_DAY),
+                    Some(zone) => zone.local_millis(millis).rem_euclid(MILLIS_PER_DAY),
                     None => millis % MILLIS_PER_DAY,
                 };
                 Ok(i32::try_from(of_day).ok())
@@ -166,8 +166,8 @@ fn to_timestamp(from: u8, to: u8, shift: Shift) -> Converter {
         timestamp_builder(array.len(), array.nulls(), to, OnFailure::Fail, |row| {
             let (millis, nanos) = timestamp_at(array, row);
             let millis = match (&shift, &mut zone) {
-                (Shift::ToInstant(_), Some(zone)) => zone.to_instant_millis(millis),
-                (Shift::ToLocal(_), Some(zone)) => zone.to_local_millis(millis),
+                (Shift::ToInstant(_), Some(zone)) => zone.instant_millis(millis),
+                (Shift::ToLocal(_), Some(zone)) => zone.local_millis(millis),
                 _ => millis,
             };
             Ok(if from > to {

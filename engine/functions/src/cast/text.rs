@@ -63,7 +63,7 @@ pub(crate) fn from_text(to: &TypeKind, on_failure: OnFailure, tz: &TimeZone) -> 
                 timestamp_builder(input.len(), input.nulls(), precision, on_failure, |row| {
                     let clock = parse_timestamp(input.value(row), precision)?;
                     let millis = match &mut zone {
-                        Some(zone) => zone.to_instant_millis(clock.millis),
+                        Some(zone) => zone.instant_millis(clock.millis),
                         None => clock.millis,
                     };
                     Ok((millis, clock.nanos_of_milli))

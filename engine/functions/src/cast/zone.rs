@@ -25,13 +25,13 @@ impl<'a> ZoneOffsets<'a> {
     }
 
     /// Returns the wall clock's milliseconds at the instant, as if the wall clock were UTC.
-    pub(crate) fn to_local_millis(&mut self, millis: i64) -> i64 {
+    pub(crate) fn local_millis(&mut self, millis: i64) -> i64 {
         millis + self.offset_at(millis.div_euclid(1000)) * 1000
     }
 
     /// Returns the instant of a wall clock. In a gap, the wall clock is moved on by the gap's length; where it
     /// stands twice, the earlier instant is meant.
-    pub(crate) fn to_instant_millis(&mut self, local_millis: i64) -> i64 {
+    pub(crate) fn instant_millis(&mut self, local_millis: i64) -> i64 {
         let local = local_millis.div_euclid(1000);
         // Away from the ends of the remembered stretch its offset is the only one there is.
         let guess = local - self.offset;
@@ -91,12 +91,12 @@ mod tests {
         let utc = |text: &str| text.parse::<Timestamp>().expect("valid").as_millisecond();
         // Local mean time before 1901, in seconds.
         assert_eq!(
-            zone.to_instant_millis(utc("1900-01-01T00:00:00Z")),
+            zone.instant_millis(utc("1900-01-01T00:00:00Z")),
             utc("1899-12-31T15:54:17Z")
         );
         // 02:00 on 1986-05-04 did not exist.
         assert_eq!(
-            zone.to_instant_millis(utc("1986-05-04T02:30:00Z")),
+            zone.instant_millis(utc("1986-05-04T02:30:00Z")),
             utc("1986-05-03T18:30:00Z")
         );
         for instant in [
@@ -104,13 +104,13 @@ mod tests {
             "1986-05-03T18:00:00Z",
             "2024-01-01T00:00:00Z",
         ] {
-            let local = zone.to_local_millis(utc(instant));
-            assert_eq!(zone.to_instant_millis(local), utc(instant));
+            let local = zone.local_millis(utc(instant));
+            assert_eq!(zone.instant_millis(local), utc(instant));
         }
         assert_eq!(
-            zone.to_local_millis(utc("1991-04-14T18:30:00Z")),
+            zone.local_millis(utc("1991-04-14T18:30:00Z")),
             utc("1991-04-15T03:30:00Z")
         );
-        assert_eq!(ZoneOffsets::new(&TimeZone::UTC).to_instant_millis(5), 5);
+        assert_eq!(ZoneOffsets::new(&TimeZone::UTC).instant_millis(5), 5);
     }
 }

@@ -8,6 +8,8 @@ mod radix;
 mod random;
 mod round;
 mod same_type;
+#[cfg(test)]
+mod tests;
 
 use crate::FunctionDef;
 

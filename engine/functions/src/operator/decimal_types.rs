@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(text(addition((38, 10), (38, 10))), "DECIMAL(38, 9)");
         assert_eq!(text(multiplication((20, 4), (20, 4))), "DECIMAL(38, 6)");
         assert_eq!(text(division((10, 2), (10, 2))), "DECIMAL(23, 13)");
-        assert_eq!(text(division((38, 18), (10, 2))), "DECIMAL(38, 17)");
+        assert_eq!(text(division((38, 18), (10, 2))), "DECIMAL(38, 16)");
         assert_eq!(text(modulo((10, 2), (20, 4))), "DECIMAL(12, 4)");
         assert_eq!(text(round((10, 2), 0)), "DECIMAL(9, 0)");
         assert_eq!(text(round((12, 3), -2)), "DECIMAL(10, 0)");

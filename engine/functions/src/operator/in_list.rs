@@ -54,10 +54,12 @@ impl Kernel for InList {
         rows: usize,
         _ctx: &EvalContext,
     ) -> Result<Column, RowError> {
-        if self.literal && args.len() > SET_LENGTH_MIN && !args[0].is_constant() {
-            if let Some(set) = self.set.get_or_init(|| InSet::of(&self.kind, &args[1..])) {
-                return Ok(Column::Array(set.test(args[0].array())));
-            }
+        if self.literal
+            && args.len() > SET_LENGTH_MIN
+            && !args[0].is_constant()
+            && let Some(set) = self.set.get_or_init(|| InSet::of(&self.kind, &args[1..]))
+        {
+            return Ok(Column::Array(set.test(args[0].array())));
         }
         let mut result: Option<Column> = None;
         for value in &args[1..] {

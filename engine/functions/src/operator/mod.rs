@@ -14,6 +14,8 @@ pub(crate) mod elementwise;
 mod in_list;
 mod logic;
 pub(crate) mod signature;
+#[cfg(test)]
+mod tests;
 
 use crate::FunctionDef;
 
