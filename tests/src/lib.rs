@@ -1,5 +1,6 @@
 //! Shared pieces of the tests: golden cases, values as their tables write them, and whole pipelines without services.
 
+pub mod formats;
 pub mod golden;
 pub mod pipelines;
 pub mod value;

@@ -199,7 +199,11 @@ fn parse_text(ty: &FlinkType, text: &str, rows: usize) -> Result<ArrayRef> {
     })
 }
 
-fn parse_hex(text: &str) -> Result<Vec<u8>> {
+/// Returns the bytes of a text of two hexadecimal digits a byte.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_hex(text: &str) -> Result<Vec<u8>> {
     let digits = text.as_bytes();
     digits
         .chunks(2)

@@ -19,6 +19,8 @@ pub const CODES: &[Code] = &[
     code("MR0303", "a column is ambiguous"),
     code("MR0304", "a name is defined twice"),
     code("MR0305", "a function is not found"),
+    code("MR0306", "unknown metadata key"),
+    code("MR0307", "a metadata column of an impossible type"),
     code("MR0401", "a function gets too few or too many arguments"),
     code("MR0402", "a function does not take these types"),
     code("MR0403", "an argument is not valid by itself"),

@@ -22,7 +22,7 @@ pub use edge::EdgeCasts;
 pub use codes::{CODES, Code};
 pub use expr::{Call, Expr, ExprKind, ExprRef};
 pub use pipeline::{
-    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source, effective_settings, plan, plan_query,
+    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source, effective_settings, plan, plan_query, tables,
 };
 pub use program::{LaneProgram, Output, OutputColumn};
 pub use settings::{

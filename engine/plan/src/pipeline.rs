@@ -139,6 +139,22 @@ pub fn plan_query(statements: &[Spanned<Statement>], settings: &Settings) -> Res
     }
 }
 
+/// Returns the tables that the file defines without errors, whatever else is wrong with it: so that their options can be
+/// checked along with the rest.
+#[must_use]
+pub fn tables(statements: &[Spanned<Statement>], settings: &Settings) -> Vec<Arc<TableDefinition>> {
+    let Ok(mut planner) = Planner::new(statements, settings) else { return Vec::new() };
+    let mut found = Vec::new();
+    for statement in statements {
+        let Statement::CreateTable(create) = &statement.value else { continue };
+        planner.statement(statement);
+        if let Some(Entry::Table(table)) = planner.catalog.get(&create.name) {
+            found.push(Arc::new(table.definition.clone()));
+        }
+    }
+    found
+}
+
 struct Planner {
     settings: Settings,
     ctx: BindContext,

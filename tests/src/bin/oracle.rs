@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use millrace_tests::formats::FormatCase;
 use millrace_tests::golden::{self, Answer, ScalarCase, ScalarResult};
 use millrace_tests::pipelines::PipelineCase;
 use serde_json::Value;
@@ -105,9 +106,23 @@ fn run_line(text: &str, report: &mut Report) -> Result<()> {
     if value.get("rows_out").is_some() {
         run_pipeline(&serde_json::from_value(value)?, report);
     } else if value.get("dir").is_some() {
-        report.skipped(&group);
+        run_format(&serde_json::from_value(value)?, report)?;
     } else {
         run_scalar(&serde_json::from_value(value)?, report);
+    }
+    Ok(())
+}
+
+fn run_format(case: &FormatCase, report: &mut Report) -> Result<()> {
+    if case.unstable || case.internal_error {
+        report.skipped(&case.group);
+        return Ok(());
+    }
+    let difference = catch_unwind(AssertUnwindSafe(|| case.difference()))
+        .unwrap_or_else(|_| Ok(Some(format!("{} {} {}: panic", case.id, case.group, case.format))))?;
+    match difference {
+        None => report.passed(&case.group),
+        Some(difference) => report.failed(&case.group, &difference),
     }
     Ok(())
 }

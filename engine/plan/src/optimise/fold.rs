@@ -142,19 +142,26 @@ fn is_zero(value: &ArrayRef) -> bool {
 }
 
 /// # Flink
-/// The planner cannot hold a FLOAT constant that is no number.
+/// The planner cannot hold a FLOAT constant that was read from a text and is no number.
 fn refuse_unfit_float(expr: &ExprRef, folding: &mut Folding) {
     if expr.ty.kind == TypeKind::Float
         && let Some(value) = evaluate(expr)
         && let Some(floats) = value.as_primitive_opt::<Float32Type>()
         && floats.is_valid(0)
         && !floats.value(0).is_finite()
+        && reads_text(expr)
     {
         let error = Diagnostic::error("MR0407", "a FLOAT constant is infinite or NaN", expr.span);
         folding.diagnostics.push(error.help("use DOUBLE"));
         return;
     }
     expr.for_each_child(|child| refuse_unfit_float(child, folding));
+}
+
+fn reads_text(expr: &Expr) -> bool {
+    let mut found = expr.ty.kind.is_character();
+    expr.for_each_child(|child| found = found || reads_text(child));
+    found
 }
 
 /// Removes what a constant decides: `x OR TRUE`, `x AND FALSE`, a CASE with a constant condition.

@@ -129,10 +129,14 @@ impl Compiler<'_> {
         if frame == 0 {
             return false;
         }
-        if self.frames[..frame].iter().any(|outer| outer.known.contains_key(&node)) {
+        let info = &self.graph.nodes[node];
+        let known = match info.op {
+            Op::Pick { many, .. } => many,
+            _ => node,
+        };
+        if self.frames[..frame].iter().any(|outer| outer.known.contains_key(&known)) {
             return true;
         }
-        let info = &self.graph.nodes[node];
         let shared = info.uses > 1 || matches!(info.op, Op::Many { .. } | Op::Pick { .. });
         frame > self.base && shared && !info.fallible && !matches!(info.op, Op::Literal(_))
     }
