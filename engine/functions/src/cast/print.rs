@@ -55,7 +55,7 @@ pub(crate) fn print_value(
             "FALSE"
         }),
         TypeKind::Binary(_) | TypeKind::Varbinary(_) => {
-            out.push_str(&String::from_utf8_lossy(array.as_binary_view().value(row)));
+            out.push_str(&crate::string::decode_utf8(array.as_binary_view().value(row)));
         }
         TypeKind::Decimal(_, scale) => {
             write_plain(

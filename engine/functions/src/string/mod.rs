@@ -35,6 +35,7 @@ mod tests;
 
 use crate::FunctionDef;
 
+pub(crate) use charset::decode_utf8;
 pub(crate) use kernel::{BatchKernel, Ints, Texts};
 pub(crate) use signature::{count_error, literal_text, types_error};
 pub use split_index::split_index_many;

@@ -322,7 +322,7 @@ fn failures_come_where_flink_has_them() {
     ));
     assert!(matches!(
         call("SHA2", &[NullText, Int(1)], true),
-        Err(Failure::Row)
+        Err(Failure::Call)
     ));
     assert!(matches!(
         call("FROM_BASE64", &[Text("=")], false),
