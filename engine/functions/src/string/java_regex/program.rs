@@ -92,7 +92,8 @@ impl JavaRegex {
         holds.then_some(program)
     }
 
-    fn exact(&self) -> Result<&fancy_regex::Regex, PatternError> {
+    /// Returns the backtracking program, which is right for all texts.
+    pub(super) fn exact(&self) -> Result<&fancy_regex::Regex, PatternError> {
         let program = self
             .exact
             .get_or_init(|| compile_exact(&print::exact(&self.node)));

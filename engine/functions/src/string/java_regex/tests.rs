@@ -148,3 +148,63 @@ fn keeps_patterns() {
     }
     assert!(cache.get("(").is_err());
 }
+
+/// A small generator of numbers; the seed is fixed so that a failure comes again.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
+    }
+
+    fn text(&mut self, parts: &[&str], most: usize) -> String {
+        (0..self.below(most))
+            .map(|_| parts[self.below(parts.len())])
+            .collect()
+    }
+}
+
+#[test]
+fn no_pattern_makes_it_panic_and_both_engines_agree() {
+    const PARTS: &[&str] = &[
+        "a", "b", "é", "😀", "(", ")", "[", "]", "{", "}", "2", ",", "*", "+", "?", "|", "^", "$",
+        ".", "\\", "-", "&&", "(?i)", "(?:", "(?=", "(?<!", "(?>", "(?<n>", "\\Q", "\\E", "\\d",
+        "\\p{L}", "\\b", "\\x{", "\\u", "\\1", "\\k<n>", "\n", "(?m)", "(?x)", "#", " ", "\\R",
+        "\\Z", "\\0", "\\c",
+    ];
+    const TEXTS: &[&str] = &["a", "b", "é", "😀", "\n", "\r", "2", " ", "-", "\u{85}"];
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut compiled = 0;
+    for _ in 0..20_000 {
+        let pattern = numbers.text(PARTS, 9);
+        let text = numbers.text(TEXTS, 8);
+        let Ok(regex) = JavaRegex::find_in(&pattern) else {
+            continue;
+        };
+        compiled += 1;
+        let mut count = 0;
+        if regex.each_match(&text, |_| count += 1).is_ok() {
+            assert_eq!(
+                regex.is_match(&text),
+                Ok(count > 0),
+                "{pattern:?} in {text:?}"
+            );
+            if let (Ok(exact), Ok(found)) = (regex.exact(), regex.find_at(&text, 0))
+                && let Ok(expected) = exact.find(&text)
+            {
+                let expected = expected.map(|found| (found.start(), found.end()));
+                assert_eq!(found, expected, "{pattern:?} in {text:?}");
+            }
+            let group = regex.group(&text, regex.groups());
+            assert_eq!(
+                group.unwrap().is_some(),
+                count > 0,
+                "{pattern:?} in {text:?}"
+            );
+        }
+    }
+    assert!(compiled > 2_000, "only {compiled} patterns were valid");
+}
