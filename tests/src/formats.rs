@@ -81,10 +81,16 @@ impl FormatCase {
     /// # Errors
     /// A case that this reader does not understand.
     pub fn difference(&self) -> Result<Option<String>> {
-        let outcome = if self.dir == "de" { self.decode()? } else { self.encode()? };
+        let outcome = if self.dir == "de" {
+            self.decode()?
+        } else {
+            self.encode()?
+        };
         let equal = match (&self.error, &outcome) {
             (Some(error), Outcome::Refused(_)) => error.phase != "run",
-            (Some(error), Outcome::Failed(_)) => error.phase == "run" || error.phase.starts_with("select"),
+            (Some(error), Outcome::Failed(_)) => {
+                error.phase == "run" || error.phase.starts_with("select")
+            }
             (None, Outcome::Rows(rows)) => self.rows.as_ref() == Some(rows),
             (None, Outcome::Bytes(bytes)) => *bytes == self.expected_bytes()?,
             _ => false,
@@ -100,11 +106,22 @@ impl FormatCase {
                 |bytes| String::from_utf8_lossy(&bytes).into_owned(),
             ),
         };
-        let schema: Vec<String> = self.schema.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+        let schema: Vec<String> = self
+            .schema
+            .iter()
+            .map(|(name, ty)| format!("{name} {ty}"))
+            .collect();
         let input = if self.dir == "de" {
-            self.input.clone().or_else(|| self.in_hex.clone()).unwrap_or_default()
+            self.input
+                .clone()
+                .or_else(|| self.in_hex.clone())
+                .unwrap_or_default()
         } else {
-            format!("{} {}", self.kind.as_deref().unwrap_or("+I"), self.select.join(", "))
+            format!(
+                "{} {}",
+                self.kind.as_deref().unwrap_or("+I"),
+                self.select.join(", ")
+            )
         };
         Ok(Some(format!(
             "{} {} {} {}: ({}) {:?}\n    in       {input}\n    expected {expected}\n    got      {outcome}",
@@ -140,15 +157,25 @@ impl FormatCase {
         let prefix = format!("{}.", self.format);
         self.options
             .iter()
-            .map(|(key, value)| (key.strip_prefix(&prefix).unwrap_or(key).to_owned(), value.clone()))
+            .map(|(key, value)| {
+                (
+                    key.strip_prefix(&prefix).unwrap_or(key).to_owned(),
+                    value.clone(),
+                )
+            })
             .collect()
     }
 
     fn decode(&self) -> Result<Outcome> {
         let schema = self.columns()?;
         let wanted: Vec<usize> = (0..schema.len()).collect();
-        let decoder =
-            create_decoder(&self.format, &self.own_options(), &schema, &wanted, &FormatContext::default());
+        let decoder = create_decoder(
+            &self.format,
+            &self.own_options(),
+            &schema,
+            &wanted,
+            &FormatContext::default(),
+        );
         let mut decoder = match decoder {
             Ok(decoder) => decoder,
             Err(error) => return Ok(Outcome::Refused(error.to_string())),
@@ -158,15 +185,23 @@ impl FormatCase {
             (None, Some(hex)) => Some(value::parse_hex(hex)?),
             (None, None) => None,
         };
-        let range = bytes.as_ref().map(|bytes| 0..u32::try_from(bytes.len()).expect("a message is short"));
+        let range = bytes
+            .as_ref()
+            .map(|bytes| 0..u32::try_from(bytes.len()).expect("a message is short"));
         let buffer = Buffer::from_vec(bytes.unwrap_or_default());
-        let decoded = match decoder.decode(&Payloads { buffer: &buffer, ranges: &[range] }) {
+        let decoded = match decoder.decode(&Payloads {
+            buffer: &buffer,
+            ranges: &[range],
+        }) {
             Ok(decoded) => decoded,
             Err(error) => return Ok(Outcome::Failed(error.to_string())),
         };
         let rows = (0..decoded.rows)
             .map(|row| {
-                let kind = decoded.kinds.as_ref().map_or(RowKind::Insert, |kinds| kinds[row]);
+                let kind = decoded
+                    .kinds
+                    .as_ref()
+                    .map_or(RowKind::Insert, |kinds| kinds[row]);
                 let values: Vec<Value> = schema
                     .iter()
                     .zip(&decoded.columns)
@@ -180,7 +215,12 @@ impl FormatCase {
 
     fn encode(&self) -> Result<Outcome> {
         let schema = self.columns()?;
-        let encoder = create_encoder(&self.format, &self.own_options(), &schema, &FormatContext::default());
+        let encoder = create_encoder(
+            &self.format,
+            &self.own_options(),
+            &schema,
+            &FormatContext::default(),
+        );
         let mut encoder = match encoder {
             Ok(encoder) => encoder,
             Err(error) => return Ok(Outcome::Refused(error.to_string())),
@@ -205,14 +245,26 @@ impl FormatCase {
 
     /// Evaluates the columns to write.
     fn selected(&self) -> Result<Result<Vec<ArrayRef>, Outcome>> {
-        let items: Vec<String> =
-            self.select.iter().zip(&self.schema).map(|(expr, (_, ty))| format!("CAST({expr} AS {ty})")).collect();
-        let text = format!("CREATE TABLE t (c0 INT) WITH ('connector' = 'test');\nSELECT {} FROM t;", items.join(", "));
+        let items: Vec<String> = self
+            .select
+            .iter()
+            .zip(&self.schema)
+            .map(|(expr, (_, ty))| format!("CAST({expr} AS {ty})"))
+            .collect();
+        let text = format!(
+            "CREATE TABLE t (c0 INT) WITH ('connector' = 'test');\nSELECT {} FROM t;",
+            items.join(", ")
+        );
         let parsed = millrace_sql::parse(&text);
         let query = match plan_query(&parsed.statements, &settings("UTC")) {
             Ok(query) if parsed.diagnostics.is_empty() => query,
             Ok(_) => return Ok(Err(Outcome::Refused(format!("{:?}", parsed.diagnostics)))),
-            Err(errors) => return Ok(Err(Outcome::Refused(format!("{}: {}", errors[0].code, errors[0].message)))),
+            Err(errors) => {
+                return Ok(Err(Outcome::Refused(format!(
+                    "{}: {}",
+                    errors[0].code, errors[0].message
+                ))));
+            }
         };
         let c0 = value::parse(&TypeKind::Int.nullable(), &Value::from("1"), 1)?;
         match query.branches[0].program.run(&[c0], 1, &CONTEXT) {

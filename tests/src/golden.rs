@@ -11,7 +11,9 @@ use serde_json::Value;
 use crate::value;
 
 /// The moment at which all cases are evaluated.
-pub const CONTEXT: EvalContext = EvalContext { now_ms: 1_772_323_200_000 };
+pub const CONTEXT: EvalContext = EvalContext {
+    now_ms: 1_772_323_200_000,
+};
 
 /// How often a case's row is repeated, so that kernels see more than one.
 const ROWS: usize = 3;
@@ -125,17 +127,28 @@ pub fn settings(tz: &str) -> Settings {
 /// # Errors
 /// A case that this reader does not understand.
 pub fn over_columns(case: &ScalarCase, tz: &str) -> Result<Answer> {
-    let expr = case.col.as_deref().context("the case has no expression over columns")?;
+    let expr = case
+        .col
+        .as_deref()
+        .context("the case has no expression over columns")?;
     let mut columns = Vec::new();
     let mut input = Vec::new();
     for (index, (ty, value)) in case.args.iter().enumerate() {
         columns.push(format!("c{index} {ty}"));
         input.push(value::parse(&parse_type(ty)?, value, ROWS)?);
     }
-    let table = format!("CREATE TABLE t ({}) WITH ('connector' = 'test');\n", columns.join(", "));
+    let table = format!(
+        "CREATE TABLE t ({}) WITH ('connector' = 'test');\n",
+        columns.join(", ")
+    );
     Ok(match case.kind.as_deref() {
         Some("insert") => insert(&insert_text(&table, case, expr)?, tz, &input),
-        Some("where") => select(&format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"), tz, &input, true),
+        Some("where") => select(
+            &format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"),
+            tz,
+            &input,
+            true,
+        ),
         _ => select(&format!("{table}SELECT {expr}\nFROM t;"), tz, &input, false),
     })
 }
@@ -152,15 +165,27 @@ fn insert_text(table: &str, case: &ScalarCase, expr: &str) -> Result<String> {
 /// # Errors
 /// A case that this reader does not understand.
 pub fn over_literals(case: &ScalarCase, tz: &str) -> Result<Answer> {
-    let expr = case.lit.as_deref().context("the case has no expression over literals")?;
+    let expr = case
+        .lit
+        .as_deref()
+        .context("the case has no expression over literals")?;
     if case.kind.is_none() {
         return Ok(select(&format!("SELECT {expr}\n;"), tz, &[], false));
     }
     let table = "CREATE TABLE t (c0 INT) WITH ('connector' = 'test');\n";
-    let input = [value::parse(&TypeKind::Int.nullable(), &Value::from("1"), ROWS)?];
+    let input = [value::parse(
+        &TypeKind::Int.nullable(),
+        &Value::from("1"),
+        ROWS,
+    )?];
     Ok(match case.kind.as_deref() {
         Some("insert") => insert(&insert_text(table, case, expr)?, tz, &input),
-        _ => select(&format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"), tz, &input, true),
+        _ => select(
+            &format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"),
+            tz,
+            &input,
+            true,
+        ),
     })
 }
 
@@ -172,7 +197,9 @@ fn first(diagnostics: &[Diagnostic]) -> String {
     diagnostics
         .iter()
         .find(|diagnostic| diagnostic.is_error())
-        .map_or_else(String::new, |diagnostic| format!("{} {}", diagnostic.code, diagnostic.message))
+        .map_or_else(String::new, |diagnostic| {
+            format!("{} {}", diagnostic.code, diagnostic.message)
+        })
 }
 
 fn select(text: &str, tz: &str, input: &[ArrayRef], filters: bool) -> Answer {
@@ -191,11 +218,21 @@ fn select(text: &str, tz: &str, input: &[ArrayRef], filters: bool) -> Answer {
         Err(error) => return Answer::Failed(error.message),
     };
     if filters {
-        let value = if output.rows == rows { "kept" } else { "dropped" };
-        return Answer::Value { ty: String::new(), value: Value::from(value) };
+        let value = if output.rows == rows {
+            "kept"
+        } else {
+            "dropped"
+        };
+        return Answer::Value {
+            ty: String::new(),
+            value: Value::from(value),
+        };
     }
     let ty = &query.columns[0].ty;
-    Answer::Value { ty: ty.to_string(), value: value::print(ty, &output.columns[0], output.rows - 1) }
+    Answer::Value {
+        ty: ty.to_string(),
+        value: value::print(ty, &output.columns[0], output.rows - 1),
+    }
 }
 
 fn insert(text: &str, tz: &str, input: &[ArrayRef]) -> Answer {
@@ -208,12 +245,20 @@ fn insert(text: &str, tz: &str, input: &[ArrayRef]) -> Answer {
         Err(errors) => return Answer::Refused(first(&errors)),
     };
     let source = &pipeline.flows[0].sources[0];
-    let columns: Vec<ArrayRef> = source.projection.columns.iter().map(|i| ArrayRef::clone(&input[*i])).collect();
+    let columns: Vec<ArrayRef> = source
+        .projection
+        .columns
+        .iter()
+        .map(|i| ArrayRef::clone(&input[*i]))
+        .collect();
     let program = &source.branches[0].program;
     match program.run(&columns, ROWS, &CONTEXT) {
         Ok(output) => {
             let ty = &program.outputs()[0].ty;
-            Answer::Value { ty: ty.to_string(), value: value::print(ty, &output.columns[0], 0) }
+            Answer::Value {
+                ty: ty.to_string(),
+                value: value::print(ty, &output.columns[0], 0),
+            }
         }
         Err(error) => Answer::Failed(error.message),
     }
@@ -238,6 +283,10 @@ pub fn agrees(case: &ScalarCase, expected: &ScalarResult, answer: &Answer) -> bo
 pub fn describe(expected: &ScalarResult) -> String {
     match &expected.error {
         Some(error) => format!("error in {}: {}", error.phase, error.msg),
-        None => format!("{} {}", expected.ty.as_deref().unwrap_or(""), expected.value),
+        None => format!(
+            "{} {}",
+            expected.ty.as_deref().unwrap_or(""),
+            expected.value
+        ),
     }
 }

@@ -1,8 +1,11 @@
 //! Golden pipelines: rows in, rows out, without any connector.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use arrow_array::ArrayRef;
-use millrace_connector::Diagnostic;
+use millrace_connector::{Diagnostic, FlinkType};
+use millrace_formats::{EncodedBatch, FormatContext, create_encoder};
 use millrace_plan::{Pipeline, plan};
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,6 +37,9 @@ pub struct PipelineCase {
     pub rows: Vec<Vec<Value>>,
     /// For each row: the values, null, or an error.
     pub rows_out: Vec<Value>,
+    /// For each row: the bytes that the `json` format writes.
+    #[serde(default)]
+    pub json_out: Vec<Value>,
 }
 
 /// A table's name and columns.
@@ -47,8 +53,16 @@ pub struct TableSchema {
 
 impl TableSchema {
     fn ddl(&self) -> String {
-        let columns: Vec<String> = self.schema.iter().map(|(name, ty)| format!("`{name}` {ty}")).collect();
-        format!("CREATE TABLE `{}` ({}) WITH ('connector' = 'test');\n", self.table, columns.join(", "))
+        let columns: Vec<String> = self
+            .schema
+            .iter()
+            .map(|(name, ty)| format!("`{name}` {ty}"))
+            .collect();
+        format!(
+            "CREATE TABLE `{}` ({}) WITH ('connector' = 'test');\n",
+            self.table,
+            columns.join(", ")
+        )
     }
 }
 
@@ -65,8 +79,13 @@ impl PipelineCase {
         }
         let parsed = millrace_sql::parse(&text);
         let refused = |diagnostics: &[Diagnostic]| -> Option<String> {
-            let error = diagnostics.iter().find(|diagnostic| diagnostic.is_error())?;
-            let place = error.primary.as_ref().map_or("", |label| &text[label.span.range()]);
+            let error = diagnostics
+                .iter()
+                .find(|diagnostic| diagnostic.is_error())?;
+            let place = error
+                .primary
+                .as_ref()
+                .map_or("", |label| &text[label.span.range()]);
             Some(format!("{} {} at {place}", error.code, error.message))
         };
         if let Some(message) = refused(&parsed.diagnostics) {
@@ -82,17 +101,25 @@ impl PipelineCase {
     ///
     /// # Errors
     /// The row that failed and why.
-    pub fn run(&self, pipeline: &Pipeline, rows: &[usize]) -> Result<Vec<(usize, Vec<Value>)>, (usize, String)> {
+    pub fn run(
+        &self,
+        pipeline: &Pipeline,
+        rows: &[usize],
+    ) -> Result<Vec<(usize, Vec<Value>)>, (usize, String)> {
         let source = &pipeline.flows[0].sources[0];
         let mut columns: Vec<ArrayRef> = Vec::new();
         for index in &source.projection.columns {
             let ty = &source.table.columns[*index].ty;
             let arrays: Vec<ArrayRef> = rows
                 .iter()
-                .map(|row| value::parse(ty, &self.rows[*row][*index], 1).map_err(|error| (*row, format!("{error:#}"))))
+                .map(|row| {
+                    value::parse(ty, &self.rows[*row][*index], 1)
+                        .map_err(|error| (*row, format!("{error:#}")))
+                })
                 .collect::<Result<_, _>>()?;
             let parts: Vec<&dyn arrow_array::Array> = arrays.iter().map(AsRef::as_ref).collect();
-            let column = arrow_select::concat::concat(&parts).map_err(|error| (0, error.to_string()))?;
+            let column =
+                arrow_select::concat::concat(&parts).map_err(|error| (0, error.to_string()))?;
             columns.push(column);
         }
         let mut result = Vec::new();
@@ -121,6 +148,53 @@ impl PipelineCase {
         Ok(result)
     }
 
+    /// Writes a row as JSON and compares with Flink's bytes.
+    fn json_difference(&self, pipeline: &Pipeline, row: usize) -> Option<String> {
+        let expected = self.json_out.get(row)?.as_str()?;
+        let written = self
+            .json(pipeline, row)
+            .unwrap_or_else(|error| format!("{error:#}"));
+        let equal = if self.nondet_cols.is_empty() {
+            written == expected
+        } else {
+            self.masked(&written) == self.masked(expected)
+        };
+        (!equal).then(|| format!("json: expected {expected}, got {written}"))
+    }
+
+    /// Returns a document without the columns that depend on the clock.
+    fn masked(&self, text: &str) -> Option<Value> {
+        let mut document: Value = serde_json::from_str(text).ok()?;
+        for column in &self.nondet_cols {
+            document
+                .as_object_mut()?
+                .insert(column.clone(), Value::Null);
+        }
+        Some(document)
+    }
+
+    fn json(&self, pipeline: &Pipeline, row: usize) -> Result<String> {
+        let source = &pipeline.flows[0].sources[0];
+        let columns: Vec<ArrayRef> = source
+            .projection
+            .columns
+            .iter()
+            .map(|index| value::parse(&source.table.columns[*index].ty, &self.rows[row][*index], 1))
+            .collect::<Result<_>>()?;
+        let program = &source.branches[0].program;
+        let output = program.run(&columns, 1, &CONTEXT)?;
+        let schema: Vec<(String, FlinkType)> = program
+            .outputs()
+            .iter()
+            .map(|column| (column.name.clone(), column.ty.clone()))
+            .collect();
+        let ctx = FormatContext::default();
+        let mut encoder = create_encoder("json", &BTreeMap::new(), &schema, &ctx)?;
+        let mut out = EncodedBatch::default();
+        encoder.encode(&output.columns, None, &mut out)?;
+        Ok(String::from_utf8(out.bytes)?)
+    }
+
     /// Compares a row's result with Flink's; `None` = equal.
     #[must_use]
     pub fn difference(&self, pipeline: &Pipeline, row: usize) -> Option<String> {
@@ -134,9 +208,14 @@ impl PipelineCase {
                 let differences: Vec<String> = names
                     .zip(values.iter().zip(got))
                     .filter(|(_, (expected, got))| expected != got)
-                    .map(|(name, (expected, got))| format!("{name}: expected {expected}, got {got}"))
+                    .map(|(name, (expected, got))| {
+                        format!("{name}: expected {expected}, got {got}")
+                    })
                     .collect();
-                (!differences.is_empty()).then(|| differences.join("; "))
+                if differences.is_empty() {
+                    return self.json_difference(pipeline, row);
+                }
+                Some(differences.join("; "))
             }
             (got, expected) => Some(format!("expected {expected}, got {got:?}")),
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType, TimestampMicrosecondType,
 };
 use arrow_array::{
-    Array, ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
-    Int8Array, Int16Array, Int32Array, Int64Array, StringViewArray, Time32MillisecondArray, TimestampMicrosecondArray,
-    new_null_array,
+    Array, ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
+    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, StringViewArray,
+    Time32MillisecondArray, TimestampMicrosecondArray, new_null_array,
 };
 use millrace_connector::physical::{MICROSECOND_PRECISION_MAX, arrow_type};
 use millrace_connector::{FlinkType, TypeKind};
@@ -30,7 +30,9 @@ pub fn print(ty: &FlinkType, array: &ArrayRef, row: usize) -> Value {
         TypeKind::Char(_) | TypeKind::Varchar(_) => array.as_string_view().value(row).to_owned(),
         TypeKind::Boolean => array.as_boolean().value(row).to_string(),
         TypeKind::Binary(_) | TypeKind::Varbinary(_) => hex(array.as_binary_view().value(row)),
-        TypeKind::Decimal(_, scale) => decimal(array.as_primitive::<Decimal128Type>().value(row), *scale),
+        TypeKind::Decimal(_, scale) => {
+            decimal(array.as_primitive::<Decimal128Type>().value(row), *scale)
+        }
         TypeKind::TinyInt => array.as_primitive::<Int8Type>().value(row).to_string(),
         TypeKind::SmallInt => array.as_primitive::<Int16Type>().value(row).to_string(),
         TypeKind::Int => array.as_primitive::<Int32Type>().value(row).to_string(),
@@ -44,7 +46,9 @@ pub fn print(ty: &FlinkType, array: &ArrayRef, row: usize) -> Value {
         TypeKind::IntervalYearMonth(..) => {
             format!("{} months", array.as_primitive::<Int32Type>().value(row))
         }
-        TypeKind::IntervalDayTime(..) => format!("{} ms", array.as_primitive::<Int64Type>().value(row)),
+        TypeKind::IntervalDayTime(..) => {
+            format!("{} ms", array.as_primitive::<Int64Type>().value(row))
+        }
         TypeKind::Array(element) => {
             let list = array.as_list::<i32>().value(row);
             return Value::Array((0..list.len()).map(|i| print(element, &list, i)).collect());
@@ -53,8 +57,11 @@ pub fn print(ty: &FlinkType, array: &ArrayRef, row: usize) -> Value {
         TypeKind::Multiset(element) => return map(element, &TypeKind::Int.not_null(), array, row),
         TypeKind::Row(fields) => {
             let columns = array.as_struct();
-            let values: Vec<Value> =
-                fields.iter().enumerate().map(|(i, field)| print(&field.ty, columns.column(i), row)).collect();
+            let values: Vec<Value> = fields
+                .iter()
+                .enumerate()
+                .map(|(i, field)| print(&field.ty, columns.column(i), row))
+                .collect();
             return json!({ "row": values });
         }
         TypeKind::Null => unreachable!("handled above"),
@@ -65,7 +72,12 @@ pub fn print(ty: &FlinkType, array: &ArrayRef, row: usize) -> Value {
 fn map(key: &FlinkType, value: &FlinkType, array: &ArrayRef, row: usize) -> Value {
     let entries = array.as_map().value(row);
     let mut pairs: Vec<[Value; 2]> = (0..entries.len())
-        .map(|i| [print(key, entries.column(0), i), print(value, entries.column(1), i)])
+        .map(|i| {
+            [
+                print(key, entries.column(0), i),
+                print(value, entries.column(1), i),
+            ]
+        })
         .collect();
     pairs.sort_by_key(|[key, _]| key.to_string());
     json!({ "map": pairs })
@@ -80,7 +92,11 @@ fn decimal(unscaled: i128, scale: u8) -> String {
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     let sign = if unscaled < 0 { "-" } else { "" };
-    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    if scale == 0 {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    }
 }
 
 /// Returns year, month and day of a day since the epoch, in the proleptic Gregorian calendar.
@@ -88,11 +104,16 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -121,8 +142,17 @@ fn time(millis: i32) -> String {
         return format!("{millis} ms out of range");
     }
     let (seconds, fraction) = (millis.div_euclid(1000), millis.rem_euclid(1000));
-    let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if fraction == 0 { clock } else { format!("{clock}.{fraction:03}") }
+    let clock = format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    if fraction == 0 {
+        clock
+    } else {
+        format!("{clock}.{fraction:03}")
+    }
 }
 
 fn nanos(array: &ArrayRef, row: usize, precision: u8) -> i128 {
@@ -137,7 +167,12 @@ fn timestamp(nanos: i128, precision: u8) -> String {
     let day = i64::try_from(nanos.div_euclid(NANOS_PER_DAY)).unwrap_or(i64::MAX);
     let rest = nanos.rem_euclid(NANOS_PER_DAY);
     let seconds = rest / 1_000_000_000;
-    let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let clock = format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
     let mut text = format!("{} {clock}", date(day));
     if precision > 0 {
         let fraction = format!("{:09}", rest % 1_000_000_000);
@@ -163,10 +198,15 @@ pub fn parse(ty: &FlinkType, value: &Value, rows: usize) -> Result<ArrayRef> {
 
 fn parse_text(ty: &FlinkType, text: &str, rows: usize) -> Result<ArrayRef> {
     Ok(match &ty.kind {
-        TypeKind::Char(_) | TypeKind::Varchar(_) => Arc::new(StringViewArray::from_iter_values(vec![text; rows])),
+        TypeKind::Char(_) | TypeKind::Varchar(_) => {
+            Arc::new(StringViewArray::from_iter_values(vec![text; rows]))
+        }
         TypeKind::Boolean => Arc::new(BooleanArray::from(vec![text.parse::<bool>()?; rows])),
         TypeKind::Binary(_) | TypeKind::Varbinary(_) => {
-            Arc::new(BinaryViewArray::from_iter_values(vec![parse_hex(text)?; rows]))
+            Arc::new(BinaryViewArray::from_iter_values(vec![
+                parse_hex(text)?;
+                rows
+            ]))
         }
         TypeKind::TinyInt => Arc::new(Int8Array::from(vec![text.parse::<i8>()?; rows])),
         TypeKind::SmallInt => Arc::new(Int16Array::from(vec![text.parse::<i16>()?; rows])),
@@ -182,15 +222,26 @@ fn parse_text(ty: &FlinkType, text: &str, rows: usize) -> Result<ArrayRef> {
             let array = Decimal128Array::from(vec![unscaled; rows]);
             Arc::new(array.with_precision_and_scale(*precision, i8::try_from(*scale)?)?)
         }
-        TypeKind::Date => Arc::new(Date32Array::from(vec![i32::try_from(parse_date(text)?)?; rows])),
+        TypeKind::Date => Arc::new(Date32Array::from(vec![
+            i32::try_from(parse_date(text)?)?;
+            rows
+        ])),
         TypeKind::Time(_) => {
             let millis = parse_clock(text)? / 1_000_000;
-            Arc::new(Time32MillisecondArray::from(vec![i32::try_from(millis)?; rows]))
+            Arc::new(Time32MillisecondArray::from(vec![
+                i32::try_from(millis)?;
+                rows
+            ]))
         }
         TypeKind::Timestamp(p) | TypeKind::TimestampLtz(p) => {
             let nanos = parse_timestamp(text.trim_end_matches('Z'))?;
             if *p <= MICROSECOND_PRECISION_MAX {
-                Arc::new(TimestampMicrosecondArray::from(vec![i64::try_from(nanos / 1000)?; rows]))
+                Arc::new(TimestampMicrosecondArray::from(vec![
+                    i64::try_from(
+                        nanos / 1000
+                    )?;
+                    rows
+                ]))
             } else {
                 Arc::new(Decimal128Array::from(vec![nanos; rows]).with_precision_and_scale(38, 0)?)
             }
@@ -217,7 +268,10 @@ fn parse_decimal(text: &str, scale: u8) -> Result<i128> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let kept = &fraction[..fraction.len().min(scale)];
     let unscaled: i128 = format!("{whole}{kept:0<scale$}").parse()?;
-    let rounds_up = fraction.as_bytes().get(scale).is_some_and(|digit| *digit >= b'5');
+    let rounds_up = fraction
+        .as_bytes()
+        .get(scale)
+        .is_some_and(|digit| *digit >= b'5');
     let away = if text.starts_with('-') { -1 } else { 1 };
     Ok(unscaled + if rounds_up { away } else { 0 })
 }
@@ -228,14 +282,18 @@ fn parse_date(text: &str) -> Result<i64> {
         None => (1, text.trim_start_matches('+')),
     };
     let parts: Vec<i64> = text.split('-').map(str::parse).collect::<Result<_, _>>()?;
-    let [year, month, day] = parts[..] else { bail!("not a date") };
+    let [year, month, day] = parts[..] else {
+        bail!("not a date")
+    };
     Ok(days(sign * year, month, day))
 }
 
 fn parse_clock(text: &str) -> Result<i128> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
     let parts: Vec<i128> = clock.split(':').map(str::parse).collect::<Result<_, _>>()?;
-    let [hours, minutes, seconds] = parts[..] else { bail!("not a time") };
+    let [hours, minutes, seconds] = parts[..] else {
+        bail!("not a time")
+    };
     let fraction: i128 = format!("{fraction:0<9}").parse()?;
     Ok((hours * 3600 + minutes * 60 + seconds) * 1_000_000_000 + fraction)
 }

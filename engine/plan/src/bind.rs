@@ -32,8 +32,16 @@ pub(crate) struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
-    pub(crate) fn new(scope: &'a Scope, ctx: &'a BindContext, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
-        Self { scope, ctx, diagnostics }
+    pub(crate) fn new(
+        scope: &'a Scope,
+        ctx: &'a BindContext,
+        diagnostics: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Self {
+            scope,
+            ctx,
+            diagnostics,
+        }
     }
 
     /// Binds a value that stands on its own: an untyped NULL is none.
@@ -50,8 +58,12 @@ impl<'a> Binder<'a> {
             return Some(bound);
         }
         self.report(
-            Diagnostic::error("MR0408", format!("{clause} needs a BOOLEAN, but this is {}", bound.ty.kind), expr.span)
-                .label("not a condition"),
+            Diagnostic::error(
+                "MR0408",
+                format!("{clause} needs a BOOLEAN, but this is {}", bound.ty.kind),
+                expr.span,
+            )
+            .label("not a condition"),
         )
     }
 
@@ -63,26 +75,64 @@ impl<'a> Binder<'a> {
             K::Identifier(parts) => self.bind_name(parts, span),
             K::Literal(value) => self.bind_literal(value, span),
             K::Unary { op, expr } => self.bind_unary(*op, expr, span),
-            K::Binary { op, left, right, op_span } => self.bind_binary(*op, left, right, *op_span, span),
-            K::Between { expr, negated, symmetric, low, high } => {
-                self.bind_between(expr, [low, high], *negated, *symmetric, span)
-            }
-            K::InList { expr, negated, list } => self.bind_in(expr, list, *negated, span),
-            K::Quantified { expr, op, all, right: ast::QuantifiedSet::List(list) } => {
-                self.bind_quantified(expr, *op, *all, list, span)
-            }
-            K::Like { expr, negated, similar, pattern, escape } => {
-                self.bind_like(expr, pattern, escape.as_deref(), *similar, *negated, span)
-            }
-            K::Is { expr, negated, test } => self.bind_is(expr, *test, *negated, span),
-            K::IsDistinctFrom { left, negated, right } => {
-                let name = if *negated { "IS NOT DISTINCT FROM" } else { "IS DISTINCT FROM" };
+            K::Binary {
+                op,
+                left,
+                right,
+                op_span,
+            } => self.bind_binary(*op, left, right, *op_span, span),
+            K::Between {
+                expr,
+                negated,
+                symmetric,
+                low,
+                high,
+            } => self.bind_between(expr, [low, high], *negated, *symmetric, span),
+            K::InList {
+                expr,
+                negated,
+                list,
+            } => self.bind_in(expr, list, *negated, span),
+            K::Quantified {
+                expr,
+                op,
+                all,
+                right: ast::QuantifiedSet::List(list),
+            } => self.bind_quantified(expr, *op, *all, list, span),
+            K::Like {
+                expr,
+                negated,
+                similar,
+                pattern,
+                escape,
+            } => self.bind_like(expr, pattern, escape.as_deref(), *similar, *negated, span),
+            K::Is {
+                expr,
+                negated,
+                test,
+            } => self.bind_is(expr, *test, *negated, span),
+            K::IsDistinctFrom {
+                left,
+                negated,
+                right,
+            } => {
+                let name = if *negated {
+                    "IS NOT DISTINCT FROM"
+                } else {
+                    "IS DISTINCT FROM"
+                };
                 self.bind_call(name, &[left, right], span)
             }
-            K::Case { operand, branches, otherwise } => {
-                self.bind_case(operand.as_deref(), branches, otherwise.as_deref(), span)
-            }
-            K::Cast { try_cast, expr, data_type } => self.bind_cast(expr, data_type, *try_cast, span),
+            K::Case {
+                operand,
+                branches,
+                otherwise,
+            } => self.bind_case(operand.as_deref(), branches, otherwise.as_deref(), span),
+            K::Cast {
+                try_cast,
+                expr,
+                data_type,
+            } => self.bind_cast(expr, data_type, *try_cast, span),
             K::Function(call) => self.bind_function(call),
             K::Extract { .. }
             | K::RoundTo { .. }
@@ -94,9 +144,21 @@ impl<'a> Binder<'a> {
             | K::Substring { .. } => self.bind_special(&expr.kind, span),
             K::JsonValue(call) => self.bind_json_value(call, span),
             K::JsonQuery(call) => self.bind_json_query(call, span),
-            K::JsonExists { input, path, on_error } => self.bind_json_exists(input, path, *on_error, span),
-            K::JsonObject { aggregate: false, entries, on_null } => self.bind_json_object(entries, *on_null, span),
-            K::JsonArray { aggregate: false, items, on_null } => self.bind_json_array(items, *on_null, span),
+            K::JsonExists {
+                input,
+                path,
+                on_error,
+            } => self.bind_json_exists(input, path, *on_error, span),
+            K::JsonObject {
+                aggregate: false,
+                entries,
+                on_null,
+            } => self.bind_json_object(entries, *on_null, span),
+            K::JsonArray {
+                aggregate: false,
+                items,
+                on_null,
+            } => self.bind_json_array(items, *on_null, span),
             K::Row { fields, .. } => self.bind_row(fields, span),
             K::Array(items) => self.bind_items("ARRAY", items, span),
             K::Map(items) => self.bind_items("MAP", items, span),
@@ -132,9 +194,13 @@ impl<'a> Binder<'a> {
             return Some(());
         }
         self.report(
-            Diagnostic::error("MR0406", "illegal use of NULL: its type is unknown here", expr.span)
-                .label("untyped NULL")
-                .help("give it a type, such as CAST(NULL AS STRING)"),
+            Diagnostic::error(
+                "MR0406",
+                "illegal use of NULL: its type is unknown here",
+                expr.span,
+            )
+            .label("untyped NULL")
+            .help("give it a type, such as CAST(NULL AS STRING)"),
         )
     }
 }
@@ -163,11 +229,19 @@ fn not_yet_name(kind: &ast::ExprKind) -> &'static str {
 pub(crate) fn text_literal(text: &str, span: Span) -> ExprRef {
     let length = u32::try_from(text.encode_utf16().count()).unwrap_or(u32::MAX);
     let value = std::sync::Arc::new(arrow_array::StringViewArray::from(vec![text]));
-    Expr::new(ExprKind::Literal(value), TypeKind::Char(length).not_null(), span)
+    Expr::new(
+        ExprKind::Literal(value),
+        TypeKind::Char(length).not_null(),
+        span,
+    )
 }
 
 /// Returns a NULL of the given type.
 pub(crate) fn null_literal(ty: &FlinkType, span: Span) -> ExprRef {
     let value = arrow_array::new_null_array(&millrace_connector::physical::arrow_type(&ty.kind), 1);
-    Expr::new(ExprKind::Literal(value), ty.clone().with_nullable(true), span)
+    Expr::new(
+        ExprKind::Literal(value),
+        ty.clone().with_nullable(true),
+        span,
+    )
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use millrace_connector::{
-    ColumnDefinition, ColumnKind, Diagnostic, Span, Spanned, TableDefinition, TypeKind, did_you_mean,
+    ColumnDefinition, ColumnKind, Diagnostic, Span, Spanned, TableDefinition, TypeKind,
+    did_you_mean,
 };
 use millrace_functions::BindContext;
 use millrace_sql::ast;
@@ -76,15 +77,21 @@ impl Catalog {
     /// Says that a name is unknown.
     pub(crate) fn unknown(&self, name: &ast::ObjectName) -> Diagnostic {
         let written = &name.last().value;
-        let diagnostic =
-            Diagnostic::error("MR0301", format!("table or view '{name}' not found"), name.span).label("not defined");
+        let diagnostic = Diagnostic::error(
+            "MR0301",
+            format!("table or view '{name}' not found"),
+            name.span,
+        )
+        .label("not defined");
         let names = || self.entries.keys().map(String::as_str);
         if let Some(same) = names().find(|known| known.eq_ignore_ascii_case(written)) {
             return diagnostic.help(format!("names are case-sensitive: there is '{same}'"));
         }
         match did_you_mean(written, names()) {
             Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
-            None => diagnostic.help("define it by CREATE TABLE or CREATE VIEW before this statement"),
+            None => {
+                diagnostic.help("define it by CREATE TABLE or CREATE VIEW before this statement")
+            }
         }
     }
 }
@@ -110,10 +117,17 @@ pub(crate) fn table(
     let mut columns = like.columns;
     let mut computed = vec![None; columns.len()];
     for column in &create.columns {
-        if let Some(earlier) = columns.iter().find(|known: &&ColumnDefinition| known.name.value == column.name.value) {
+        if let Some(earlier) = columns
+            .iter()
+            .find(|known: &&ColumnDefinition| known.name.value == column.name.value)
+        {
             diagnostics.push(
-                Diagnostic::error("MR0304", format!("column '{}' is defined twice", column.name.value), column.name.span)
-                    .also(earlier.name.span, "first definition"),
+                Diagnostic::error(
+                    "MR0304",
+                    format!("column '{}' is defined twice", column.name.value),
+                    column.name.span,
+                )
+                .also(earlier.name.span, "first definition"),
             );
             continue;
         }
@@ -145,10 +159,17 @@ pub(crate) fn merge_options(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<ast::OptionPair> {
     for (index, (key, value)) in own.iter().enumerate() {
-        if let Some((earlier, _)) = own[..index].iter().find(|(earlier, _)| earlier.value == key.value) {
+        if let Some((earlier, _)) = own[..index]
+            .iter()
+            .find(|(earlier, _)| earlier.value == key.value)
+        {
             diagnostics.push(
-                Diagnostic::error("MR0304", format!("option '{}' is set twice", key.value), key.span)
-                    .also(earlier.span, "first set here"),
+                Diagnostic::error(
+                    "MR0304",
+                    format!("option '{}' is set twice", key.value),
+                    key.span,
+                )
+                .also(earlier.span, "first set here"),
             );
             continue;
         }
@@ -160,13 +181,28 @@ pub(crate) fn merge_options(
 
 fn column_definition(column: &ast::Column) -> (ColumnDefinition, Option<&ast::Expr>) {
     let (ty, kind, expr) = match &column.kind {
-        ast::ColumnKind::Physical { data_type } => (data_type.value.clone(), ColumnKind::Physical, None),
-        ast::ColumnKind::Metadata { data_type, from, is_virtual } => {
+        ast::ColumnKind::Physical { data_type } => {
+            (data_type.value.clone(), ColumnKind::Physical, None)
+        }
+        ast::ColumnKind::Metadata {
+            data_type,
+            from,
+            is_virtual,
+        } => {
             let own_name = || Spanned::new(column.name.value.clone(), column.name.span);
             let key = from.clone().unwrap_or_else(own_name);
-            (data_type.value.clone(), ColumnKind::Metadata { key, is_virtual: *is_virtual }, None)
+            (
+                data_type.value.clone(),
+                ColumnKind::Metadata {
+                    key,
+                    is_virtual: *is_virtual,
+                },
+                None,
+            )
         }
-        ast::ColumnKind::Computed { expr } => (TypeKind::Null.nullable(), ColumnKind::Computed, Some(expr)),
+        ast::ColumnKind::Computed { expr } => {
+            (TypeKind::Null.nullable(), ColumnKind::Computed, Some(expr))
+        }
     };
     let definition = ColumnDefinition {
         name: Spanned::new(column.name.value.clone(), column.name.span),
@@ -192,11 +228,16 @@ fn primary_key(
     }
     let mut names = Vec::new();
     for name in &key.columns {
-        match columns.iter_mut().find(|column| column.name.value == name.value) {
+        match columns
+            .iter_mut()
+            .find(|column| column.name.value == name.value)
+        {
             Some(column) if column.kind == ColumnKind::Physical => column.ty.nullable = false,
-            Some(_) => diagnostics.push(
-                Diagnostic::error("MR0412", format!("key column '{}' is not a physical column", name.value), name.span),
-            ),
+            Some(_) => diagnostics.push(Diagnostic::error(
+                "MR0412",
+                format!("key column '{}' is not a physical column", name.value),
+                name.span,
+            )),
             None => diagnostics.push(Diagnostic::error(
                 "MR0302",
                 format!("key column '{}' is not a column of the table", name.value),
@@ -219,14 +260,26 @@ fn column_values(
         columns: columns
             .iter()
             .filter(|column| column.kind != ColumnKind::Computed)
-            .map(|column| ScopeColumn { table: None, name: column.name.value.clone(), ty: column.ty.clone() })
+            .map(|column| ScopeColumn {
+                table: None,
+                name: column.name.value.clone(),
+                ty: column.ty.clone(),
+            })
             .collect(),
     };
     // Scope indexes leave computed columns out; the table's own indexes do not.
-    let stored: Vec<usize> = (0..columns.len()).filter(|i| columns[*i].kind != ColumnKind::Computed).collect();
+    let stored: Vec<usize> = (0..columns.len())
+        .filter(|i| columns[*i].kind != ColumnKind::Computed)
+        .collect();
     let own: Vec<ExprRef> = stored
         .iter()
-        .map(|i| Expr::new(ExprKind::Column(*i), columns[*i].ty.clone(), columns[*i].name.span))
+        .map(|i| {
+            Expr::new(
+                ExprKind::Column(*i),
+                columns[*i].ty.clone(),
+                columns[*i].name.span,
+            )
+        })
         .collect();
     let mut values = Vec::with_capacity(columns.len());
     for (index, column) in columns.iter_mut().enumerate() {
@@ -270,10 +323,17 @@ fn inherit(
         let rule = rule(feature).or_else(|| rule("ALL"));
         rule.is_some_and(|rule| rule.strategy == ast::LikeStrategy::Excluding)
     };
-    if let Some(column) = source.definition.columns.iter().find(|column| column.kind == ColumnKind::Computed)
+    if let Some(column) = source
+        .definition
+        .columns
+        .iter()
+        .find(|column| column.kind == ColumnKind::Computed)
         && !excludes("GENERATED")
     {
-        diagnostics.push(crate::not_yet::clause("LIKE of a table with computed columns", like.span).also(column.name.span, "computed column"));
+        diagnostics.push(
+            crate::not_yet::clause("LIKE of a table with computed columns", like.span)
+                .also(column.name.span, "computed column"),
+        );
     }
     let columns = source
         .definition
@@ -289,7 +349,15 @@ fn inherit(
     let keeps_key = !excludes("CONSTRAINTS") && create.primary_key.is_none();
     Inherited {
         columns,
-        primary_key: if keeps_key { source.definition.primary_key.clone() } else { Vec::new() },
-        options: if excludes("OPTIONS") { Vec::new() } else { source.definition.options.clone() },
+        primary_key: if keeps_key {
+            source.definition.primary_key.clone()
+        } else {
+            Vec::new()
+        },
+        options: if excludes("OPTIONS") {
+            Vec::new()
+        } else {
+            source.definition.options.clone()
+        },
     }
 }

@@ -34,7 +34,10 @@ pub const CODES: &[Code] = &[
     code("MR0411", "lists of different length"),
     code("MR0412", "a PRIMARY KEY that is not valid"),
     code("MR0501", "an expression that is not supported yet"),
-    code("MR0502", "a function or a form of it that is not supported yet"),
+    code(
+        "MR0502",
+        "a function or a form of it that is not supported yet",
+    ),
     code("MR0503", "an aggregate function, which needs state"),
     code("MR0504", "a clause that is not supported yet"),
     code("MR0505", "a query outside of INSERT INTO"),
@@ -57,7 +60,10 @@ mod tests {
         for Code { code, title } in CODES {
             let page = std::fs::read_to_string(pages.join(format!("{code}.md")))
                 .unwrap_or_else(|error| panic!("{code}: {error}"));
-            assert_eq!(page.lines().next(), Some(format!("# {code}: {title}").as_str()));
+            assert_eq!(
+                page.lines().next(),
+                Some(format!("# {code}: {title}").as_str())
+            );
             assert!(page.lines().count() <= 25, "{code}");
         }
     }

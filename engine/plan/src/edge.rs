@@ -64,7 +64,9 @@ impl EdgeCasts {
         let mut casts = Vec::new();
         let mut diagnostics = Vec::new();
         for (index, column) in table.columns.iter().enumerate() {
-            let ColumnKind::Metadata { key, is_virtual } = &column.kind else { continue };
+            let ColumnKind::Metadata { key, is_virtual } = &column.kind else {
+                continue;
+            };
             if way == Way::Out && *is_virtual {
                 continue;
             }
@@ -77,23 +79,43 @@ impl EdgeCasts {
                 Way::Out => (&column.ty, &known.ty),
             };
             match bind_cast(from, to, CastMode::Cast, ctx) {
-                Err(_) => diagnostics.push(bad_type(&column.name.value, column.name.span, &column.ty, &known.ty)),
+                Err(_) => diagnostics.push(bad_type(
+                    &column.name.value,
+                    column.name.span,
+                    &column.ty,
+                    &known.ty,
+                )),
                 Ok((kernel, _)) if from.kind != to.kind => {
-                    casts.extend(wanted.iter().position(|wanted| *wanted == index).map(|place| (place, kernel)));
+                    casts.extend(
+                        wanted
+                            .iter()
+                            .position(|wanted| *wanted == index)
+                            .map(|place| (place, kernel)),
+                    );
                 }
                 Ok(_) => {}
             }
         }
-        if diagnostics.is_empty() { Ok(Self { casts }) } else { Err(diagnostics) }
+        if diagnostics.is_empty() {
+            Ok(Self { casts })
+        } else {
+            Err(diagnostics)
+        }
     }
 
     /// Casts the columns in place.
     ///
     /// # Errors
     /// The first row whose value cannot be cast.
-    pub fn apply(&self, columns: &mut [ArrayRef], rows: usize, ctx: &EvalContext) -> Result<(), RowError> {
+    pub fn apply(
+        &self,
+        columns: &mut [ArrayRef],
+        rows: usize,
+        ctx: &EvalContext,
+    ) -> Result<(), RowError> {
         for (place, kernel) in &self.casts {
-            let cast = kernel.evaluate(&[Column::Array(Arc::clone(&columns[*place]))], rows, ctx)?;
+            let cast =
+                kernel.evaluate(&[Column::Array(Arc::clone(&columns[*place]))], rows, ctx)?;
             columns[*place] = crate::program::expand(&cast, rows);
         }
         Ok(())
@@ -108,19 +130,30 @@ impl EdgeCasts {
 
 fn unknown_key(key: &str, span: Span, keys: &[MetadataKey], way: Way) -> Diagnostic {
     let what = if way == Way::In { "read" } else { "written" };
-    let diagnostic =
-        Diagnostic::error("MR0306", format!("there is no metadata '{key}' that can be {what} here"), span);
+    let diagnostic = Diagnostic::error(
+        "MR0306",
+        format!("there is no metadata '{key}' that can be {what} here"),
+        span,
+    );
     match did_you_mean(key, keys.iter().map(|known| known.key)) {
         Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
-        None if way == Way::Out => diagnostic.help("mark the column VIRTUAL, so that it is left out when the table is written"),
+        None if way == Way::Out => diagnostic
+            .help("mark the column VIRTUAL, so that it is left out when the table is written"),
         None => diagnostic.help(format!(
             "metadata: {}",
-            keys.iter().map(|known| known.key).collect::<Vec<_>>().join(", ")
+            keys.iter()
+                .map(|known| known.key)
+                .collect::<Vec<_>>()
+                .join(", ")
         )),
     }
 }
 
 fn bad_type(column: &str, span: Span, declared: &FlinkType, known: &FlinkType) -> Diagnostic {
-    Diagnostic::error("MR0307", format!("metadata column '{column}' cannot be of type {declared}"), span)
-        .label(format!("its values are {known}"))
+    Diagnostic::error(
+        "MR0307",
+        format!("metadata column '{column}' cannot be of type {declared}"),
+        span,
+    )
+    .label(format!("its values are {known}"))
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use arrow_array::Array;
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int32Type, Int64Type};
-use arrow_array::Array;
 use arrow_schema::DataType;
 use millrace_connector::{ColumnKind, TableDefinition};
 
@@ -39,12 +39,19 @@ impl Display for Dataflow {
 }
 
 fn connector(table: &TableDefinition) -> &str {
-    table.option("connector").map_or("?", |word| word.value.as_str())
+    table
+        .option("connector")
+        .map_or("?", |word| word.value.as_str())
 }
 
 fn write_source(f: &mut Formatter<'_>, source: &Source, sinks: &[Sink]) -> fmt::Result {
     let table = &source.table;
-    writeln!(f, "{INDENT}source {} ({})", table.name.value, connector(table))?;
+    writeln!(
+        f,
+        "{INDENT}source {} ({})",
+        table.name.value,
+        connector(table)
+    )?;
     let decoded: Vec<String> = source
         .projection
         .columns
@@ -52,35 +59,86 @@ fn write_source(f: &mut Formatter<'_>, source: &Source, sinks: &[Sink]) -> fmt::
         .map(|index| {
             let column = &table.columns[*index];
             match &column.kind {
-                ColumnKind::Metadata { key, .. } => format!("{} (metadata '{}')", column.name.value, key.value),
+                ColumnKind::Metadata { key, .. } => {
+                    format!("{} (metadata '{}')", column.name.value, key.value)
+                }
                 _ => column.name.value.clone(),
             }
         })
         .collect();
-    let total = table.columns.iter().filter(|column| column.kind != ColumnKind::Computed).count();
-    writeln!(f, "{INDENT}{INDENT}decodes {} of {total} columns: {}", decoded.len(), decoded.join(", "))?;
+    let total = table
+        .columns
+        .iter()
+        .filter(|column| column.kind != ColumnKind::Computed)
+        .count();
+    writeln!(
+        f,
+        "{INDENT}{INDENT}decodes {} of {total} columns: {}",
+        decoded.len(),
+        decoded.join(", ")
+    )?;
     for branch in &source.branches {
         write_branch(f, branch, source, &sinks[branch.sink])?;
     }
     Ok(())
 }
 
-fn write_branch(f: &mut Formatter<'_>, branch: &Branch, source: &Source, sink: &Sink) -> fmt::Result {
-    let names: Vec<&str> = source.table.columns.iter().map(|column| column.name.value.as_str()).collect();
-    writeln!(f, "{INDENT}-> sink {} ({})", sink.table.name.value, connector(&sink.table))?;
+fn write_branch(
+    f: &mut Formatter<'_>,
+    branch: &Branch,
+    source: &Source,
+    sink: &Sink,
+) -> fmt::Result {
+    let names: Vec<&str> = source
+        .table
+        .columns
+        .iter()
+        .map(|column| column.name.value.as_str())
+        .collect();
+    writeln!(
+        f,
+        "{INDENT}-> sink {} ({})",
+        sink.table.name.value,
+        connector(&sink.table)
+    )?;
     for filter in &branch.logical.filters {
-        writeln!(f, "{INDENT}{INDENT}where {}", Shown { expr: filter, names: &names })?;
+        writeln!(
+            f,
+            "{INDENT}{INDENT}where {}",
+            Shown {
+                expr: filter,
+                names: &names
+            }
+        )?;
     }
     for (column, expr) in branch.program.outputs().iter().zip(&branch.logical.columns) {
-        writeln!(f, "{INDENT}{INDENT}{} {} = {}", column.name, column.ty, Shown { expr, names: &names })?;
+        writeln!(
+            f,
+            "{INDENT}{INDENT}{} {} = {}",
+            column.name,
+            column.ty,
+            Shown {
+                expr,
+                names: &names
+            }
+        )?;
     }
     writeln!(f, "{INDENT}{INDENT}program")?;
-    let decoded: Vec<&str> = source.projection.columns.iter().map(|index| names[*index]).collect();
+    let decoded: Vec<&str> = source
+        .projection
+        .columns
+        .iter()
+        .map(|index| names[*index])
+        .collect();
     write_program(f, &branch.program, &decoded)
 }
 
 fn write_program(f: &mut Formatter<'_>, program: &LaneProgram, decoded: &[&str]) -> fmt::Result {
-    let inputs: Vec<&str> = program.inputs().iter().map(|index| decoded[*index]).collect();
+    let inputs: Vec<&str> = program
+        .inputs()
+        .iter()
+        .map(|index| decoded[*index])
+        .collect();
     let (filter, project) = program.blocks();
     if let Some(filter) = filter {
         writeln!(f, "{INDENT}{INDENT}{INDENT}filter")?;
@@ -102,18 +160,37 @@ fn write_block(f: &mut Formatter<'_>, block: &Block, inputs: &[&str], depth: usi
             },
             StepOp::Constant(value) => writeln!(f, "{}", Constant(value))?,
             StepOp::Call { name, args, .. } => writeln!(f, "{name}({})", registers(args))?,
-            StepOp::Many { kernel, input, results } => {
-                writeln!(f, "… r{}: {} of r{input}, in one pass", step.out + results - 1, kernel.describe())?;
+            StepOp::Many {
+                kernel,
+                input,
+                results,
+            } => {
+                writeln!(
+                    f,
+                    "… r{}: {} of r{input}, in one pass",
+                    step.out + results - 1,
+                    kernel.describe()
+                )?;
             }
-            StepOp::Logic { logic, left, right } => writeln!(f, "r{left} {} r{right}", word(*logic))?,
+            StepOp::Logic { logic, left, right } => {
+                writeln!(f, "r{left} {} r{right}", word(*logic))?
+            }
             StepOp::LazyLogic { logic, left, right } => {
                 writeln!(f, "r{left} {}, where that leaves it open", word(*logic))?;
                 write_block(f, right, &[], depth + 1)?;
             }
-            StepOp::Choose { condition, then, otherwise } => {
+            StepOp::Choose {
+                condition,
+                then,
+                otherwise,
+            } => {
                 writeln!(f, "r{then} where r{condition}, else r{otherwise}")?;
             }
-            StepOp::Branch { condition, then, otherwise } => {
+            StepOp::Branch {
+                condition,
+                then,
+                otherwise,
+            } => {
                 writeln!(f, "where r{condition}")?;
                 write_block(f, then, &[], depth + 1)?;
                 writeln!(f, "{indent}else")?;
@@ -133,7 +210,11 @@ fn word(logic: Logic) -> &'static str {
 }
 
 fn registers(registers: &[usize]) -> String {
-    registers.iter().map(|register| format!("r{register}")).collect::<Vec<_>>().join(", ")
+    registers
+        .iter()
+        .map(|register| format!("r{register}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// An expression over named columns.
@@ -146,7 +227,13 @@ impl Shown<'_> {
     fn list(&self, parts: &[crate::ExprRef], separator: &str) -> String {
         parts
             .iter()
-            .map(|expr| Shown { expr, names: self.names }.to_string())
+            .map(|expr| {
+                Shown {
+                    expr,
+                    names: self.names,
+                }
+                .to_string()
+            })
             .collect::<Vec<_>>()
             .join(separator)
     }
@@ -154,15 +241,22 @@ impl Shown<'_> {
 
 impl Display for Shown<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let inner = |expr| Shown { expr, names: self.names };
+        let inner = |expr| Shown {
+            expr,
+            names: self.names,
+        };
         match &self.expr.kind {
             ExprKind::Column(index) => f.write_str(self.names.get(*index).copied().unwrap_or("?")),
             ExprKind::Literal(value) => Constant(value).fmt(f),
             ExprKind::Call(call) => match (call.name, call.args.as_slice()) {
-                ("CAST" | "TRY_CAST", [arg]) => write!(f, "{}({} AS {})", call.name, inner(arg), self.expr.ty.kind),
+                ("CAST" | "TRY_CAST", [arg]) => {
+                    write!(f, "{}({} AS {})", call.name, inner(arg), self.expr.ty.kind)
+                }
                 ("implicit CAST", [arg]) => write!(f, "{} as {}", inner(arg), self.expr.ty.kind),
                 (name, [arg]) if name.starts_with("IS ") => write!(f, "({} {name})", inner(arg)),
-                (name, [left, right]) if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || name == "LIKE" => {
+                (name, [left, right])
+                    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || name == "LIKE" =>
+                {
                     write!(f, "({} {name} {})", inner(left), inner(right))
                 }
                 (name, args) => write!(f, "{name}({})", self.list(args, ", ")),
@@ -170,7 +264,10 @@ impl Display for Shown<'_> {
             ExprKind::And(parts) => write!(f, "({})", self.list(parts, " AND ")),
             ExprKind::Or(parts) => write!(f, "({})", self.list(parts, " OR ")),
             ExprKind::Coalesce(parts) => write!(f, "COALESCE({})", self.list(parts, ", ")),
-            ExprKind::Case { branches, otherwise } => {
+            ExprKind::Case {
+                branches,
+                otherwise,
+            } => {
                 f.write_str("CASE")?;
                 for (when, then) in branches {
                     write!(f, " WHEN {} THEN {}", inner(when), inner(then))?;

@@ -71,10 +71,16 @@ impl Expr {
     #[must_use]
     pub fn literal(&self) -> Option<Literal> {
         match &self.kind {
-            ExprKind::Literal(value) => Some(Literal { ty: self.ty.clone(), value: Arc::clone(value) }),
+            ExprKind::Literal(value) => Some(Literal {
+                ty: self.ty.clone(),
+                value: Arc::clone(value),
+            }),
             ExprKind::Retype(inner) => {
                 let inner = inner.literal()?;
-                Some(Literal { ty: self.ty.clone(), value: inner.value })
+                Some(Literal {
+                    ty: self.ty.clone(),
+                    value: inner.value,
+                })
             }
             _ => None,
         }
@@ -85,8 +91,13 @@ impl Expr {
         match &self.kind {
             ExprKind::Column(_) | ExprKind::Literal(_) => {}
             ExprKind::Call(call) => call.args.iter().for_each(visit),
-            ExprKind::And(parts) | ExprKind::Or(parts) | ExprKind::Coalesce(parts) => parts.iter().for_each(visit),
-            ExprKind::Case { branches, otherwise } => {
+            ExprKind::And(parts) | ExprKind::Or(parts) | ExprKind::Coalesce(parts) => {
+                parts.iter().for_each(visit)
+            }
+            ExprKind::Case {
+                branches,
+                otherwise,
+            } => {
                 for (condition, value) in branches {
                     visit(condition);
                     visit(value);
@@ -109,13 +120,22 @@ impl Expr {
             ExprKind::Column(_) | ExprKind::Literal(_) => return Arc::clone(self),
             ExprKind::Call(call) => {
                 let args = call.args.iter().map(&mut each).collect();
-                ExprKind::Call(Call { args, ..call.clone() })
+                ExprKind::Call(Call {
+                    args,
+                    ..call.clone()
+                })
             }
             ExprKind::And(parts) => ExprKind::And(parts.iter().map(each).collect()),
             ExprKind::Or(parts) => ExprKind::Or(parts.iter().map(each).collect()),
             ExprKind::Coalesce(parts) => ExprKind::Coalesce(parts.iter().map(each).collect()),
-            ExprKind::Case { branches, otherwise } => ExprKind::Case {
-                branches: branches.iter().map(|(when, then)| (each(when), each(then))).collect(),
+            ExprKind::Case {
+                branches,
+                otherwise,
+            } => ExprKind::Case {
+                branches: branches
+                    .iter()
+                    .map(|(when, then)| (each(when), each(then)))
+                    .collect(),
                 otherwise: each(otherwise),
             },
             ExprKind::Retype(inner) => ExprKind::Retype(each(inner)),

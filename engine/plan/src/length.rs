@@ -23,7 +23,10 @@ impl LengthEnforcer {
             TypeKind::Varchar(length) | TypeKind::Varbinary(length) => (*length, false),
             _ => return None,
         };
-        (length < LENGTH_MAX).then_some(Self { length: length as usize, pads })
+        (length < LENGTH_MAX).then_some(Self {
+            length: length as usize,
+            pads,
+        })
     }
 
     fn text(self, value: &str, scratch: &mut String) {
@@ -45,7 +48,12 @@ impl LengthEnforcer {
 }
 
 impl Kernel for LengthEnforcer {
-    fn evaluate(&self, args: &[Column], _rows: usize, _ctx: &EvalContext) -> Result<Column, RowError> {
+    fn evaluate(
+        &self,
+        args: &[Column],
+        _rows: usize,
+        _ctx: &EvalContext,
+    ) -> Result<Column, RowError> {
         let array = args[0].array();
         let result: arrow_array::ArrayRef = if let Some(texts) = array.as_string_view_opt() {
             let mut builder = StringViewBuilder::with_capacity(texts.len());
@@ -68,7 +76,11 @@ impl Kernel for LengthEnforcer {
             }
             Arc::new(builder.finish())
         };
-        Ok(if args[0].is_constant() { Column::Constant(result) } else { Column::Array(result) })
+        Ok(if args[0].is_constant() {
+            Column::Constant(result)
+        } else {
+            Column::Array(result)
+        })
     }
 
     fn can_fail(&self) -> bool {
@@ -84,7 +96,9 @@ mod tests {
     fn cuts_and_pads_by_characters() {
         let check = |kind: TypeKind, value: &str, expected: &str| {
             let mut scratch = String::new();
-            LengthEnforcer::of(&kind).expect("the type has a length").text(value, &mut scratch);
+            LengthEnforcer::of(&kind)
+                .expect("the type has a length")
+                .text(value, &mut scratch);
             assert_eq!(scratch, expected);
         };
         check(TypeKind::Varchar(3), "äöüß", "äöü");

@@ -18,11 +18,12 @@ mod query;
 mod settings;
 mod sink;
 
-pub use edge::EdgeCasts;
 pub use codes::{CODES, Code};
+pub use edge::EdgeCasts;
 pub use expr::{Call, Expr, ExprKind, ExprRef};
 pub use pipeline::{
-    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source, effective_settings, plan, plan_query, tables,
+    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source,
+    effective_settings, plan, plan_query, tables,
 };
 pub use program::{LaneProgram, Output, OutputColumn};
 pub use settings::{

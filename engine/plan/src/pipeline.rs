@@ -107,7 +107,10 @@ pub struct QueryProgram {
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the text.
-pub fn plan(statements: &[Spanned<Statement>], settings: &Settings) -> Result<Pipeline, Vec<Diagnostic>> {
+pub fn plan(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+) -> Result<Pipeline, Vec<Diagnostic>> {
     let mut planner = Planner::new(statements, settings)?;
     for statement in statements {
         planner.statement(statement);
@@ -119,7 +122,10 @@ pub fn plan(statements: &[Spanned<Statement>], settings: &Settings) -> Result<Pi
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the text.
-pub fn plan_query(statements: &[Spanned<Statement>], settings: &Settings) -> Result<PlannedQuery, Vec<Diagnostic>> {
+pub fn plan_query(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+) -> Result<PlannedQuery, Vec<Diagnostic>> {
     let mut planner = Planner::new(statements, settings)?;
     let mut query = None;
     for statement in statements {
@@ -129,7 +135,10 @@ pub fn plan_query(statements: &[Spanned<Statement>], settings: &Settings) -> Res
         }
     }
     let Some(query) = query else {
-        return Err(vec![Diagnostic::global("MR0505", "there is no query in the text")]);
+        return Err(vec![Diagnostic::global(
+            "MR0505",
+            "there is no query in the text",
+        )]);
     };
     let relation = planner.binder().query(query);
     let planned = relation.map(|relation| planner.query_programs(&relation));
@@ -143,10 +152,14 @@ pub fn plan_query(statements: &[Spanned<Statement>], settings: &Settings) -> Res
 /// checked along with the rest.
 #[must_use]
 pub fn tables(statements: &[Spanned<Statement>], settings: &Settings) -> Vec<Arc<TableDefinition>> {
-    let Ok(mut planner) = Planner::new(statements, settings) else { return Vec::new() };
+    let Ok(mut planner) = Planner::new(statements, settings) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     for statement in statements {
-        let Statement::CreateTable(create) = &statement.value else { continue };
+        let Statement::CreateTable(create) = &statement.value else {
+            continue;
+        };
         planner.statement(statement);
         if let Some(Entry::Table(table)) = planner.catalog.get(&create.name) {
             found.push(Arc::new(table.definition.clone()));
@@ -186,7 +199,10 @@ impl Planner {
         let (Some(session_tz), Some(not_null), Some(trims)) = (session_tz, not_null, trims) else {
             return Err(diagnostics);
         };
-        let ctx = BindContext { session_tz, legacy_cast: settings.legacy_cast() };
+        let ctx = BindContext {
+            session_tz,
+            legacy_cast: settings.legacy_cast(),
+        };
         Ok(Self {
             settings,
             ctx,
@@ -199,7 +215,12 @@ impl Planner {
     }
 
     fn binder(&mut self) -> QueryBinder<'_> {
-        QueryBinder { catalog: &self.catalog, ctx: &self.ctx, diagnostics: &mut self.diagnostics, ctes: Vec::new() }
+        QueryBinder {
+            catalog: &self.catalog,
+            ctx: &self.ctx,
+            diagnostics: &mut self.diagnostics,
+            ctes: Vec::new(),
+        }
     }
 
     fn statement(&mut self, statement: &Spanned<Statement>) {
@@ -208,15 +229,27 @@ impl Planner {
             Statement::CreateTable(create) => {
                 let table = catalog::table(create, &self.catalog, &self.ctx, &mut self.diagnostics);
                 let entry = table.map_or(Entry::Broken, |table| Entry::Table(Arc::new(table)));
-                self.catalog.define(&create.name, entry, create.if_not_exists, &mut self.diagnostics);
+                self.catalog.define(
+                    &create.name,
+                    entry,
+                    create.if_not_exists,
+                    &mut self.diagnostics,
+                );
             }
             Statement::CreateView(create) => {
                 let mut binder = self.binder();
                 let relation = binder.query(&create.query);
-                let relation =
-                    relation.and_then(|relation| binder.renamed(relation, &create.columns, create.name.span));
-                let entry = relation.map_or(Entry::Broken, |relation| Entry::View(Arc::new(relation)));
-                self.catalog.define(&create.name, entry, create.if_not_exists, &mut self.diagnostics);
+                let relation = relation.and_then(|relation| {
+                    binder.renamed(relation, &create.columns, create.name.span)
+                });
+                let entry =
+                    relation.map_or(Entry::Broken, |relation| Entry::View(Arc::new(relation)));
+                self.catalog.define(
+                    &create.name,
+                    entry,
+                    create.if_not_exists,
+                    &mut self.diagnostics,
+                );
             }
             Statement::DropTable(drop) | Statement::DropView(drop) => {
                 self.catalog.drop(drop, &mut self.diagnostics);
@@ -230,15 +263,21 @@ impl Planner {
             Statement::Set { .. } | Statement::Reset { .. } => {}
             Statement::CreateDatabase { .. } | Statement::Use { .. } => {}
             Statement::CreateCatalog { name, .. } => {
-                self.diagnostics.push(not_yet::clause("CREATE CATALOG", name.span));
+                self.diagnostics
+                    .push(not_yet::clause("CREATE CATALOG", name.span));
             }
             Statement::CreateFunction { class_name, .. } => self.diagnostics.push(
-                not_yet::clause("CREATE FUNCTION", class_name.span).help("functions in Java need a JVM, which is not here"),
+                not_yet::clause("CREATE FUNCTION", class_name.span)
+                    .help("functions in Java need a JVM, which is not here"),
             ),
             Statement::Query(query) => self.diagnostics.push(
-                Diagnostic::error("MR0505", "a query outside of INSERT INTO has nowhere to go", query.span)
-                    .label("not part of a pipeline")
-                    .help("put INSERT INTO and a table before it"),
+                Diagnostic::error(
+                    "MR0505",
+                    "a query outside of INSERT INTO has nowhere to go",
+                    query.span,
+                )
+                .label("not part of a pipeline")
+                .help("put INSERT INTO and a table before it"),
             ),
             Statement::Unsupported { what, span } => {
                 self.diagnostics.push(not_yet::clause(what, *span));
@@ -253,8 +292,12 @@ impl Planner {
             Some(Entry::Broken) => return,
             Some(Entry::View(_)) => {
                 self.diagnostics.push(
-                    Diagnostic::error("MR0301", format!("'{}' is a view", insert.target), insert.target.span)
-                        .label("only tables can be written to"),
+                    Diagnostic::error(
+                        "MR0301",
+                        format!("'{}' is a view", insert.target),
+                        insert.target.span,
+                    )
+                    .label("only tables can be written to"),
                 );
                 return;
             }
@@ -265,23 +308,49 @@ impl Planner {
             }
         };
         let Some(relation) = relation else { return };
-        let fitted = sink::fit(relation, insert, &target, self.trims, &self.ctx, &mut self.diagnostics);
-        let Some((relation, outputs)) = fitted else { return };
+        let fitted = sink::fit(
+            relation,
+            insert,
+            &target,
+            self.trims,
+            &self.ctx,
+            &mut self.diagnostics,
+        );
+        let Some((relation, outputs)) = fitted else {
+            return;
+        };
         for branch in &relation.branches {
             if matches!(branch.input, Input::OneRow) {
-                self.diagnostics.push(not_yet::clause("INSERT of VALUES or of a query without FROM", insert.query.span));
+                self.diagnostics.push(not_yet::clause(
+                    "INSERT of VALUES or of a query without FROM",
+                    insert.query.span,
+                ));
                 return;
             }
         }
         let target_span = insert.target.span;
-        self.inserts.push(PlannedInsert { target, target_span, span, relation, outputs });
+        self.inserts.push(PlannedInsert {
+            target,
+            target_span,
+            span,
+            relation,
+            outputs,
+        });
     }
 
     /// Folds and compiles a branch.
-    fn compile(&mut self, branch: &QueryBranch, outputs: Vec<OutputColumn>) -> (LaneProgram, Logical) {
+    fn compile(
+        &mut self,
+        branch: &QueryBranch,
+        outputs: Vec<OutputColumn>,
+    ) -> (LaneProgram, Logical) {
         let mut folding = Folding::default();
-        let mut fold_all =
-            |exprs: &[ExprRef]| exprs.iter().map(|expr| fold(expr, &mut folding)).collect::<Vec<_>>();
+        let mut fold_all = |exprs: &[ExprRef]| {
+            exprs
+                .iter()
+                .map(|expr| fold(expr, &mut folding))
+                .collect::<Vec<_>>()
+        };
         let filters = fold_all(&branch.filters);
         let columns = fold_all(&branch.columns);
         self.diagnostics.append(&mut folding.diagnostics);
@@ -298,7 +367,11 @@ impl Planner {
         let columns: Vec<OutputColumn> = relation
             .columns
             .iter()
-            .map(|column| OutputColumn { name: column.name.clone(), ty: column.ty.clone(), enforced: false })
+            .map(|column| OutputColumn {
+                name: column.name.clone(),
+                ty: column.ty.clone(),
+                enforced: false,
+            })
             .collect();
         let branches = relation
             .branches
@@ -308,7 +381,10 @@ impl Planner {
                     Input::Table(table) => Some(Arc::new(table.definition.clone())),
                     Input::OneRow => None,
                 };
-                QueryProgram { table, program: self.compile(branch, columns.clone()).0 }
+                QueryProgram {
+                    table,
+                    program: self.compile(branch, columns.clone()).0,
+                }
             })
             .collect();
         PlannedQuery { columns, branches }
@@ -319,19 +395,31 @@ impl Planner {
         let reported = self.diagnostics.iter().any(Diagnostic::is_error);
         if inserts.is_empty() && !reported {
             self.diagnostics.push(
-                Diagnostic::global("MR0506", "the file has no INSERT INTO: there is nothing to run")
-                    .help("add an INSERT INTO statement"),
+                Diagnostic::global(
+                    "MR0506",
+                    "the file has no INSERT INTO: there is nothing to run",
+                )
+                .help("add an INSERT INTO statement"),
             );
         }
         let mut wiring = Wiring::default();
         for insert in &inserts {
             wiring.add(insert, &mut self);
         }
-        self.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map_or(0, |label| label.span.start));
+        self.diagnostics.sort_by_key(|diagnostic| {
+            diagnostic
+                .primary
+                .as_ref()
+                .map_or(0, |label| label.span.start)
+        });
         if self.diagnostics.iter().any(Diagnostic::is_error) {
             return Err(self.diagnostics);
         }
-        Ok(Pipeline { settings: self.settings, flows: wiring.flows(), warnings: self.diagnostics })
+        Ok(Pipeline {
+            settings: self.settings,
+            flows: wiring.flows(),
+            warnings: self.diagnostics,
+        })
     }
 }
 
@@ -347,7 +435,10 @@ pub fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings)
     for statement in statements {
         match &statement.value {
             Statement::Set { key, value } => {
-                let origin = Origin::Statement { key: key.span, value: value.span };
+                let origin = Origin::Statement {
+                    key: key.span,
+                    value: value.span,
+                };
                 settings.set(&key.value, &value.value, origin);
             }
             Statement::Reset { key: Some(key) } => settings.reset(&key.value),
@@ -372,28 +463,52 @@ impl Wiring {
     fn add(&mut self, insert: &PlannedInsert, planner: &mut Planner) {
         let sink = self.sink(&insert.target, insert.target_span);
         for branch in &insert.relation.branches {
-            let Input::Table(table) = &branch.input else { continue };
+            let Input::Table(table) = &branch.input else {
+                continue;
+            };
             let (program, logical) = planner.compile(branch, insert.outputs.clone());
             let source = self.source(table, insert.span);
-            self.sources[source].1.branches.push(Branch { program, sink, span: insert.span, logical });
+            self.sources[source].1.branches.push(Branch {
+                program,
+                sink,
+                span: insert.span,
+                logical,
+            });
         }
     }
 
     fn sink(&mut self, table: &Arc<Table>, span: Span) -> usize {
-        if let Some(index) = self.sinks.iter().position(|(known, _)| Arc::ptr_eq(known, table)) {
+        if let Some(index) = self
+            .sinks
+            .iter()
+            .position(|(known, _)| Arc::ptr_eq(known, table))
+        {
             return index;
         }
-        let sink = Sink { table: Arc::new(table.definition.clone()), span, columns: persisted_columns(table) };
+        let sink = Sink {
+            table: Arc::new(table.definition.clone()),
+            span,
+            columns: persisted_columns(table),
+        };
         self.sinks.push((Arc::clone(table), sink));
         self.sinks.len() - 1
     }
 
     fn source(&mut self, table: &Arc<Table>, span: Span) -> usize {
-        if let Some(index) = self.sources.iter().position(|(known, _)| Arc::ptr_eq(known, table)) {
+        if let Some(index) = self
+            .sources
+            .iter()
+            .position(|(known, _)| Arc::ptr_eq(known, table))
+        {
             return index;
         }
         let definition = Arc::new(table.definition.clone());
-        let source = Source { table: definition, span, projection: Projection::default(), branches: Vec::new() };
+        let source = Source {
+            table: definition,
+            span,
+            projection: Projection::default(),
+            branches: Vec::new(),
+        };
         self.sources.push((Arc::clone(table), source));
         self.sources.len() - 1
     }
@@ -406,7 +521,10 @@ impl Wiring {
             for branch in &source.branches[1..] {
                 let (a, b) = (group[source.branches[0].sink], group[branch.sink]);
                 let (low, high) = (a.min(b), a.max(b));
-                group.iter_mut().filter(|member| **member == high).for_each(|member| *member = low);
+                group
+                    .iter_mut()
+                    .filter(|member| **member == high)
+                    .for_each(|member| *member = low);
             }
         }
         let mut flows: Vec<Dataflow> = Vec::new();
@@ -415,14 +533,20 @@ impl Wiring {
         for (index, (_, sink)) in self.sinks.into_iter().enumerate() {
             let flow = *flow_of_group.entry(group[index]).or_insert_with(|| {
                 let name = sink.table.name.value.clone();
-                flows.push(Dataflow { name, sources: Vec::new(), sinks: Vec::new() });
+                flows.push(Dataflow {
+                    name,
+                    sources: Vec::new(),
+                    sinks: Vec::new(),
+                });
                 flows.len() - 1
             });
             place_of_sink.push((flow, flows[flow].sinks.len()));
             flows[flow].sinks.push(sink);
         }
         for (_, mut source) in self.sources {
-            let Some(first) = source.branches.first() else { continue };
+            let Some(first) = source.branches.first() else {
+                continue;
+            };
             let flow = place_of_sink[first.sink].0;
             for branch in &mut source.branches {
                 branch.sink = place_of_sink[branch.sink].1;
@@ -436,13 +560,18 @@ impl Wiring {
 
 /// Asks for the columns that some branch reads, and points the programs at them.
 fn narrow(source: &mut Source) {
-    let mut columns: Vec<usize> =
-        source.branches.iter().flat_map(|branch| branch.program.inputs().iter().copied()).collect();
+    let mut columns: Vec<usize> = source
+        .branches
+        .iter()
+        .flat_map(|branch| branch.program.inputs().iter().copied())
+        .collect();
     columns.sort_unstable();
     columns.dedup();
     for branch in &mut source.branches {
         branch.program.reorder_inputs(|column| {
-            columns.binary_search(&column).expect("the list holds every column that a branch reads")
+            columns
+                .binary_search(&column)
+                .expect("the list holds every column that a branch reads")
         });
     }
     source.projection = Projection { columns };

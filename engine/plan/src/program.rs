@@ -13,6 +13,7 @@ mod compile;
 pub(crate) mod graph;
 pub(crate) mod many;
 mod selection;
+mod show;
 
 use arrow_array::{Array, ArrayRef};
 use millrace_connector::FlinkType;
@@ -108,9 +109,17 @@ impl LaneProgram {
     ///
     /// # Errors
     /// A row that fails, counted in the input.
-    pub fn run(&self, input: &[ArrayRef], rows: usize, ctx: &EvalContext) -> Result<Output, RowError> {
-        let columns: Vec<Column> =
-            self.inputs.iter().map(|index| Column::Array(ArrayRef::clone(&input[*index]))).collect();
+    pub fn run(
+        &self,
+        input: &[ArrayRef],
+        rows: usize,
+        ctx: &EvalContext,
+    ) -> Result<Output, RowError> {
+        let columns: Vec<Column> = self
+            .inputs
+            .iter()
+            .map(|index| Column::Array(ArrayRef::clone(&input[*index])))
+            .collect();
         if rows == 0 {
             return Ok(self.no_rows());
         }
@@ -133,8 +142,14 @@ impl LaneProgram {
             (Err(error), Some(selection)) => return Err(selection.to_outer(error)),
             (Err(error), None) => return Err(error),
         };
-        let columns = (0..self.outputs.len()).map(|i| expand(registers.output(i), kept_rows)).collect();
-        let output = Output { columns, rows: kept_rows, kept: selection.map(|selection| selection.indices()) };
+        let columns = (0..self.outputs.len())
+            .map(|i| expand(registers.output(i), kept_rows))
+            .collect();
+        let output = Output {
+            columns,
+            rows: kept_rows,
+            kept: selection.map(|selection| selection.indices()),
+        };
         self.enforce_not_null(output)
     }
 
@@ -142,9 +157,17 @@ impl LaneProgram {
         let columns = self
             .outputs
             .iter()
-            .map(|column| arrow_array::new_empty_array(&millrace_connector::physical::arrow_type(&column.ty.kind)))
+            .map(|column| {
+                arrow_array::new_empty_array(&millrace_connector::physical::arrow_type(
+                    &column.ty.kind,
+                ))
+            })
             .collect();
-        Output { columns, rows: 0, kept: Some(Vec::new()) }
+        Output {
+            columns,
+            rows: 0,
+            kept: Some(Vec::new()),
+        }
     }
 
     fn enforce_not_null(&self, output: Output) -> Result<Output, RowError> {
@@ -156,7 +179,9 @@ impl LaneProgram {
             let nulls = array.logical_nulls();
             let is_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
             if self.not_null == NotNullEnforcer::Error {
-                let row = (0..output.rows).find(|row| is_null(*row)).expect("the null count is not zero");
+                let row = (0..output.rows)
+                    .find(|row| is_null(*row))
+                    .expect("the null count is not zero");
                 let outer = output.kept.as_ref().map_or(row, |kept| kept[row] as usize);
                 return Err(RowError::new(outer, not_null_message(&column.name)));
             }
@@ -181,11 +206,19 @@ fn not_null_message(column: &str) -> String {
 
 fn drop_rows(output: &Output, drop: &[bool]) -> Output {
     let selection = Selection::of_mask(drop.iter().map(|drop| !drop).collect());
-    let columns = output.columns.iter().map(|array| selection.filter(array)).collect();
+    let columns = output
+        .columns
+        .iter()
+        .map(|array| selection.filter(array))
+        .collect();
     let inner = selection.indices();
     let kept = match &output.kept {
         None => inner,
         Some(outer) => inner.into_iter().map(|row| outer[row as usize]).collect(),
     };
-    Output { columns, rows: kept.len(), kept: Some(kept) }
+    Output {
+        columns,
+        rows: kept.len(),
+        kept: Some(kept),
+    }
 }

@@ -7,7 +7,7 @@ use millrace_connector::{ColumnKind, Diagnostic, FlinkType, Span};
 use millrace_functions::BindContext;
 use millrace_sql::ast;
 
-use crate::bind::{Binder, Scope, ScopeColumn, least_restrictive, implicit_cast};
+use crate::bind::{Binder, Scope, ScopeColumn, implicit_cast, least_restrictive};
 use crate::catalog::{Catalog, Entry, Table, merge_options};
 use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::not_yet;
@@ -57,7 +57,8 @@ impl QueryBinder<'_> {
     /// Binds a query; `None` after errors.
     pub(crate) fn query(&mut self, query: &ast::Query) -> Option<Relation> {
         for order in query.order_by.iter().take(1) {
-            self.diagnostics.push(not_yet::clause("ORDER BY", order.expr.span));
+            self.diagnostics
+                .push(not_yet::clause("ORDER BY", order.expr.span));
         }
         for (clause, expr) in [("LIMIT", &query.limit), ("OFFSET", &query.offset)] {
             if let Some(expr) = expr {
@@ -66,8 +67,11 @@ impl QueryBinder<'_> {
         }
         let outer = self.ctes.len();
         for cte in &query.with {
-            let relation = self.query(&cte.query).and_then(|relation| self.renamed(relation, &cte.columns, cte.name.span));
-            self.ctes.push((cte.name.value.clone(), relation.map(Arc::new)));
+            let relation = self
+                .query(&cte.query)
+                .and_then(|relation| self.renamed(relation, &cte.columns, cte.name.span));
+            self.ctes
+                .push((cte.name.value.clone(), relation.map(Arc::new)));
         }
         let relation = self.body(&query.body);
         self.ctes.truncate(outer);
@@ -77,9 +81,13 @@ impl QueryBinder<'_> {
     fn body(&mut self, body: &ast::QueryBody) -> Option<Relation> {
         match body {
             ast::QueryBody::Select(select) => self.select(select),
-            ast::QueryBody::SetOperation { op, all, left, right, span } => {
-                self.set_operation(*op, *all, left, right, *span)
-            }
+            ast::QueryBody::SetOperation {
+                op,
+                all,
+                left,
+                right,
+                span,
+            } => self.set_operation(*op, *all, left, right, *span),
             ast::QueryBody::Values { rows, span } => self.values(rows, *span),
             ast::QueryBody::Table { name, .. } => self.named(name, &[]),
             ast::QueryBody::Nested(query) => self.query(query),
@@ -100,14 +108,20 @@ impl QueryBinder<'_> {
             ast::SetOperator::Except => ("EXCEPT", false),
         };
         if !plain {
-            self.diagnostics.push(not_yet::clause(name, right.span()).help("UNION ALL keeps duplicates and needs no state"));
+            self.diagnostics.push(
+                not_yet::clause(name, right.span())
+                    .help("UNION ALL keeps duplicates and needs no state"),
+            );
         }
         let (left, right) = (self.body(left), self.body(right));
         let (left, right) = (left?, right?);
         if left.columns.len() != right.columns.len() {
             self.diagnostics.push(
-                Diagnostic::error("MR0411", "column count mismatch in UNION", span)
-                    .label(format!("{} columns on the left, {} on the right", left.columns.len(), right.columns.len())),
+                Diagnostic::error("MR0411", "column count mismatch in UNION", span).label(format!(
+                    "{} columns on the left, {} on the right",
+                    left.columns.len(),
+                    right.columns.len()
+                )),
             );
             return None;
         }
@@ -121,9 +135,13 @@ impl QueryBinder<'_> {
             match least_restrictive([&a.ty, &b.ty]) {
                 Some(ty) => a.ty = ty,
                 None => self.diagnostics.push(
-                    Diagnostic::error("MR0405", format!("column {} of UNION has no common type", index + 1), b.span)
-                        .label(b.ty.to_string())
-                        .also(a.span, a.ty.to_string()),
+                    Diagnostic::error(
+                        "MR0405",
+                        format!("column {} of UNION has no common type", index + 1),
+                        b.span,
+                    )
+                    .label(b.ty.to_string())
+                    .also(a.span, a.ty.to_string()),
                 ),
             }
         }
@@ -143,7 +161,11 @@ impl QueryBinder<'_> {
             match implicit_cast(value, &column.ty, self.ctx) {
                 Ok(cast) => *value = cast,
                 Err(error) => {
-                    self.diagnostics.push(Diagnostic::error("MR0404", error.to_string(), value.span));
+                    self.diagnostics.push(Diagnostic::error(
+                        "MR0404",
+                        error.to_string(),
+                        value.span,
+                    ));
                     return None;
                 }
             }
@@ -151,7 +173,11 @@ impl QueryBinder<'_> {
         Some(())
     }
 
-    fn values(&mut self, rows: &[millrace_connector::Spanned<Vec<ast::Expr>>], span: Span) -> Option<Relation> {
+    fn values(
+        &mut self,
+        rows: &[millrace_connector::Spanned<Vec<ast::Expr>>],
+        span: Span,
+    ) -> Option<Relation> {
         let scope = Scope::default();
         let mut bound = Vec::new();
         for row in rows {
@@ -162,8 +188,15 @@ impl QueryBinder<'_> {
         let width = bound.first()?.len();
         if let Some(row) = bound.iter().position(|row| row.len() != width) {
             self.diagnostics.push(
-                Diagnostic::error("MR0411", "the rows of VALUES differ in length", rows[row].span)
-                    .label(format!("{} values, the first row has {width}", bound[row].len())),
+                Diagnostic::error(
+                    "MR0411",
+                    "the rows of VALUES differ in length",
+                    rows[row].span,
+                )
+                .label(format!(
+                    "{} values, the first row has {width}",
+                    bound[row].len()
+                )),
             );
             return None;
         }
@@ -172,16 +205,27 @@ impl QueryBinder<'_> {
             let Some(ty) = least_restrictive(bound.iter().map(|row| &row[index].ty)) else {
                 self.diagnostics.push(Diagnostic::error(
                     "MR0405",
-                    format!("values of column {} of VALUES have no common type", index + 1),
+                    format!(
+                        "values of column {} of VALUES have no common type",
+                        index + 1
+                    ),
                     span,
                 ));
                 return None;
             };
-            columns.push(RelationColumn { name: format!("EXPR${index}"), ty, span });
+            columns.push(RelationColumn {
+                name: format!("EXPR${index}"),
+                ty,
+                span,
+            });
         }
         let mut branches: Vec<Branch> = bound
             .into_iter()
-            .map(|columns| Branch { input: Input::OneRow, filters: Vec::new(), columns })
+            .map(|columns| Branch {
+                input: Input::OneRow,
+                filters: Vec::new(),
+                columns,
+            })
             .collect();
         for branch in &mut branches {
             self.convert(branch, &columns)?;
@@ -210,10 +254,12 @@ impl QueryBinder<'_> {
     fn refuse_clauses(&mut self, select: &ast::Select) -> bool {
         let before = self.diagnostics.len();
         if select.distinct {
-            self.diagnostics.push(not_yet::clause("SELECT DISTINCT", select.span));
+            self.diagnostics
+                .push(not_yet::clause("SELECT DISTINCT", select.span));
         }
         if let Some(group) = &select.group_by {
-            self.diagnostics.push(not_yet::clause("GROUP BY", group.span));
+            self.diagnostics
+                .push(not_yet::clause("GROUP BY", group.span));
         }
         for (clause, expr) in [("HAVING", &select.having), ("QUALIFY", &select.qualify)] {
             if let Some(expr) = expr {
@@ -221,7 +267,8 @@ impl QueryBinder<'_> {
             }
         }
         if let Some(window) = select.windows.first() {
-            self.diagnostics.push(not_yet::clause("WINDOW", window.name.span));
+            self.diagnostics
+                .push(not_yet::clause("WINDOW", window.name.span));
         }
         self.diagnostics.len() > before
     }
@@ -229,12 +276,23 @@ impl QueryBinder<'_> {
     fn from(&mut self, select: &ast::Select) -> Option<(Scope, Relation)> {
         match select.from.as_slice() {
             [] => {
-                let branch = Branch { input: Input::OneRow, filters: Vec::new(), columns: Vec::new() };
-                Some((Scope::default(), Relation { columns: Vec::new(), branches: vec![branch] }))
+                let branch = Branch {
+                    input: Input::OneRow,
+                    filters: Vec::new(),
+                    columns: Vec::new(),
+                };
+                Some((
+                    Scope::default(),
+                    Relation {
+                        columns: Vec::new(),
+                        branches: vec![branch],
+                    },
+                ))
             }
             [table] => self.table_ref(table),
             [_, second, ..] => {
-                self.diagnostics.push(not_yet::clause("a join of tables by comma", second.span));
+                self.diagnostics
+                    .push(not_yet::clause("a join of tables by comma", second.span));
                 None
             }
         }
@@ -243,22 +301,36 @@ impl QueryBinder<'_> {
     fn table_ref(&mut self, table: &ast::TableRef) -> Option<(Scope, Relation)> {
         use ast::TableRefKind as K;
         match &table.kind {
-            K::Named { name, hints, system_time, alias } => {
+            K::Named {
+                name,
+                hints,
+                system_time,
+                alias,
+            } => {
                 if let Some(time) = system_time {
-                    self.diagnostics.push(not_yet::clause("FOR SYSTEM_TIME AS OF", time.span));
+                    self.diagnostics
+                        .push(not_yet::clause("FOR SYSTEM_TIME AS OF", time.span));
                     return None;
                 }
                 let relation = self.named(name, hints)?;
                 self.aliased(relation, alias.as_ref(), Some(&name.last().value))
             }
-            K::Subquery { lateral: false, query, alias } => {
+            K::Subquery {
+                lateral: false,
+                query,
+                alias,
+            } => {
                 let relation = self.query(query)?;
                 self.aliased(relation, alias.as_ref(), None)
             }
             K::Subquery { .. } => self.refuse("LATERAL", table.span),
-            K::Function { call, .. } => self.refuse(&format!("the table function '{}'", call.name), call.span),
+            K::Function { call, .. } => {
+                self.refuse(&format!("the table function '{}'", call.name), call.span)
+            }
             K::Unnest { .. } => self.refuse("UNNEST", table.span),
-            K::Join { kind, left, right, .. } => {
+            K::Join {
+                kind, left, right, ..
+            } => {
                 let unnest = matches!(right.kind, K::Unnest { .. });
                 let what = match kind {
                     _ if unnest => "CROSS JOIN UNNEST",
@@ -308,14 +380,27 @@ impl QueryBinder<'_> {
     }
 
     /// Gives a relation's columns the names of a list; an empty list leaves them.
-    pub(crate) fn renamed(&mut self, mut relation: Relation, names: &[ast::Ident], span: Span) -> Option<Relation> {
+    pub(crate) fn renamed(
+        &mut self,
+        mut relation: Relation,
+        names: &[ast::Ident],
+        span: Span,
+    ) -> Option<Relation> {
         if names.is_empty() {
             return Some(relation);
         }
         if names.len() != relation.columns.len() {
             self.diagnostics.push(
-                Diagnostic::error("MR0411", "the list of column names does not fit the query", span)
-                    .label(format!("{} names for {} columns", names.len(), relation.columns.len())),
+                Diagnostic::error(
+                    "MR0411",
+                    "the list of column names does not fit the query",
+                    span,
+                )
+                .label(format!(
+                    "{} names for {} columns",
+                    names.len(),
+                    relation.columns.len()
+                )),
             );
             return None;
         }
@@ -349,7 +434,10 @@ impl QueryBinder<'_> {
     /// Applies `/*+ OPTIONS(…) */`.
     fn hinted(&mut self, table: &Arc<Table>, hints: &[ast::Hint]) -> Arc<Table> {
         let mut result = Arc::clone(table);
-        for hint in hints.iter().filter(|hint| hint.name.value.eq_ignore_ascii_case("OPTIONS")) {
+        for hint in hints
+            .iter()
+            .filter(|hint| hint.name.value.eq_ignore_ascii_case("OPTIONS"))
+        {
             let mut changed = result.as_ref().clone();
             let options = std::mem::take(&mut changed.definition.options);
             changed.definition.options = merge_options(options, &hint.options, self.diagnostics);
@@ -365,20 +453,37 @@ fn of_table(table: &Arc<Table>, span: Span) -> Relation {
         .definition
         .columns
         .iter()
-        .map(|column| RelationColumn { name: column.name.value.clone(), ty: column.ty.clone(), span })
+        .map(|column| RelationColumn {
+            name: column.name.value.clone(),
+            ty: column.ty.clone(),
+            span,
+        })
         .collect();
-    let branch = Branch { input: Input::Table(Arc::clone(table)), filters: Vec::new(), columns: table.values.clone() };
-    Relation { columns, branches: vec![branch] }
+    let branch = Branch {
+        input: Input::Table(Arc::clone(table)),
+        filters: Vec::new(),
+        columns: table.values.clone(),
+    };
+    Relation {
+        columns,
+        branches: vec![branch],
+    }
 }
 
 /// Binds a SELECT list: names with expressions over the input's columns.
-fn bind_items(binder: &mut Binder<'_>, items: &[ast::SelectItem]) -> Option<Vec<(String, ExprRef)>> {
+fn bind_items(
+    binder: &mut Binder<'_>,
+    items: &[ast::SelectItem],
+) -> Option<Vec<(String, ExprRef)>> {
     let mut bound: Vec<(String, ExprRef)> = Vec::new();
     let mut failed = false;
     for item in items {
         match item {
             ast::SelectItem::Expr { expr, alias } => {
-                let name = alias.as_ref().map(|alias| alias.value.clone()).or_else(|| own_name(expr));
+                let name = alias
+                    .as_ref()
+                    .map(|alias| alias.value.clone())
+                    .or_else(|| own_name(expr));
                 let name = name.unwrap_or_else(|| format!("EXPR${}", bound.len()));
                 match binder.bind_value(expr) {
                     Some(expr) => bound.push((unique(name, &bound), expr)),
@@ -393,7 +498,12 @@ fn bind_items(binder: &mut Binder<'_>, items: &[ast::SelectItem]) -> Option<Vec<
                 if bound.len() == before {
                     failed = true;
                     binder.diagnostics.push(
-                        Diagnostic::error("MR0301", format!("no table is called '{name}' here"), *span).label("unknown name"),
+                        Diagnostic::error(
+                            "MR0301",
+                            format!("no table is called '{name}' here"),
+                            *span,
+                        )
+                        .label("unknown name"),
                     );
                 }
             }
@@ -425,22 +535,42 @@ fn unique(name: String, taken: &[(String, ExprRef)]) -> String {
     if !is_taken(&name) {
         return name;
     }
-    (0..).map(|number| format!("{name}{number}")).find(|name| !is_taken(name)).expect("the numbers do not end")
+    (0..)
+        .map(|number| format!("{name}{number}"))
+        .find(|name| !is_taken(name))
+        .expect("the numbers do not end")
 }
 
 /// Puts a filter and a projection on top of a relation.
-fn project(relation: &Relation, condition: Option<&ExprRef>, items: Vec<(String, ExprRef)>) -> Relation {
+fn project(
+    relation: &Relation,
+    condition: Option<&ExprRef>,
+    items: Vec<(String, ExprRef)>,
+) -> Relation {
     let mut branches = Vec::with_capacity(relation.branches.len());
     for branch in &relation.branches {
         let mut memo = HashMap::new();
         let mut filters = branch.filters.clone();
-        filters.extend(condition.map(|condition| substitute_with(condition, &branch.columns, &mut memo)));
-        let columns = items.iter().map(|(_, expr)| substitute_with(expr, &branch.columns, &mut memo)).collect();
-        branches.push(Branch { input: branch.input.clone(), filters, columns });
+        filters.extend(
+            condition.map(|condition| substitute_with(condition, &branch.columns, &mut memo)),
+        );
+        let columns = items
+            .iter()
+            .map(|(_, expr)| substitute_with(expr, &branch.columns, &mut memo))
+            .collect();
+        branches.push(Branch {
+            input: branch.input.clone(),
+            filters,
+            columns,
+        });
     }
     let columns = items
         .into_iter()
-        .map(|(name, expr)| RelationColumn { name, ty: expr.ty.clone(), span: expr.span })
+        .map(|(name, expr)| RelationColumn {
+            name,
+            ty: expr.ty.clone(),
+            span: expr.span,
+        })
         .collect();
     Relation { columns, branches }
 }

@@ -70,7 +70,13 @@ impl Settings {
 
     /// Sets a value; the last one counts.
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>, origin: Origin) {
-        self.values.insert(key.into(), Setting { value: value.into(), origin });
+        self.values.insert(
+            key.into(),
+            Setting {
+                value: value.into(),
+                origin,
+            },
+        );
     }
 
     /// Forgets a value.
@@ -80,12 +86,15 @@ impl Settings {
 
     /// Forgets all that statements of the file have set.
     pub fn reset_statements(&mut self) {
-        self.values.retain(|_, setting| !matches!(setting.origin, Origin::Statement { .. }));
+        self.values
+            .retain(|_, setting| !matches!(setting.origin, Origin::Statement { .. }));
     }
 
     /// Returns all settings by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Setting)> {
-        self.values.iter().map(|(key, setting)| (key.as_str(), setting))
+        self.values
+            .iter()
+            .map(|(key, setting)| (key.as_str(), setting))
     }
 
     /// Returns the session zone's name; UTC where none is set.
@@ -114,11 +123,18 @@ impl Settings {
     /// # Errors
     /// A word that Flink does not know.
     pub fn not_null_enforcer(&self) -> Result<NotNullEnforcer, Diagnostic> {
-        match self.get(NOT_NULL_ENFORCER).map(str::to_ascii_uppercase).as_deref() {
+        match self
+            .get(NOT_NULL_ENFORCER)
+            .map(str::to_ascii_uppercase)
+            .as_deref()
+        {
             None | Some("ERROR") => Ok(NotNullEnforcer::Error),
             Some("DROP") => Ok(NotNullEnforcer::Drop),
             Some(other) => Err(self
-                .bad_value(NOT_NULL_ENFORCER, format!("'{other}' is not a value of '{NOT_NULL_ENFORCER}'"))
+                .bad_value(
+                    NOT_NULL_ENFORCER,
+                    format!("'{other}' is not a value of '{NOT_NULL_ENFORCER}'"),
+                )
                 .help("write 'ERROR' or 'DROP'")),
         }
     }
@@ -128,11 +144,18 @@ impl Settings {
     /// # Errors
     /// A word that Flink does not know.
     pub fn trims_and_pads(&self) -> Result<bool, Diagnostic> {
-        match self.get(TYPE_LENGTH_ENFORCER).map(str::to_ascii_uppercase).as_deref() {
+        match self
+            .get(TYPE_LENGTH_ENFORCER)
+            .map(str::to_ascii_uppercase)
+            .as_deref()
+        {
             None | Some("IGNORE") => Ok(false),
             Some("TRIM_PAD") => Ok(true),
             Some(other) => Err(self
-                .bad_value(TYPE_LENGTH_ENFORCER, format!("'{other}' is not a value of '{TYPE_LENGTH_ENFORCER}'"))
+                .bad_value(
+                    TYPE_LENGTH_ENFORCER,
+                    format!("'{other}' is not a value of '{TYPE_LENGTH_ENFORCER}'"),
+                )
                 .help("write 'IGNORE' or 'TRIM_PAD'")),
         }
     }
@@ -159,12 +182,17 @@ pub fn parse_time_zone(name: &str) -> Option<jiff::tz::TimeZone> {
     if name == "Z" {
         return Some(jiff::tz::TimeZone::UTC);
     }
-    let offset = ["UTC", "GMT", "UT"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    let offset = ["UTC", "GMT", "UT"]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix))
+        .unwrap_or(name);
     if offset.is_empty() {
         return Some(jiff::tz::TimeZone::UTC);
     }
     if let Some(seconds) = parse_offset(offset) {
-        return jiff::tz::Offset::from_seconds(seconds).ok().map(jiff::tz::TimeZone::fixed);
+        return jiff::tz::Offset::from_seconds(seconds)
+            .ok()
+            .map(jiff::tz::TimeZone::fixed);
     }
     jiff::tz::TimeZone::get(name).ok()
 }
@@ -180,12 +208,17 @@ fn parse_offset(text: &str) -> Option<i32> {
     if compact.is_empty() || compact.len() > 6 || !compact.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let part = |range: std::ops::Range<usize>| compact.get(range).map_or(Some(0), |text| text.parse::<i32>().ok());
+    let part = |range: std::ops::Range<usize>| {
+        compact
+            .get(range)
+            .map_or(Some(0), |text| text.parse::<i32>().ok())
+    };
     let hours_end = if compact.len() == 1 { 1 } else { 2 };
     let hours = part(0..hours_end)?;
     let minutes = part(2..4)?;
     let seconds = part(4..6)?;
-    (hours <= 18 && minutes < 60 && seconds < 60).then_some(sign * (hours * 3600 + minutes * 60 + seconds))
+    (hours <= 18 && minutes < 60 && seconds < 60)
+        .then_some(sign * (hours * 3600 + minutes * 60 + seconds))
 }
 
 #[cfg(test)]
@@ -194,7 +227,15 @@ mod tests {
 
     #[test]
     fn reads_zones_as_java_does() {
-        for name in ["UTC", "Asia/Shanghai", "+08:00", "GMT+8", "UTC+07:30", "Z", "-0330"] {
+        for name in [
+            "UTC",
+            "Asia/Shanghai",
+            "+08:00",
+            "GMT+8",
+            "UTC+07:30",
+            "Z",
+            "-0330",
+        ] {
             assert!(parse_time_zone(name).is_some(), "{name}");
         }
         for name in ["Nowhere/Land", "+99:00", ""] {

@@ -25,7 +25,10 @@ pub(crate) fn fit(
 ) -> Option<(Relation, Vec<OutputColumn>)> {
     let errors = diagnostics.len();
     if insert.overwrite {
-        diagnostics.push(crate::not_yet::clause("INSERT OVERWRITE", insert.target.span));
+        diagnostics.push(crate::not_yet::clause(
+            "INSERT OVERWRITE",
+            insert.target.span,
+        ));
     }
     if let Some((column, _)) = insert.partition.first() {
         diagnostics.push(crate::not_yet::clause("PARTITION", column.span));
@@ -69,7 +72,11 @@ pub(crate) fn fit(
         .collect();
     relation.columns = outputs
         .iter()
-        .map(|column| RelationColumn { name: column.name.clone(), ty: column.ty.clone(), span: insert.target.span })
+        .map(|column| RelationColumn {
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+            span: insert.target.span,
+        })
         .collect();
     Some((relation, outputs))
 }
@@ -77,7 +84,12 @@ pub(crate) fn fit(
 /// # Flink
 /// `DynamicSinkUtils.validateSchemaAndApplyImplicitCast`: a cast wherever the types differ, which also cuts and pads
 /// texts; the length enforcer then looks at the values themselves, whatever their declared length.
-fn convert(value: &ExprRef, ty: &FlinkType, trims: bool, ctx: &BindContext) -> Result<ExprRef, String> {
+fn convert(
+    value: &ExprRef,
+    ty: &FlinkType,
+    trims: bool,
+    ctx: &BindContext,
+) -> Result<ExprRef, String> {
     let cast = implicit_cast(value, ty, ctx).map_err(|error| error.to_string())?;
     let Some(enforcer) = LengthEnforcer::of(&ty.kind).filter(|_| trims) else {
         return Ok(cast);
@@ -85,7 +97,12 @@ fn convert(value: &ExprRef, ty: &FlinkType, trims: bool, ctx: &BindContext) -> R
     let ty = cast.ty.clone();
     let span = cast.span;
     let kernel: Arc<dyn Kernel> = Arc::new(enforcer);
-    let call = Call { name: "trim or pad", kernel, args: vec![cast], volatility: Volatility::Deterministic };
+    let call = Call {
+        name: "trim or pad",
+        kernel,
+        args: vec![cast],
+        volatility: Volatility::Deterministic,
+    };
     Ok(Expr::new(ExprKind::Call(call), ty, span))
 }
 
@@ -101,29 +118,56 @@ fn source_columns(
     let columns = &table.definition.columns;
     let Some(names) = &insert.columns else {
         if given != persisted.len() {
-            let expected = persisted.iter().map(|i| (columns[*i].name.value.as_str(), &columns[*i].ty));
-            diagnostics.push(mismatch(insert, relation, expected, "different number of columns"));
+            let expected = persisted
+                .iter()
+                .map(|i| (columns[*i].name.value.as_str(), &columns[*i].ty));
+            diagnostics.push(mismatch(
+                insert,
+                relation,
+                expected,
+                "different number of columns",
+            ));
             return None;
         }
         return Some((0..given).map(Some).collect());
     };
     if names.len() != given {
         diagnostics.push(
-            Diagnostic::error("MR0411", "the list of columns does not fit the query", insert.target.span)
-                .label(format!("{} columns are named, the query has {given}", names.len())),
+            Diagnostic::error(
+                "MR0411",
+                "the list of columns does not fit the query",
+                insert.target.span,
+            )
+            .label(format!(
+                "{} columns are named, the query has {given}",
+                names.len()
+            )),
         );
         return None;
     }
     let mut sources = vec![None; persisted.len()];
     for (source, name) in names.iter().enumerate() {
-        let place = persisted.iter().position(|index| columns[*index].name.value == name.value);
+        let place = persisted
+            .iter()
+            .position(|index| columns[*index].name.value == name.value);
         match place {
             None => diagnostics.push(
-                Diagnostic::error("MR0302", format!("'{}' is not a column to write of '{}'", name.value, insert.target), name.span)
-                    .label("not a physical or writable metadata column"),
+                Diagnostic::error(
+                    "MR0302",
+                    format!(
+                        "'{}' is not a column to write of '{}'",
+                        name.value, insert.target
+                    ),
+                    name.span,
+                )
+                .label("not a physical or writable metadata column"),
             ),
             Some(place) if sources[place].is_some() => {
-                diagnostics.push(Diagnostic::error("MR0304", format!("column '{}' is named twice", name.value), name.span));
+                diagnostics.push(Diagnostic::error(
+                    "MR0304",
+                    format!("column '{}' is named twice", name.value),
+                    name.span,
+                ));
             }
             Some(place) => sources[place] = Some(source),
         }
@@ -134,7 +178,10 @@ fn source_columns(
             diagnostics.push(
                 Diagnostic::error(
                     "MR0410",
-                    format!("column '{}' has no default value and does not allow NULLs", column.name.value),
+                    format!(
+                        "column '{}' has no default value and does not allow NULLs",
+                        column.name.value
+                    ),
                     insert.target.span,
                 )
                 .also(column.name.span, "NOT NULL here"),
@@ -161,15 +208,27 @@ fn check_types(
             bad.push((from, to));
         }
     }
-    let Some((first, to)) = bad.first() else { return };
-    let expected = persisted.iter().map(|i| (columns[*i].name.value.as_str(), &columns[*i].ty));
+    let Some((first, to)) = bad.first() else {
+        return;
+    };
+    let expected = persisted
+        .iter()
+        .map(|i| (columns[*i].name.value.as_str(), &columns[*i].ty));
     let cause = format!("incompatible types for sink column '{}'", to.name.value);
     let mut diagnostic = mismatch(insert, relation, expected, &cause);
     for (from, to) in &bad {
-        diagnostic = diagnostic
-            .also(from.span, format!("{} does not go into {} '{}'", from.ty.kind, to.ty.kind, to.name.value));
+        diagnostic = diagnostic.also(
+            from.span,
+            format!(
+                "{} does not go into {} '{}'",
+                from.ty.kind, to.ty.kind, to.name.value
+            ),
+        );
     }
-    diagnostics.push(diagnostic.help(format!("write CAST(… AS {}) where the query makes '{}'", to.ty.kind, first.name)));
+    diagnostics.push(diagnostic.help(format!(
+        "write CAST(… AS {}) where the query makes '{}'",
+        to.ty.kind, first.name
+    )));
 }
 
 fn mismatch<'t>(
@@ -179,12 +238,19 @@ fn mismatch<'t>(
     cause: &str,
 ) -> Diagnostic {
     let list = |columns: Vec<String>| format!("[{}]", columns.join(", "));
-    let query = relation.columns.iter().map(|column| format!("{}: {}", column.name, column.ty)).collect();
+    let query = relation
+        .columns
+        .iter()
+        .map(|column| format!("{}: {}", column.name, column.ty))
+        .collect();
     let sink = sink.map(|(name, ty)| format!("{name}: {ty}")).collect();
     let place: Span = insert.target.span;
     Diagnostic::error(
         "MR0410",
-        format!("column types of query result and sink for '{}' do not match", insert.target),
+        format!(
+            "column types of query result and sink for '{}' do not match",
+            insert.target
+        ),
         place,
     )
     .label(cause)

@@ -30,7 +30,11 @@ fn planned(text: &str) -> Pipeline {
 }
 
 fn codes(text: &str) -> Vec<&'static str> {
-    try_plan(text).expect_err("the text is wrong").iter().map(|error| error.code).collect()
+    try_plan(text)
+        .expect_err("the text is wrong")
+        .iter()
+        .map(|error| error.code)
+        .collect()
 }
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
@@ -46,7 +50,11 @@ fn program(pipeline: &Pipeline) -> &LaneProgram {
 }
 
 fn column_texts(output: &Output, index: usize) -> Vec<Option<String>> {
-    output.columns[index].as_string_view().iter().map(|text| text.map(str::to_owned)).collect()
+    output.columns[index]
+        .as_string_view()
+        .iter()
+        .map(|text| text.map(str::to_owned))
+        .collect()
 }
 
 #[test]
@@ -60,11 +68,16 @@ fn decodes_only_what_is_read() {
 
 #[test]
 fn one_source_feeds_two_sinks_of_one_dataflow() {
-    let pipeline = planned("INSERT INTO a SELECT id, line FROM src; INSERT INTO b SELECT id FROM src;");
+    let pipeline =
+        planned("INSERT INTO a SELECT id, line FROM src; INSERT INTO b SELECT id FROM src;");
     assert_eq!(pipeline.flows.len(), 1);
     let flow = &pipeline.flows[0];
     assert_eq!((flow.sources.len(), flow.sinks.len()), (1, 2));
-    let sinks: Vec<usize> = flow.sources[0].branches.iter().map(|branch| branch.sink).collect();
+    let sinks: Vec<usize> = flow.sources[0]
+        .branches
+        .iter()
+        .map(|branch| branch.sink)
+        .collect();
     assert_eq!(sinks, [0, 1]);
 }
 
@@ -73,7 +86,11 @@ fn what_shares_nothing_is_apart() {
     let text = "CREATE TABLE other (id INT) WITH ('connector' = 'kafka');
         INSERT INTO a SELECT id, line FROM src; INSERT INTO b SELECT id FROM other;";
     let pipeline = planned(text);
-    let names: Vec<&str> = pipeline.flows.iter().map(|flow| flow.name.as_str()).collect();
+    let names: Vec<&str> = pipeline
+        .flows
+        .iter()
+        .map(|flow| flow.name.as_str())
+        .collect();
     assert_eq!(names, ["a", "b"]);
 }
 
@@ -85,11 +102,47 @@ fn cuts_of_one_text_are_one_pass_across_filter_and_projection() {
     );
     let text = pipeline.to_string();
     assert_eq!(text.matches("in one pass").count(), 1, "{text}");
-    let lines = texts(&[Some("Money|1|a"), None, Some("other|1|b"), Some("MONEY|2"), Some("money|3|d|e")]);
+    let lines = texts(&[
+        Some("Money|1|a"),
+        None,
+        Some("other|1|b"),
+        Some("MONEY|2"),
+        Some("money|3|d|e"),
+    ]);
     let ids = ints(&[Some(1), Some(2), Some(3), Some(4), Some(5)]);
-    let output = program(&pipeline).run(&[ids, lines], 5, &CONTEXT).expect("no row fails");
+    let output = program(&pipeline)
+        .run(&[ids, lines], 5, &CONTEXT)
+        .expect("no row fails");
     assert_eq!(output.kept, Some(vec![0, 3, 4]));
-    assert_eq!(column_texts(&output, 1), [Some("a".to_owned()), None, Some("d".to_owned())]);
+    assert_eq!(
+        column_texts(&output, 1),
+        [Some("a".to_owned()), None, Some("d".to_owned())]
+    );
+}
+
+#[test]
+fn paths_of_one_document_are_one_pass() {
+    let pipeline = planned(
+        "CREATE VIEW v AS SELECT id, COALESCE(JSON_VALUE(line, '$.a'), JSON_VALUE(line, '$.b')) AS k, line FROM src;
+         INSERT INTO a SELECT id, CASE WHEN k = 'x' THEN JSON_VALUE(line, '$.c') ELSE k END FROM v WHERE k NOT IN ('drop');",
+    );
+    let text = pipeline.to_string();
+    assert_eq!(text.matches("in one pass").count(), 1, "{text}");
+    let documents = texts(&[
+        Some(r#"{"a":"x","c":1.50}"#),
+        Some(r#"{"b":"drop"}"#),
+        Some("no document"),
+        Some(r#"{"a":null,"b":"y"}"#),
+    ]);
+    let ids = ints(&[Some(1); 4]);
+    let output = program(&pipeline)
+        .run(&[ids, documents], 4, &CONTEXT)
+        .expect("no row fails");
+    assert_eq!(output.kept, Some(vec![0, 3]));
+    assert_eq!(
+        column_texts(&output, 1),
+        [Some("1.5".to_owned()), Some("y".to_owned())]
+    );
 }
 
 #[test]
@@ -99,25 +152,37 @@ fn case_evaluates_only_what_decides() {
     );
     let lines = texts(&[Some("7"), Some("n"), Some("bad"), Some("8")]);
     let ids = ints(&[Some(1), Some(1), Some(0), Some(1)]);
-    let output = program(&pipeline).run(&[ids, lines], 4, &CONTEXT).expect("the bad row is skipped");
-    assert_eq!(output.columns[0].as_primitive::<Int32Type>().values(), &[7, -1, 0, 8]);
+    let output = program(&pipeline)
+        .run(&[ids, lines], 4, &CONTEXT)
+        .expect("the bad row is skipped");
+    assert_eq!(
+        output.columns[0].as_primitive::<Int32Type>().values(),
+        &[7, -1, 0, 8]
+    );
 }
 
 #[test]
 fn a_failing_row_is_counted_in_the_input() {
-    let pipeline = planned("INSERT INTO a SELECT IF(id > 1, CAST(line AS INT), 0), line FROM src WHERE id > 0;");
+    let pipeline = planned(
+        "INSERT INTO a SELECT IF(id > 1, CAST(line AS INT), 0), line FROM src WHERE id > 0;",
+    );
     let lines = texts(&[Some("x"), Some("x"), Some("5"), Some("bad")]);
     let ids = ints(&[Some(0), Some(1), Some(2), Some(3)]);
-    let error = program(&pipeline).run(&[ids, lines], 4, &CONTEXT).expect_err("the last row fails");
+    let error = program(&pipeline)
+        .run(&[ids, lines], 4, &CONTEXT)
+        .expect_err("the last row fails");
     assert_eq!(error.row, 3);
 }
 
 #[test]
 fn logic_stops_where_the_result_is_known() {
-    let pipeline = planned("INSERT INTO b SELECT id FROM src WHERE id > 0 AND CAST(line AS INT) = 5;");
+    let pipeline =
+        planned("INSERT INTO b SELECT id FROM src WHERE id > 0 AND CAST(line AS INT) = 5;");
     let lines = texts(&[Some("bad"), Some("5"), Some("6")]);
     let ids = ints(&[Some(0), Some(1), Some(2)]);
-    let output = program(&pipeline).run(&[ids, lines], 3, &CONTEXT).expect("the bad row is not asked");
+    let output = program(&pipeline)
+        .run(&[ids, lines], 3, &CONTEXT)
+        .expect("the bad row is not asked");
     assert_eq!(output.kept, Some(vec![1]));
 }
 
@@ -125,11 +190,16 @@ fn logic_stops_where_the_result_is_known() {
 fn nulls_for_not_null_columns_fail_or_drop() {
     let ids = || ints(&[Some(1), None, Some(3)]);
     let pipeline = planned("INSERT INTO b SELECT id FROM src;");
-    let error = program(&pipeline).run(&[ids()], 3, &CONTEXT).expect_err("a NULL fails");
+    let error = program(&pipeline)
+        .run(&[ids()], 3, &CONTEXT)
+        .expect_err("a NULL fails");
     assert_eq!(error.row, 1);
-    let pipeline =
-        planned("SET 'table.exec.sink.not-null-enforcer' = 'DROP'; INSERT INTO b SELECT id FROM src;");
-    let output = program(&pipeline).run(&[ids()], 3, &CONTEXT).expect("a NULL is left out");
+    let pipeline = planned(
+        "SET 'table.exec.sink.not-null-enforcer' = 'DROP'; INSERT INTO b SELECT id FROM src;",
+    );
+    let output = program(&pipeline)
+        .run(&[ids()], 3, &CONTEXT)
+        .expect("a NULL is left out");
     assert_eq!(output.kept, Some(vec![0, 2]));
 }
 
@@ -154,7 +224,10 @@ fn all_errors_are_found_at_once() {
          INSERT INTO a SELECT line, id FROM src;
          INSERT INTO b SELECT id FROM src GROUP BY id;",
     );
-    assert_eq!(found, ["MR0302", "MR0305", "MR0301", "MR0504", "MR0410", "MR0504"]);
+    assert_eq!(
+        found,
+        ["MR0302", "MR0305", "MR0301", "MR0504", "MR0410", "MR0504"]
+    );
 }
 
 #[test]
@@ -163,17 +236,35 @@ fn each_fault_has_its_code() {
         ("INSERT INTO a SELECT id FROM src", "MR0410"),
         ("INSERT INTO b SELECT UPPER(id) FROM src", "MR0402"),
         ("INSERT INTO b SELECT SPLIT_INDEX(line) FROM src", "MR0401"),
-        ("INSERT INTO b SELECT CASE WHEN id > 1 THEN 1 ELSE 'x' END FROM src", "MR0405"),
+        (
+            "INSERT INTO b SELECT CASE WHEN id > 1 THEN 1 ELSE 'x' END FROM src",
+            "MR0405",
+        ),
         ("INSERT INTO b SELECT NULL FROM src", "MR0406"),
-        ("INSERT INTO b SELECT 99999999999999999999 FROM src", "MR0407"),
+        (
+            "INSERT INTO b SELECT 99999999999999999999 FROM src",
+            "MR0407",
+        ),
         ("INSERT INTO b SELECT id FROM src WHERE id", "MR0408"),
-        ("INSERT INTO b SELECT id / 0 FROM src; INSERT INTO b SELECT 1 / 0 FROM src", "MR0409"),
+        (
+            "INSERT INTO b SELECT id / 0 FROM src; INSERT INTO b SELECT 1 / 0 FROM src",
+            "MR0409",
+        ),
         ("INSERT INTO b SELECT COUNT(*) FROM src", "MR0503"),
-        ("INSERT INTO b SELECT s.id FROM src AS s JOIN src AS t ON s.id = t.id", "MR0504"),
-        ("INSERT INTO b SELECT id FROM src WHERE EXISTS (SELECT 1 FROM src)", "MR0501"),
+        (
+            "INSERT INTO b SELECT s.id FROM src AS s JOIN src AS t ON s.id = t.id",
+            "MR0504",
+        ),
+        (
+            "INSERT INTO b SELECT id FROM src WHERE EXISTS (SELECT 1 FROM src)",
+            "MR0501",
+        ),
         ("SELECT id FROM src", "MR0505"),
         ("CREATE VIEW v AS SELECT 1 AS x", "MR0506"),
-        ("SET 'table.local-time-zone' = 'Nowhere'; INSERT INTO b SELECT id FROM src", "MR0120"),
+        (
+            "SET 'table.local-time-zone' = 'Nowhere'; INSERT INTO b SELECT id FROM src",
+            "MR0120",
+        ),
     ];
     for (text, code) in cases {
         assert_eq!(codes(text)[0], code, "{text}");
@@ -199,6 +290,8 @@ fn computed_columns_are_expanded() {
          INSERT INTO a SELECT n, line FROM c;",
     );
     assert_eq!(pipeline.flows[0].sources[0].projection.columns, [0]);
-    let output = program(&pipeline).run(&[texts(&[Some("four")])], 1, &CONTEXT).expect("no row fails");
+    let output = program(&pipeline)
+        .run(&[texts(&[Some("four")])], 1, &CONTEXT)
+        .expect("no row fails");
     assert_eq!(output.columns[0].as_primitive::<Int32Type>().values(), &[4]);
 }

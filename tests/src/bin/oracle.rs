@@ -31,7 +31,11 @@ struct Report {
 
 impl Report {
     fn wants(&self, group: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only.eq_ignore_ascii_case(group))
+        self.only.is_empty()
+            || self
+                .only
+                .iter()
+                .any(|only| only.eq_ignore_ascii_case(group))
     }
 
     fn passed(&mut self, group: &str) {
@@ -88,13 +92,21 @@ fn summary(report: &Report) -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
     for (group, score) in &report.groups {
         let total = score.passed + score.failed;
-        let skipped = if score.skipped > 0 { format!(" ({} skipped)", score.skipped) } else { String::new() };
+        let skipped = if score.skipped > 0 {
+            format!(" ({} skipped)", score.skipped)
+        } else {
+            String::new()
+        };
         line(&format!("{group} {}/{total}{skipped}", score.passed));
         passed += score.passed;
         failed += score.failed;
     }
     line(&format!("{passed} passed, {failed} failed"));
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn run_line(text: &str, report: &mut Report) -> Result<()> {
@@ -118,8 +130,12 @@ fn run_format(case: &FormatCase, report: &mut Report) -> Result<()> {
         report.skipped(&case.group);
         return Ok(());
     }
-    let difference = catch_unwind(AssertUnwindSafe(|| case.difference()))
-        .unwrap_or_else(|_| Ok(Some(format!("{} {} {}: panic", case.id, case.group, case.format))))?;
+    let difference = catch_unwind(AssertUnwindSafe(|| case.difference())).unwrap_or_else(|_| {
+        Ok(Some(format!(
+            "{} {} {}: panic",
+            case.id, case.group, case.format
+        )))
+    })?;
     match difference {
         None => report.passed(&case.group),
         Some(difference) => report.failed(&case.group, &difference),
@@ -146,8 +162,17 @@ fn run_scalar(case: &ScalarCase, report: &mut Report) {
     }
 }
 
-fn difference(case: &ScalarCase, expected: &ScalarResult, columns: bool, literals: bool) -> Option<String> {
-    let zones: Vec<&str> = if expected.tz == "*" { ZONES.to_vec() } else { vec![expected.tz.as_str()] };
+fn difference(
+    case: &ScalarCase,
+    expected: &ScalarResult,
+    columns: bool,
+    literals: bool,
+) -> Option<String> {
+    let zones: Vec<&str> = if expected.tz == "*" {
+        ZONES.to_vec()
+    } else {
+        vec![expected.tz.as_str()]
+    };
     for tz in zones {
         for (wanted, mode) in [(columns, "col"), (literals, "lit")] {
             if !wanted {
@@ -159,10 +184,24 @@ fn difference(case: &ScalarCase, expected: &ScalarResult, columns: bool, literal
             });
             if !golden::agrees(case, expected, &answer) {
                 let expr = if mode == "col" { &case.col } else { &case.lit };
-                let args: Vec<String> = case.args.iter().map(|(ty, value)| format!("{ty} {value}")).collect();
-                let args = if mode == "col" { args.join(", ") } else { String::new() };
-                let kind = case.kind.as_deref().map_or_else(String::new, |kind| format!(" {kind}"));
-                let sink = case.sink.as_deref().map_or_else(String::new, |sink| format!(" into {sink}"));
+                let args: Vec<String> = case
+                    .args
+                    .iter()
+                    .map(|(ty, value)| format!("{ty} {value}"))
+                    .collect();
+                let args = if mode == "col" {
+                    args.join(", ")
+                } else {
+                    String::new()
+                };
+                let kind = case
+                    .kind
+                    .as_deref()
+                    .map_or_else(String::new, |kind| format!(" {kind}"));
+                let sink = case
+                    .sink
+                    .as_deref()
+                    .map_or_else(String::new, |sink| format!(" into {sink}"));
                 return Some(format!(
                     "{} {} {mode} {tz}{kind}: {}{sink}  [{args}]\n    expected {}\n    got      {answer}",
                     case.id,
@@ -180,14 +219,24 @@ fn difference(case: &ScalarCase, expected: &ScalarResult, columns: bool, literal
 fn guarded(run: impl FnOnce() -> Result<Answer>) -> Answer {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => Answer::Value { ty: "UNREADABLE".to_owned(), value: Value::from(format!("{error:#}")) },
+        Ok(Err(error)) => Answer::Value {
+            ty: "UNREADABLE".to_owned(),
+            value: Value::from(format!("{error:#}")),
+        },
         Err(payload) => {
             let text = payload
                 .downcast_ref::<String>()
                 .cloned()
-                .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .or_else(|| {
+                    payload
+                        .downcast_ref::<&str>()
+                        .map(|text| (*text).to_owned())
+                })
                 .unwrap_or_default();
-            Answer::Value { ty: "PANIC".to_owned(), value: Value::from(text) }
+            Answer::Value {
+                ty: "PANIC".to_owned(),
+                value: Value::from(text),
+            }
         }
     }
 }
@@ -198,12 +247,18 @@ fn run_pipeline(case: &PipelineCase, report: &mut Report) {
         Ok(Ok(pipeline)) => pipeline,
         Ok(Err(error)) => {
             for _ in &case.rows {
-                report.failed(GROUP, &format!("{} {} {}: {error:#}", case.id, case.name, case.tz));
+                report.failed(
+                    GROUP,
+                    &format!("{} {} {}: {error:#}", case.id, case.name, case.tz),
+                );
             }
             return;
         }
         Err(_) => {
-            report.failed(GROUP, &format!("{} {} {}: planning panicked", case.id, case.name, case.tz));
+            report.failed(
+                GROUP,
+                &format!("{} {} {}: planning panicked", case.id, case.name, case.tz),
+            );
             return;
         }
     };
@@ -213,7 +268,13 @@ fn run_pipeline(case: &PipelineCase, report: &mut Report) {
         match difference {
             None => report.passed(GROUP),
             Some(difference) => {
-                report.failed(GROUP, &format!("{} {} {} row {row}: {difference}", case.id, case.name, case.tz));
+                report.failed(
+                    GROUP,
+                    &format!(
+                        "{} {} {} row {row}: {difference}",
+                        case.id, case.name, case.tz
+                    ),
+                );
             }
         }
     }
@@ -222,20 +283,34 @@ fn run_pipeline(case: &PipelineCase, report: &mut Report) {
 
 /// All rows that do not fail, as one batch, must give what they gave one by one.
 fn check_batch(case: &PipelineCase, pipeline: &millrace_plan::Pipeline, report: &mut Report) {
-    let good: Vec<usize> = (0..case.rows.len()).filter(|row| !case.rows_out[*row].is_object()).collect();
+    let good: Vec<usize> = (0..case.rows.len())
+        .filter(|row| !case.rows_out[*row].is_object())
+        .collect();
     let whole = catch_unwind(AssertUnwindSafe(|| case.run(pipeline, &good)));
-    let single: Vec<_> =
-        good.iter().filter_map(|row| case.run(pipeline, &[*row]).ok()).flatten().collect();
+    let single: Vec<_> = good
+        .iter()
+        .filter_map(|row| case.run(pipeline, &[*row]).ok())
+        .flatten()
+        .collect();
     match whole {
         Ok(Ok(mut rows)) => {
             rows.sort_by_key(|(row, _)| *row);
             if rows != single {
-                report.failed("PIPELINE", &format!("{} {}: a batch differs from its rows", case.id, case.name));
+                report.failed(
+                    "PIPELINE",
+                    &format!("{} {}: a batch differs from its rows", case.id, case.name),
+                );
             }
         }
         Ok(Err((row, message))) => {
-            report.failed("PIPELINE", &format!("{} {} batch row {row}: {message}", case.id, case.name));
+            report.failed(
+                "PIPELINE",
+                &format!("{} {} batch row {row}: {message}", case.id, case.name),
+            );
         }
-        Err(_) => report.failed("PIPELINE", &format!("{} {} batch: panic", case.id, case.name)),
+        Err(_) => report.failed(
+            "PIPELINE",
+            &format!("{} {} batch: panic", case.id, case.name),
+        ),
     }
 }

@@ -9,9 +9,29 @@ use crate::expr::{Call, Expr, ExprKind, ExprRef};
 
 /// Functions that take an untyped NULL; all others refuse it.
 const NULL_TAKERS: &[&str] = &[
-    "=", "<>", "<", "<=", ">", ">=", "IS NULL", "IS NOT NULL", "IS DISTINCT FROM", "IS NOT DISTINCT FROM",
-    "JSON_STRING", "JSON_OBJECT", "JSON_ARRAY", "JSON_VALUE", "ARRAY", "MAP", "MULTISET", "ROW", "GREATEST", "LEAST",
-    "TYPEOF", "ARRAY_CONTAINS",
+    "IN",
+    "=",
+    "<>",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "IS NULL",
+    "IS NOT NULL",
+    "IS DISTINCT FROM",
+    "IS NOT DISTINCT FROM",
+    "JSON_STRING",
+    "JSON_OBJECT",
+    "JSON_ARRAY",
+    "JSON_VALUE",
+    "ARRAY",
+    "MAP",
+    "MULTISET",
+    "ROW",
+    "GREATEST",
+    "LEAST",
+    "TYPEOF",
+    "ARRAY_CONTAINS",
 ];
 
 impl Binder<'_> {
@@ -45,9 +65,14 @@ impl Binder<'_> {
 
     fn unknown_function<T>(&mut self, call: &ast::FunctionCall) -> Option<T> {
         let name = call.name.to_string();
-        let known = registry::all().flat_map(|def| std::iter::once(def.name).chain(def.aliases.iter().copied()));
-        let mut diagnostic =
-            Diagnostic::error("MR0305", format!("unknown function '{name}'"), call.name.span).label("no such function");
+        let known = registry::all()
+            .flat_map(|def| std::iter::once(def.name).chain(def.aliases.iter().copied()));
+        let mut diagnostic = Diagnostic::error(
+            "MR0305",
+            format!("unknown function '{name}'"),
+            call.name.span,
+        )
+        .label("no such function");
         if let Some(near) = did_you_mean(&name, known) {
             diagnostic = diagnostic.help(format!("did you mean '{near}'?"));
         }
@@ -55,27 +80,47 @@ impl Binder<'_> {
     }
 
     /// Binds a call of a name that the binder itself chose.
-    pub(super) fn bind_call(&mut self, name: &'static str, args: &[&ast::Expr], span: Span) -> Option<ExprRef> {
+    pub(super) fn bind_call(
+        &mut self,
+        name: &'static str,
+        args: &[&ast::Expr],
+        span: Span,
+    ) -> Option<ExprRef> {
         let args = self.bind_all(args)?;
         self.apply(name, args, span)
     }
 
     /// Calls a function by its name.
-    pub(super) fn apply(&mut self, name: &'static str, args: Vec<ExprRef>, span: Span) -> Option<ExprRef> {
+    pub(super) fn apply(
+        &mut self,
+        name: &'static str,
+        args: Vec<ExprRef>,
+        span: Span,
+    ) -> Option<ExprRef> {
         match registry::lookup(name) {
             Some(def) => self.apply_def(def, args, span),
             None => self.not_yet(name, span),
         }
     }
 
-    fn apply_def(&mut self, def: &'static FunctionDef, args: Vec<ExprRef>, span: Span) -> Option<ExprRef> {
+    fn apply_def(
+        &mut self,
+        def: &'static FunctionDef,
+        args: Vec<ExprRef>,
+        span: Span,
+    ) -> Option<ExprRef> {
         if !NULL_TAKERS.contains(&def.name) {
             for arg in &args {
                 self.refuse_null(arg)?;
             }
         }
-        let described: Vec<Arg> =
-            args.iter().map(|arg| Arg { ty: arg.ty.clone(), literal: arg.literal() }).collect();
+        let described: Vec<Arg> = args
+            .iter()
+            .map(|arg| Arg {
+                ty: arg.ty.clone(),
+                literal: arg.literal(),
+            })
+            .collect();
         let bound = match (def.bind)(&described, self.ctx) {
             Ok(bound) => bound,
             Err(error) => return self.report(call_error(def, &error, &args, span)),
@@ -90,7 +135,12 @@ impl Binder<'_> {
                 }
             }
         }
-        let call = Call { name: def.name, kernel: bound.kernel, args: converted, volatility: def.volatility };
+        let call = Call {
+            name: def.name,
+            kernel: bound.kernel,
+            args: converted,
+            volatility: def.volatility,
+        };
         Some(Expr::new(ExprKind::Call(call), bound.return_type, span))
     }
 }
@@ -113,14 +163,19 @@ fn aggregate_clause(call: &ast::FunctionCall) -> Option<&'static str> {
 
 fn types_error(def: &FunctionDef, args: &[ExprRef]) -> CallError {
     let given: Vec<String> = args.iter().map(|arg| arg.ty.kind.to_string()).collect();
-    CallError::ArgumentTypes { function: def.name.to_owned(), given: given.join(", ") }
+    CallError::ArgumentTypes {
+        function: def.name.to_owned(),
+        given: given.join(", "),
+    }
 }
 
 fn call_error(def: &FunctionDef, error: &CallError, args: &[ExprRef], span: Span) -> Diagnostic {
     let (code, place) = match error {
         CallError::ArgumentCount { .. } => ("MR0401", span),
         CallError::ArgumentTypes { .. } => ("MR0402", span),
-        CallError::Argument { index, .. } => ("MR0403", args.get(*index).map_or(span, |arg| arg.span)),
+        CallError::Argument { index, .. } => {
+            ("MR0403", args.get(*index).map_or(span, |arg| arg.span))
+        }
         CallError::NotYet { .. } => ("MR0502", span),
     };
     let mut diagnostic = Diagnostic::error(code, error.to_string(), place);

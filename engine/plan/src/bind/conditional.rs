@@ -41,8 +41,12 @@ impl Binder<'_> {
         let results = || bound.iter().map(|(_, then)| then).chain([&otherwise]);
         if results().all(|result| result.ty.kind == TypeKind::Null) {
             return self.report(
-                Diagnostic::error("MR0405", "ELSE clause or at least one THEN clause must be non-NULL", span)
-                    .help("give one NULL a type, such as CAST(NULL AS STRING)"),
+                Diagnostic::error(
+                    "MR0405",
+                    "ELSE clause or at least one THEN clause must be non-NULL",
+                    span,
+                )
+                .help("give one NULL a type, such as CAST(NULL AS STRING)"),
             );
         }
         let Some(ty) = least_restrictive(results().map(|result| &result.ty)) else {
@@ -68,7 +72,11 @@ impl Binder<'_> {
         }
         let nullable = conditions.iter().any(|condition| condition.ty.nullable);
         let span = values.first()?.span;
-        Some(Expr::new(ExprKind::Or(conditions), TypeKind::Boolean.nullable().with_nullable(nullable), span))
+        Some(Expr::new(
+            ExprKind::Or(conditions),
+            TypeKind::Boolean.nullable().with_nullable(nullable),
+            span,
+        ))
     }
 
     fn case(
@@ -84,7 +92,14 @@ impl Binder<'_> {
             converted.push((when, then));
         }
         let otherwise = self.coerce(&otherwise, &ty)?;
-        Some(Expr::new(ExprKind::Case { branches: converted, otherwise }, ty, span))
+        Some(Expr::new(
+            ExprKind::Case {
+                branches: converted,
+                otherwise,
+            },
+            ty,
+            span,
+        ))
     }
 
     fn mixed_types<'e, T>(
@@ -93,14 +108,21 @@ impl Binder<'_> {
         exprs: impl Iterator<Item = &'e ExprRef>,
         span: Span,
     ) -> Option<T> {
-        let mut diagnostic = Diagnostic::error("MR0405", format!("{what} have no common type"), span);
+        let mut diagnostic =
+            Diagnostic::error("MR0405", format!("{what} have no common type"), span);
         for expr in exprs.filter(|expr| expr.ty.kind != TypeKind::Null && expr.span != span) {
             diagnostic = diagnostic.also(expr.span, expr.ty.kind.to_string());
         }
         self.report(diagnostic.help("cast them to one type"))
     }
 
-    fn argument_count<T>(&mut self, name: &str, expected: &str, given: usize, span: Span) -> Option<T> {
+    fn argument_count<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        given: usize,
+        span: Span,
+    ) -> Option<T> {
         self.report(Diagnostic::error(
             "MR0401",
             format!("'{name}' takes {expected}, but {given} were given"),
@@ -120,8 +142,12 @@ impl Binder<'_> {
         }
         if condition.ty.kind != TypeKind::Boolean {
             return self.report(
-                Diagnostic::error("MR0402", format!("'IF' does not take {} as its condition", condition.ty.kind), condition.span)
-                    .label("not BOOLEAN"),
+                Diagnostic::error(
+                    "MR0402",
+                    format!("'IF' does not take {} as its condition", condition.ty.kind),
+                    condition.span,
+                )
+                .label("not BOOLEAN"),
             );
         }
         let Some(ty) = least_restrictive([&then.ty, &otherwise.ty]) else {
@@ -129,7 +155,12 @@ impl Binder<'_> {
         };
         let nullable = bound.iter().any(|arg| arg.ty.nullable);
         let ty = ty.with_nullable(nullable);
-        self.case(vec![(condition.clone(), then.clone())], otherwise.clone(), ty, span)
+        self.case(
+            vec![(condition.clone(), then.clone())],
+            otherwise.clone(),
+            ty,
+            span,
+        )
     }
 
     /// # Flink
@@ -180,12 +211,25 @@ impl Binder<'_> {
             return self.mixed_types("the arguments of IFNULL", bound.iter(), span);
         };
         let own = |arg: &ExprRef| {
-            let kind = if arg.ty.kind.is_character() || arg.ty.kind.is_binary() { &arg.ty.kind } else { &common.kind };
-            FlinkType { kind: kind.clone(), nullable: arg.ty.nullable }
+            let kind = if arg.ty.kind.is_character() || arg.ty.kind.is_binary() {
+                &arg.ty.kind
+            } else {
+                &common.kind
+            };
+            FlinkType {
+                kind: kind.clone(),
+                nullable: arg.ty.nullable,
+            }
         };
-        let ty = if value.ty.nullable { own(replacement) } else { own(value) };
-        let converted: Vec<ExprRef> =
-            bound.iter().map(|arg| self.coerce(arg, &common)).collect::<Option<_>>()?;
+        let ty = if value.ty.nullable {
+            own(replacement)
+        } else {
+            own(value)
+        };
+        let converted: Vec<ExprRef> = bound
+            .iter()
+            .map(|arg| self.coerce(arg, &common))
+            .collect::<Option<_>>()?;
         Some(Expr::new(ExprKind::Coalesce(converted), ty, span))
     }
 
@@ -200,6 +244,13 @@ impl Binder<'_> {
         let equal = self.apply("=", vec![value.clone(), other.clone()], span)?;
         let ty = value.ty.clone().with_nullable(true);
         let null = null_literal(&ty, span);
-        Some(Expr::new(ExprKind::Case { branches: vec![(equal, null)], otherwise: value.clone() }, ty, span))
+        Some(Expr::new(
+            ExprKind::Case {
+                branches: vec![(equal, null)],
+                otherwise: value.clone(),
+            },
+            ty,
+            span,
+        ))
     }
 }

@@ -12,11 +12,20 @@ impl Binder<'_> {
         self.bind_call("ROW", &fields, span)
     }
 
-    pub(super) fn bind_items(&mut self, name: &'static str, items: &[ast::Expr], span: Span) -> Option<ExprRef> {
+    pub(super) fn bind_items(
+        &mut self,
+        name: &'static str,
+        items: &[ast::Expr],
+        span: Span,
+    ) -> Option<ExprRef> {
         if items.is_empty() {
             return self.report(
-                Diagnostic::error("MR0401", format!("'{name}' needs at least 1 argument"), span)
-                    .help("Flink has no empty constructor; cast NULL to the type instead"),
+                Diagnostic::error(
+                    "MR0401",
+                    format!("'{name}' needs at least 1 argument"),
+                    span,
+                )
+                .help("Flink has no empty constructor; cast NULL to the type instead"),
             );
         }
         let items: Vec<&ast::Expr> = items.iter().collect();
@@ -24,7 +33,10 @@ impl Binder<'_> {
         if name != "MAP"
             && let Some(ty) = least_restrictive(items.iter().map(|item| &item.ty))
         {
-            for item in items.iter_mut().filter(|item| item.ty.kind == TypeKind::Null) {
+            for item in items
+                .iter_mut()
+                .filter(|item| item.ty.kind == TypeKind::Null)
+            {
                 *item = null_literal(&ty, item.span);
             }
         }

@@ -17,7 +17,11 @@ impl Binder<'_> {
         span: Span,
     ) -> Option<ExprRef> {
         let input = self.bind(expr)?;
-        let mode = if try_cast { CastMode::TryCast } else { CastMode::Cast };
+        let mode = if try_cast {
+            CastMode::TryCast
+        } else {
+            CastMode::Cast
+        };
         match cast(&input, &data_type.value, mode, span, self.ctx) {
             Ok(cast) => Some(cast),
             Err(error) => self.report(
@@ -52,7 +56,15 @@ fn cast(
     if input.ty.kind == TypeKind::Null {
         return Ok(null_literal(&ty, span));
     }
-    let call = Call { name, kernel, args: vec![input.clone()], volatility: Volatility::Deterministic };
+    if input.ty == ty {
+        return Ok(input.clone());
+    }
+    let call = Call {
+        name,
+        kernel,
+        args: vec![input.clone()],
+        volatility: Volatility::Deterministic,
+    };
     Ok(Expr::new(ExprKind::Call(call), ty, span))
 }
 
@@ -60,7 +72,11 @@ fn cast(
 ///
 /// # Errors
 /// When no value of its type can be brought to `ty`.
-pub(crate) fn implicit_cast(expr: &ExprRef, ty: &FlinkType, ctx: &BindContext) -> Result<ExprRef, CallError> {
+pub(crate) fn implicit_cast(
+    expr: &ExprRef,
+    ty: &FlinkType,
+    ctx: &BindContext,
+) -> Result<ExprRef, CallError> {
     if expr.ty.kind == ty.kind {
         return Ok(expr.clone());
     }

@@ -1,10 +1,12 @@
 //! The JSON functions with clauses: which arguments the functions get for them.
 
 use millrace_connector::{Span, TypeKind};
-use millrace_sql::ast::{self, JsonExistsOnError, JsonOnNull, JsonQueryBehavior, JsonValueBehavior, JsonWrapper};
+use millrace_sql::ast::{
+    self, JsonExistsOnError, JsonOnNull, JsonQueryBehavior, JsonValueBehavior, JsonWrapper,
+};
 
 use super::{Binder, null_literal, text_literal};
-use crate::expr::ExprRef;
+use crate::expr::{Expr, ExprKind, ExprRef};
 
 impl Binder<'_> {
     pub(super) fn bind_json_value(&mut self, call: &ast::JsonValue, span: Span) -> Option<ExprRef> {
@@ -68,10 +70,12 @@ impl Binder<'_> {
         on_null: Option<JsonOnNull>,
         span: Span,
     ) -> Option<ExprRef> {
-        let nested = nested_positions(entries.iter().map(|(_, value)| value));
-        let parts: Vec<&ast::Expr> = entries.iter().flat_map(|(key, value)| [key, value]).collect();
+        let parts: Vec<&ast::Expr> = entries
+            .iter()
+            .flat_map(|(key, value)| [key, value])
+            .collect();
         let null = on_null.unwrap_or(JsonOnNull::Null);
-        self.bind_json_constructor("JSON_OBJECT", null, &nested, &parts, span)
+        self.bind_json_constructor("JSON_OBJECT", null, 2, &parts, span)
     }
 
     pub(super) fn bind_json_array(
@@ -80,17 +84,16 @@ impl Binder<'_> {
         on_null: Option<JsonOnNull>,
         span: Span,
     ) -> Option<ExprRef> {
-        let nested = nested_positions(items.iter());
         let parts: Vec<&ast::Expr> = items.iter().collect();
         let null = on_null.unwrap_or(JsonOnNull::Absent);
-        self.bind_json_constructor("JSON_ARRAY", null, &nested, &parts, span)
+        self.bind_json_constructor("JSON_ARRAY", null, 1, &parts, span)
     }
 
     fn bind_json_constructor(
         &mut self,
         name: &'static str,
         on_null: JsonOnNull,
-        nested: &str,
+        stride: usize,
         parts: &[&ast::Expr],
         span: Span,
     ) -> Option<ExprRef> {
@@ -98,19 +101,32 @@ impl Binder<'_> {
             JsonOnNull::Null => "NULL",
             JsonOnNull::Absent => "ABSENT",
         };
-        let mut args = vec![text_literal(on_null, span), text_literal(nested, span)];
-        args.extend(self.bind_all(parts)?);
+        let parts = self.bind_all(parts)?;
+        // A value is the last of each `stride` parts.
+        let nested = nested_positions(parts.iter().skip(stride - 1).step_by(stride));
+        let mut args = vec![text_literal(on_null, span), text_literal(&nested, span)];
+        args.extend(parts);
         self.apply(name, args, span)
     }
 }
 
 /// Returns the positions, from 0, of values that are JSON constructors themselves: their text is put in as JSON, not
 /// as a string.
-fn nested_positions<'e>(values: impl Iterator<Item = &'e ast::Expr>) -> String {
+fn nested_positions<'e>(values: impl Iterator<Item = &'e ExprRef>) -> String {
     let positions: Vec<String> = values
         .enumerate()
-        .filter(|(_, value)| matches!(value.kind, ast::ExprKind::JsonObject { .. } | ast::ExprKind::JsonArray { .. }))
+        .filter(|(_, value)| is_json_constructor(value))
         .map(|(position, _)| position.to_string())
         .collect();
     positions.join(",")
+}
+
+/// Sees through what does nothing, as the planner removes it: a COALESCE of one argument.
+fn is_json_constructor(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call(call) => matches!(call.name, "JSON_OBJECT" | "JSON_ARRAY"),
+        ExprKind::Coalesce(parts) if parts.len() == 1 => is_json_constructor(&parts[0]),
+        ExprKind::Retype(inner) => is_json_constructor(inner),
+        _ => false,
+    }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::builder::BinaryViewBuilder;
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, Time32MillisecondArray,
-    TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    Time32MillisecondArray, TimestampMicrosecondArray,
 };
 use millrace_connector::{DayTimeResolution, Diagnostic, Span, TypeKind, YearMonthResolution};
 use millrace_sql::ast::{IntervalQualifier, Literal, TimeUnit};
@@ -19,32 +19,47 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 
 impl Binder<'_> {
     pub(super) fn bind_literal(&mut self, literal: &Literal, span: Span) -> Option<ExprRef> {
-        let constant = |value: ArrayRef, kind: TypeKind| Expr::new(ExprKind::Literal(value), kind.not_null(), span);
+        let constant = |value: ArrayRef, kind: TypeKind| {
+            Expr::new(ExprKind::Literal(value), kind.not_null(), span)
+        };
         let value = match literal {
             Literal::Exact(text) => exact(text, false).map(|(value, kind)| constant(value, kind)),
-            Literal::Approximate(text) => approximate(text, false).map(|(value, kind)| constant(value, kind)),
+            Literal::Approximate(text) => {
+                approximate(text, false).map(|(value, kind)| constant(value, kind))
+            }
             Literal::String(text) => Ok(text_literal(text, span)),
             Literal::Binary(bytes) => {
                 let mut builder = BinaryViewBuilder::new();
                 builder.append_value(bytes);
                 let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                Ok(constant(Arc::new(builder.finish()), TypeKind::Binary(length)))
+                Ok(constant(
+                    Arc::new(builder.finish()),
+                    TypeKind::Binary(length),
+                ))
             }
             Literal::Date(text) => date(text)
                 .map(|days| constant(Arc::new(Date32Array::from(vec![days])), TypeKind::Date))
                 .ok_or_else(|| illegal("DATE", text, "yyyy-MM-dd")),
             Literal::Time(text) => time(text)
                 .map(|(millis, digits)| {
-                    constant(Arc::new(Time32MillisecondArray::from(vec![millis])), TypeKind::Time(digits.min(3)))
+                    constant(
+                        Arc::new(Time32MillisecondArray::from(vec![millis])),
+                        TypeKind::Time(digits.min(3)),
+                    )
                 })
                 .ok_or_else(|| illegal("TIME", text, "HH:mm:ss")),
             Literal::Timestamp(text) => timestamp(text)
                 .map(|(value, kind)| constant(value, kind))
                 .ok_or_else(|| illegal("TIMESTAMP", text, "yyyy-MM-dd HH:mm:ss")),
-            Literal::Interval { value, negative, qualifier } => {
-                interval(value, *negative, qualifier).map(|(value, kind)| constant(value, kind))
-            }
-            Literal::Boolean(value) => Ok(constant(Arc::new(BooleanArray::from(vec![*value])), TypeKind::Boolean)),
+            Literal::Interval {
+                value,
+                negative,
+                qualifier,
+            } => interval(value, *negative, qualifier).map(|(value, kind)| constant(value, kind)),
+            Literal::Boolean(value) => Ok(constant(
+                Arc::new(BooleanArray::from(vec![*value])),
+                TypeKind::Boolean,
+            )),
             Literal::Unknown => Ok(null_literal(&TypeKind::Boolean.nullable(), span)),
             Literal::Null => Ok(null_literal(&TypeKind::Null.nullable(), span)),
         };
@@ -77,7 +92,9 @@ fn illegal(kind: &str, text: &str, form: &str) -> String {
 fn exact(text: &str, negative: bool) -> Result<(ArrayRef, TypeKind), String> {
     let out_of_range = || format!("numeric literal '{text}' out of range");
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits: i128 = format!("0{whole}{fraction}").parse().map_err(|_| out_of_range())?;
+    let digits: i128 = format!("0{whole}{fraction}")
+        .parse()
+        .map_err(|_| out_of_range())?;
     let value = if negative { -digits } else { digits };
     if fraction.is_empty() {
         return if let Ok(value) = i32::try_from(value) {
@@ -98,11 +115,16 @@ fn exact(text: &str, negative: bool) -> Result<(ArrayRef, TypeKind), String> {
     let array = Decimal128Array::from(vec![value])
         .with_precision_and_scale(precision, scale)
         .map_err(|_| out_of_range())?;
-    Ok((Arc::new(array), TypeKind::Decimal(precision, scale.unsigned_abs())))
+    Ok((
+        Arc::new(array),
+        TypeKind::Decimal(precision, scale.unsigned_abs()),
+    ))
 }
 
 fn approximate(text: &str, negative: bool) -> Result<(ArrayRef, TypeKind), String> {
-    let value: f64 = text.parse().map_err(|_| format!("'{text}' is not a number"))?;
+    let value: f64 = text
+        .parse()
+        .map_err(|_| format!("'{text}' is not a number"))?;
     let value = if negative { -value } else { value };
     Ok((Arc::new(Float64Array::from(vec![value])), TypeKind::Double))
 }
@@ -112,13 +134,17 @@ fn date(text: &str) -> Option<i32> {
     let mut parts = text.splitn(3, '-');
     let mut number = |digits: usize| {
         let part = parts.next()?;
-        let plain = !part.is_empty() && part.len() <= digits && part.bytes().all(|b| b.is_ascii_digit());
+        let plain =
+            !part.is_empty() && part.len() <= digits && part.bytes().all(|b| b.is_ascii_digit());
         plain.then(|| part.parse::<i16>().ok())?
     };
     let (year, month, day) = (number(4)?, number(2)?, number(2)?);
-    let date = jiff::civil::Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    let date =
+        jiff::civil::Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
     let epoch = jiff::civil::date(1970, 1, 1);
-    date.since((jiff::Unit::Day, epoch)).ok().map(|span| span.get_days())
+    date.since((jiff::Unit::Day, epoch))
+        .ok()
+        .map(|span| span.get_days())
 }
 
 /// Returns the milliseconds of `HH:mm:ss[.fff]` and how many digits the fraction has.
@@ -141,7 +167,10 @@ fn time_of_day(text: &str) -> Option<(i64, u8)> {
     }
     let cut = &fraction[..fraction.len().min(TIMESTAMP_DIGITS_MAX)];
     let nanos: i64 = format!("{cut:0<9}").parse().ok()?;
-    Some((seconds * 1_000_000_000 + nanos, u8::try_from(cut.len()).ok()?))
+    Some((
+        seconds * 1_000_000_000 + nanos,
+        u8::try_from(cut.len()).ok()?,
+    ))
 }
 
 fn timestamp(text: &str) -> Option<(ArrayRef, TypeKind)> {
@@ -154,9 +183,15 @@ fn timestamp(text: &str) -> Option<(ArrayRef, TypeKind)> {
     let nanos = days * i128::from(MILLIS_PER_DAY) * 1_000_000 + i128::from(nanos);
     let kind = TypeKind::Timestamp(digits);
     let value: ArrayRef = if digits <= millrace_connector::physical::MICROSECOND_PRECISION_MAX {
-        Arc::new(TimestampMicrosecondArray::from(vec![i64::try_from(nanos / 1_000).ok()?]))
+        Arc::new(TimestampMicrosecondArray::from(vec![
+            i64::try_from(nanos / 1_000).ok()?,
+        ]))
     } else {
-        Arc::new(Decimal128Array::from(vec![nanos]).with_precision_and_scale(38, 0).ok()?)
+        Arc::new(
+            Decimal128Array::from(vec![nanos])
+                .with_precision_and_scale(38, 0)
+                .ok()?,
+        )
     };
     Some((value, kind))
 }
@@ -171,7 +206,11 @@ fn year_month() -> TypeKind {
     TypeKind::IntervalYearMonth(YearMonthResolution::Month, 2)
 }
 
-fn interval(text: &str, negative: bool, qualifier: &IntervalQualifier) -> Result<(ArrayRef, TypeKind), String> {
+fn interval(
+    text: &str,
+    negative: bool,
+    qualifier: &IntervalQualifier,
+) -> Result<(ArrayRef, TypeKind), String> {
     let (inner_negative, digits) = match text.trim().strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.trim().strip_prefix('+').unwrap_or(text.trim())),
@@ -206,11 +245,18 @@ fn unit_of(unit: TimeUnit) -> Option<(i128, char, i128)> {
     })
 }
 
-const DAY_TIME_FIELDS: &[TimeUnit] = &[TimeUnit::Day, TimeUnit::Hour, TimeUnit::Minute, TimeUnit::Second];
+const DAY_TIME_FIELDS: &[TimeUnit] = &[
+    TimeUnit::Day,
+    TimeUnit::Hour,
+    TimeUnit::Minute,
+    TimeUnit::Second,
+];
 
 /// Returns the fields from the leading to the trailing one.
 fn fields(qualifier: &IntervalQualifier) -> Vec<TimeUnit> {
-    let Some(end) = qualifier.end else { return vec![qualifier.start] };
+    let Some(end) = qualifier.end else {
+        return vec![qualifier.start];
+    };
     if is_year_month(qualifier.start) {
         return vec![TimeUnit::Year, TimeUnit::Month];
     }
@@ -237,7 +283,9 @@ fn interval_value(text: &str, qualifier: &IntervalQualifier) -> Result<i128, Str
         if index == 0 {
             let precision = qualifier.start_precision.unwrap_or(2) as usize;
             if value.to_string().len() > precision {
-                return Err(format!("interval field value {value} exceeds precision of its field: {precision} digits"));
+                return Err(format!(
+                    "interval field value {value} exceeds precision of its field: {precision} digits"
+                ));
             }
         } else if value > max {
             return Err(form());
@@ -245,7 +293,10 @@ fn interval_value(text: &str, qualifier: &IntervalQualifier) -> Result<i128, Str
         total += value * factor;
         if *field == TimeUnit::Second && rest.starts_with('.') {
             let fraction = &rest[1..];
-            if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+            if fraction.is_empty()
+                || fraction.len() > 9
+                || !fraction.bytes().all(|b| b.is_ascii_digit())
+            {
                 return Err(form());
             }
             let nanos: i128 = format!("{fraction:0<9}").parse().map_err(|_| form())?;
@@ -253,7 +304,11 @@ fn interval_value(text: &str, qualifier: &IntervalQualifier) -> Result<i128, Str
             rest = "";
         }
     }
-    if rest.is_empty() { Ok(total) } else { Err(form()) }
+    if rest.is_empty() {
+        Ok(total)
+    } else {
+        Err(form())
+    }
 }
 
 #[cfg(test)]
@@ -271,7 +326,10 @@ mod tests {
         assert_eq!(kind_of("100000000000"), "BIGINT");
         assert_eq!(kind_of(".5"), "DECIMAL(1, 1)");
         assert_eq!(kind_of("0.05"), "DECIMAL(3, 2)");
-        assert_eq!(kind_of("99999999999999999999"), "numeric literal '99999999999999999999' out of range");
+        assert_eq!(
+            kind_of("99999999999999999999"),
+            "numeric literal '99999999999999999999' out of range"
+        );
     }
 
     #[test]

@@ -6,6 +6,9 @@ use millrace_sql::ast::{self, BinaryOperator};
 use super::Binder;
 use crate::expr::ExprRef;
 
+/// From this length on a list is looked up as a set; a shorter one is compared value by value.
+const SET_LENGTH_MIN: usize = 8;
+
 impl Binder<'_> {
     /// # Flink
     /// Calcite's `SqlToRelConverter.convertInToOr`: each value is cast to the left side's type, unless it has the same
@@ -21,14 +24,31 @@ impl Binder<'_> {
         let items: Vec<&ast::Expr> = list.iter().collect();
         let items = self.bind_all(&items)?;
         let value = value?;
+        if items.len() >= SET_LENGTH_MIN {
+            let args = std::iter::once(value).chain(items).collect();
+            let any = self.apply("IN", args, span)?;
+            return if negated {
+                self.not(any, span)
+            } else {
+                Some(any)
+            };
+        }
         let mut tests = Vec::with_capacity(items.len());
         for item in items {
             let item = self.member(&value, item)?;
             let span = item.span;
             tests.push(self.apply("=", vec![value.clone(), item], span)?);
         }
-        let any = if tests.len() == 1 { tests.pop()? } else { self.logic(BinaryOperator::Or, tests, span) };
-        if negated { self.not(any, span) } else { Some(any) }
+        let any = if tests.len() == 1 {
+            tests.pop()?
+        } else {
+            self.logic(BinaryOperator::Or, tests, span)
+        };
+        if negated {
+            self.not(any, span)
+        } else {
+            Some(any)
+        }
     }
 
     fn member(&mut self, value: &ExprRef, item: ExprRef) -> Option<ExprRef> {
@@ -38,20 +58,28 @@ impl Binder<'_> {
         }
         if !is_comparable(left, right) {
             return self.report(
-                Diagnostic::error("MR0405", "the values of IN have no type in common with what is tested", item.span)
-                    .label(right.to_string())
-                    .also(value.span, left.to_string()),
+                Diagnostic::error(
+                    "MR0405",
+                    "the values of IN have no type in common with what is tested",
+                    item.span,
+                )
+                .label(right.to_string())
+                .also(value.span, left.to_string()),
             );
         }
-        if let (TypeKind::Timestamp(p), TypeKind::Timestamp(q)) | (TypeKind::TimestampLtz(p), TypeKind::TimestampLtz(q)) =
-            (left, right)
+        if let (TypeKind::Timestamp(p), TypeKind::Timestamp(q))
+        | (TypeKind::TimestampLtz(p), TypeKind::TimestampLtz(q)) = (left, right)
             && p != q
         {
             // Flink casts nothing here and then finds that it cannot compare.
             return self.report(
-                Diagnostic::error("MR0405", format!("incomparable types: {left} and {right}"), item.span)
-                    .label(right.to_string())
-                    .also(value.span, left.to_string()),
+                Diagnostic::error(
+                    "MR0405",
+                    format!("incomparable types: {left} and {right}"),
+                    item.span,
+                )
+                .label(right.to_string())
+                .also(value.span, left.to_string()),
             );
         }
         let same_name = std::mem::discriminant(left) == std::mem::discriminant(right);
@@ -89,20 +117,28 @@ impl Binder<'_> {
         if tests.len() == 1 {
             return tests.pop();
         }
-        let logic = if all { BinaryOperator::And } else { BinaryOperator::Or };
+        let logic = if all {
+            BinaryOperator::And
+        } else {
+            BinaryOperator::Or
+        };
         Some(self.logic(logic, tests, span))
     }
 }
 
 /// Tells whether values of two types may stand in one IN.
 fn is_comparable(left: &TypeKind, right: &TypeKind) -> bool {
-    let castable = |kind: &TypeKind| kind.is_numeric() || kind.is_datetime() || *kind == TypeKind::Boolean;
+    let castable =
+        |kind: &TypeKind| kind.is_numeric() || kind.is_datetime() || *kind == TypeKind::Boolean;
     match (left, right) {
         _ if left.is_character() => right.is_character() || castable(right),
         _ if right.is_character() => castable(left),
         _ if left.is_numeric() => right.is_numeric(),
         _ if left.is_binary() => right.is_binary(),
-        (TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_), TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_)) => true,
+        (
+            TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_),
+            TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_),
+        ) => true,
         _ => std::mem::discriminant(left) == std::mem::discriminant(right),
     }
 }

@@ -8,10 +8,15 @@ use millrace_functions::cast::can_implicitly_cast;
 ///
 /// # Flink
 /// `FlinkTypeFactory.leastRestrictive`: of two approximate numbers, and of two timestamps, the first decides.
-pub(crate) fn least_restrictive<'a>(types: impl IntoIterator<Item = &'a FlinkType>) -> Option<FlinkType> {
+pub(crate) fn least_restrictive<'a>(
+    types: impl IntoIterator<Item = &'a FlinkType>,
+) -> Option<FlinkType> {
     fold_types(types, |a, b| match (a, b) {
         _ if a.is_approximate() && b.is_approximate() => Some(a.clone()),
-        (TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_), TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_))
+        (
+            TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_),
+            TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_),
+        )
         | (TypeKind::Time(_), TypeKind::Time(_)) => Some(a.clone()),
         _ => merge(a, b),
     })
@@ -67,12 +72,15 @@ fn merge(a: &TypeKind, b: &TypeKind) -> Option<TypeKind> {
         (T::Time(p), T::Time(q)) => T::Time(*p.max(q)),
         (T::Timestamp(p), T::Timestamp(q)) => T::Timestamp(*p.max(q)),
         (T::TimestampLtz(p), T::TimestampLtz(q)) => T::TimestampLtz(*p.max(q)),
-        (T::Timestamp(p), T::TimestampLtz(q)) | (T::TimestampLtz(p), T::Timestamp(q)) => T::TimestampLtz(*p.max(q)),
+        (T::Timestamp(p), T::TimestampLtz(q)) | (T::TimestampLtz(p), T::Timestamp(q)) => {
+            T::TimestampLtz(*p.max(q))
+        }
         (T::Array(x), T::Array(y)) => T::Array(Box::new(common_type([&**x, &**y])?)),
         (T::Multiset(x), T::Multiset(y)) => T::Multiset(Box::new(common_type([&**x, &**y])?)),
-        (T::Map(k, v), T::Map(l, w)) => {
-            T::Map(Box::new(common_type([&**k, &**l])?), Box::new(common_type([&**v, &**w])?))
-        }
+        (T::Map(k, v), T::Map(l, w)) => T::Map(
+            Box::new(common_type([&**k, &**l])?),
+            Box::new(common_type([&**v, &**w])?),
+        ),
         (T::Row(xs), T::Row(ys)) if xs.len() == ys.len() => {
             let mut fields = xs.clone();
             for (field, y) in fields.iter_mut().zip(ys) {
@@ -80,9 +88,8 @@ fn merge(a: &TypeKind, b: &TypeKind) -> Option<TypeKind> {
             }
             T::Row(fields)
         }
-        (T::IntervalYearMonth(..), T::IntervalYearMonth(..)) | (T::IntervalDayTime(..), T::IntervalDayTime(..)) => {
-            a.clone()
-        }
+        (T::IntervalYearMonth(..), T::IntervalYearMonth(..))
+        | (T::IntervalDayTime(..), T::IntervalDayTime(..)) => a.clone(),
         _ if a.is_numeric() && b.is_numeric() => merge_numeric(a, b),
         _ => return None,
     })
@@ -92,10 +99,18 @@ fn merge_numeric(a: &TypeKind, b: &TypeKind) -> TypeKind {
     use TypeKind as T;
     if a.is_approximate() || b.is_approximate() {
         let decimal = matches!(a, T::Decimal(..)) || matches!(b, T::Decimal(..));
-        return if decimal || *a == T::Double || *b == T::Double { T::Double } else { T::Float };
+        return if decimal || *a == T::Double || *b == T::Double {
+            T::Double
+        } else {
+            T::Float
+        };
     }
     if a.is_integer() && b.is_integer() {
-        return if integer_rank(a) >= integer_rank(b) { a.clone() } else { b.clone() };
+        return if integer_rank(a) >= integer_rank(b) {
+            a.clone()
+        } else {
+            b.clone()
+        };
     }
     let ((p1, s1), (p2, s2)) = (decimal_form(a), decimal_form(b));
     // Digits before the point count more than those behind it.
@@ -132,19 +147,28 @@ mod tests {
     fn merges_as_flink_does() {
         let int = TypeKind::Int.not_null();
         let decimal = TypeKind::Decimal(2, 1).not_null();
-        assert_eq!(common_type([&int, &decimal]), Some(TypeKind::Decimal(11, 1).not_null()));
+        assert_eq!(
+            common_type([&int, &decimal]),
+            Some(TypeKind::Decimal(11, 1).not_null())
+        );
         let texts = [TypeKind::Char(3).not_null(), TypeKind::Char(2).not_null()];
         assert_eq!(common_type(&texts), Some(TypeKind::Varchar(3).not_null()));
         assert_eq!(common_type([&int, &texts[0]]), None);
         let wide = TypeKind::Decimal(38, 37).nullable();
         let narrow = TypeKind::Decimal(12, 2).nullable();
-        assert_eq!(common_type([&narrow, &wide]), Some(TypeKind::Decimal(38, 28).nullable()));
+        assert_eq!(
+            common_type([&narrow, &wide]),
+            Some(TypeKind::Decimal(38, 28).nullable())
+        );
         let (float, double) = (TypeKind::Float.nullable(), TypeKind::Double.nullable());
         assert_eq!(least_restrictive([&float, &double]), Some(float.clone()));
         assert_eq!(common_type([&float, &double]), Some(double));
         let (date, timestamp) = (TypeKind::Date.nullable(), TypeKind::Timestamp(3).nullable());
         assert_eq!(common_type([&date, &timestamp]), Some(date.clone()));
         assert_eq!(least_restrictive([&date, &timestamp]), None);
-        assert_eq!(common_type([&TypeKind::Null.nullable(), &int]), Some(TypeKind::Int.nullable()));
+        assert_eq!(
+            common_type([&TypeKind::Null.nullable(), &int]),
+            Some(TypeKind::Int.nullable())
+        );
     }
 }

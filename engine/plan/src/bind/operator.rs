@@ -4,15 +4,24 @@ use std::sync::Arc;
 
 use millrace_connector::{Diagnostic, Span, Spanned, TypeKind};
 use millrace_functions::registry;
-use millrace_sql::ast::{self, BinaryOperator, IsTest, JsonKind, TimeUnit, TrimSide, UnaryOperator};
+use millrace_sql::ast::{
+    self, BinaryOperator, IsTest, JsonKind, TimeUnit, TrimSide, UnaryOperator,
+};
 
 use super::{Binder, text_literal};
 use crate::expr::{Expr, ExprKind, ExprRef};
 
 impl Binder<'_> {
-    pub(super) fn bind_unary(&mut self, op: UnaryOperator, expr: &ast::Expr, span: Span) -> Option<ExprRef> {
+    pub(super) fn bind_unary(
+        &mut self,
+        op: UnaryOperator,
+        expr: &ast::Expr,
+        span: Span,
+    ) -> Option<ExprRef> {
         if op == UnaryOperator::Minus
-            && let ast::ExprKind::Literal(value @ (ast::Literal::Exact(_) | ast::Literal::Approximate(_))) = &expr.kind
+            && let ast::ExprKind::Literal(
+                value @ (ast::Literal::Exact(_) | ast::Literal::Approximate(_)),
+            ) = &expr.kind
         {
             return self.bind_negative(value, span);
         }
@@ -20,14 +29,22 @@ impl Binder<'_> {
         match op {
             UnaryOperator::Not => self.not(operand, span),
             // Calcite keeps an operator of no effect; only numbers and intervals have one.
-            UnaryOperator::Plus if operand.ty.kind.is_numeric() || operand.ty.kind.is_interval() => Some(operand),
+            UnaryOperator::Plus
+                if operand.ty.kind.is_numeric() || operand.ty.kind.is_interval() =>
+            {
+                Some(operand)
+            }
             UnaryOperator::Plus => {
                 self.refuse_null(&operand)?;
                 let message = format!("'+' does not take {}", operand.ty.kind);
                 self.report(Diagnostic::error("MR0402", message, span).label("not a number"))
             }
             UnaryOperator::Minus => {
-                let name = if registry::lookup("NEGATE").is_some() { "NEGATE" } else { "-" };
+                let name = if registry::lookup("NEGATE").is_some() {
+                    "NEGATE"
+                } else {
+                    "-"
+                };
                 self.apply(name, vec![operand], span)
             }
         }
@@ -72,7 +89,11 @@ impl Binder<'_> {
             B::Gt => ">",
             B::GtEq => ">=",
             B::Overlaps => "OVERLAPS",
-            B::MemberOf | B::SubmultisetOf | B::MultisetUnion | B::MultisetIntersect | B::MultisetExcept => {
+            B::MemberOf
+            | B::SubmultisetOf
+            | B::MultisetUnion
+            | B::MultisetIntersect
+            | B::MultisetExcept => {
                 return self.not_yet("an operator on multisets", op_span);
             }
         };
@@ -83,14 +104,27 @@ impl Binder<'_> {
     }
 
     /// `(a, b) OVERLAPS (c, d)`: four points, or start and length.
-    fn bind_overlaps(&mut self, left: &ast::Expr, right: &ast::Expr, span: Span) -> Option<ExprRef> {
+    fn bind_overlaps(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        span: Span,
+    ) -> Option<ExprRef> {
         let (ast::ExprKind::Row { fields: left, .. }, ast::ExprKind::Row { fields: right, .. }) =
             (&left.kind, &right.kind)
         else {
-            return self.report(Diagnostic::error("MR0402", "'OVERLAPS' takes two periods, as in (a, b) OVERLAPS (c, d)", span));
+            return self.report(Diagnostic::error(
+                "MR0402",
+                "'OVERLAPS' takes two periods, as in (a, b) OVERLAPS (c, d)",
+                span,
+            ));
         };
         if left.len() != 2 || right.len() != 2 {
-            return self.report(Diagnostic::error("MR0402", "a period of 'OVERLAPS' has a start and an end", span));
+            return self.report(Diagnostic::error(
+                "MR0402",
+                "a period of 'OVERLAPS' has a start and an end",
+                span,
+            ));
         }
         let args: Vec<&ast::Expr> = left.iter().chain(right).collect();
         let args = self.bind_all(&args)?;
@@ -113,15 +147,32 @@ impl Binder<'_> {
             let branches = vec![(when.clone(), then.clone())];
             let nullable = then.ty.nullable || otherwise.ty.nullable;
             let ty = then.ty.clone().with_nullable(nullable);
-            Expr::new(ExprKind::Case { branches, otherwise: otherwise.clone() }, ty, span)
+            Expr::new(
+                ExprKind::Case {
+                    branches,
+                    otherwise: otherwise.clone(),
+                },
+                ty,
+                span,
+            )
         };
         Some((pick(&ordered, start, &end), pick(&ordered, &end, start)))
     }
 
-    fn bind_logic(&mut self, op: BinaryOperator, left: &ast::Expr, right: &ast::Expr, span: Span) -> Option<ExprRef> {
+    fn bind_logic(
+        &mut self,
+        op: BinaryOperator,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        span: Span,
+    ) -> Option<ExprRef> {
         let (left, right) = (self.bind(left), self.bind(right));
         let (left, right) = (left?, right?);
-        let name = if op == BinaryOperator::And { "AND" } else { "OR" };
+        let name = if op == BinaryOperator::And {
+            "AND"
+        } else {
+            "OR"
+        };
         self.boolean_operand(name, &left)?;
         self.boolean_operand(name, &right)?;
         Some(self.logic(op, vec![left, right], span))
@@ -134,13 +185,18 @@ impl Binder<'_> {
         let mut flat = Vec::with_capacity(parts.len());
         for part in parts {
             match (&part.kind, op) {
-                (ExprKind::And(inner), BinaryOperator::And) | (ExprKind::Or(inner), BinaryOperator::Or) => {
+                (ExprKind::And(inner), BinaryOperator::And)
+                | (ExprKind::Or(inner), BinaryOperator::Or) => {
                     flat.extend(inner.iter().map(Arc::clone));
                 }
                 _ => flat.push(part),
             }
         }
-        let kind = if op == BinaryOperator::And { ExprKind::And(flat) } else { ExprKind::Or(flat) };
+        let kind = if op == BinaryOperator::And {
+            ExprKind::And(flat)
+        } else {
+            ExprKind::Or(flat)
+        };
         Expr::new(kind, ty, span)
     }
 
@@ -159,10 +215,20 @@ impl Binder<'_> {
             let swapped = self.between(&value, &high, &low, span)?;
             result = self.logic(BinaryOperator::Or, vec![result, swapped], span);
         }
-        if negated { self.not(result, span) } else { Some(result) }
+        if negated {
+            self.not(result, span)
+        } else {
+            Some(result)
+        }
     }
 
-    fn between(&mut self, value: &ExprRef, low: &ExprRef, high: &ExprRef, span: Span) -> Option<ExprRef> {
+    fn between(
+        &mut self,
+        value: &ExprRef,
+        low: &ExprRef,
+        high: &ExprRef,
+        span: Span,
+    ) -> Option<ExprRef> {
         let above = self.apply(">=", vec![value.clone(), low.clone()], span)?;
         let below = self.apply("<=", vec![value.clone(), high.clone()], span)?;
         Some(self.logic(BinaryOperator::And, vec![above, below], span))
@@ -181,10 +247,20 @@ impl Binder<'_> {
         let mut args = vec![expr, pattern];
         args.extend(escape);
         let result = self.bind_call(name, &args, span)?;
-        if negated { self.not(result, span) } else { Some(result) }
+        if negated {
+            self.not(result, span)
+        } else {
+            Some(result)
+        }
     }
 
-    pub(super) fn bind_is(&mut self, expr: &ast::Expr, test: IsTest, negated: bool, span: Span) -> Option<ExprRef> {
+    pub(super) fn bind_is(
+        &mut self,
+        expr: &ast::Expr,
+        test: IsTest,
+        negated: bool,
+        span: Span,
+    ) -> Option<ExprRef> {
         let operand = self.bind(expr)?;
         let name = match (test, negated) {
             (IsTest::Null, false) => "IS NULL",
@@ -204,8 +280,13 @@ impl Binder<'_> {
                     JsonKind::Array => "ARRAY",
                     JsonKind::Object => "OBJECT",
                 };
-                let result = self.apply("IS JSON", vec![operand, text_literal(kind, span)], span)?;
-                return if negated { self.not(result, span) } else { Some(result) };
+                let result =
+                    self.apply("IS JSON", vec![operand, text_literal(kind, span)], span)?;
+                return if negated {
+                    self.not(result, span)
+                } else {
+                    Some(result)
+                };
             }
             (IsTest::Empty, _) => return self.not_yet("IS EMPTY", span),
             (IsTest::Set, _) => return self.not_yet("IS A SET", span),
@@ -223,7 +304,11 @@ impl Binder<'_> {
             }
             K::RoundTo { ceil, expr, unit } => {
                 let value = self.bind(expr)?;
-                self.apply(if *ceil { "CEIL_TO" } else { "FLOOR_TO" }, vec![value, unit_literal(unit)], span)
+                self.apply(
+                    if *ceil { "CEIL_TO" } else { "FLOOR_TO" },
+                    vec![value, unit_literal(unit)],
+                    span,
+                )
             }
             K::TimestampAdd { unit, count, expr } => {
                 let args = self.bind_all(&[count, expr])?;
@@ -233,7 +318,11 @@ impl Binder<'_> {
                 let args = self.bind_all(&[from, to])?;
                 self.apply("TIMESTAMPDIFF", prepend(unit_literal(unit), args), span)
             }
-            K::Trim { side, characters, expr } => {
+            K::Trim {
+                side,
+                characters,
+                expr,
+            } => {
                 let flag = match side {
                     TrimSide::Both => "BOTH",
                     TrimSide::Leading => "LEADING",
@@ -244,19 +333,36 @@ impl Binder<'_> {
                     None => text_literal(" ", span),
                 };
                 let value = self.bind(expr)?;
-                self.apply("TRIM", vec![text_literal(flag, span), characters, value], span)
+                self.apply(
+                    "TRIM",
+                    vec![text_literal(flag, span), characters, value],
+                    span,
+                )
             }
-            K::Position { needle, expr, start } => {
+            K::Position {
+                needle,
+                expr,
+                start,
+            } => {
                 let mut args: Vec<&ast::Expr> = vec![needle, expr];
                 args.extend(start.as_deref());
                 self.bind_call("POSITION", &args, span)
             }
-            K::Overlay { expr, replacement, start, length } => {
+            K::Overlay {
+                expr,
+                replacement,
+                start,
+                length,
+            } => {
                 let mut args: Vec<&ast::Expr> = vec![expr, replacement, start];
                 args.extend(length.as_deref());
                 self.bind_call("OVERLAY", &args, span)
             }
-            K::Substring { expr, start, length } => {
+            K::Substring {
+                expr,
+                start,
+                length,
+            } => {
                 let mut args: Vec<&ast::Expr> = vec![expr, start];
                 args.extend(length.as_deref());
                 self.bind_call("SUBSTRING", &args, span)

@@ -41,13 +41,20 @@ impl Scope {
 
     /// Returns the columns of a table, or all.
     pub(crate) fn of_table(&self, table: Option<&str>) -> Vec<usize> {
-        let of_table = |column: &ScopeColumn| table.is_none_or(|table| column.table.as_deref() == Some(table));
-        (0..self.columns.len()).filter(|index| of_table(&self.columns[*index])).collect()
+        let of_table =
+            |column: &ScopeColumn| table.is_none_or(|table| column.table.as_deref() == Some(table));
+        (0..self.columns.len())
+            .filter(|index| of_table(&self.columns[*index]))
+            .collect()
     }
 
     /// Returns a reference to a column.
     pub(crate) fn column(&self, index: usize, span: Span) -> ExprRef {
-        Expr::new(ExprKind::Column(index), self.columns[index].ty.clone(), span)
+        Expr::new(
+            ExprKind::Column(index),
+            self.columns[index].ty.clone(),
+            span,
+        )
     }
 }
 
@@ -81,9 +88,13 @@ impl Binder<'_> {
                     .filter_map(|column| column.table.as_deref())
                     .collect();
                 self.report(
-                    Diagnostic::error("MR0303", format!("column '{}' is ambiguous", name.value), span)
-                        .label(format!("could be of {}", tables.join(", ")))
-                        .help("put the table's name and a dot before it"),
+                    Diagnostic::error(
+                        "MR0303",
+                        format!("column '{}' is ambiguous", name.value),
+                        span,
+                    )
+                    .label(format!("could be of {}", tables.join(", ")))
+                    .help("put the table's name and a dot before it"),
                 )
             }
             Found::None => self.unknown_column(parts, span),
@@ -91,10 +102,15 @@ impl Binder<'_> {
     }
 
     fn unknown_column<T>(&mut self, parts: &[Ident], span: Span) -> Option<T> {
-        let written = parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
+        let written = parts
+            .iter()
+            .map(|part| part.value.as_str())
+            .collect::<Vec<_>>()
+            .join(".");
         let last = &parts[parts.len() - 1].value;
-        let mut diagnostic = Diagnostic::error("MR0302", format!("column '{written}' not found"), span)
-            .label("no table here has this column");
+        let mut diagnostic =
+            Diagnostic::error("MR0302", format!("column '{written}' not found"), span)
+                .label("no table here has this column");
         let names = || self.scope.columns.iter().map(|column| column.name.as_str());
         if let Some(same) = names().find(|name| name.eq_ignore_ascii_case(last) && *name != last) {
             diagnostic = diagnostic.help(format!("names are case-sensitive: there is '{same}'"));
@@ -111,8 +127,12 @@ impl Binder<'_> {
     pub(super) fn field(&mut self, row: ExprRef, field: &Ident) -> Option<ExprRef> {
         let TypeKind::Row(fields) = &row.ty.kind else {
             return self.report(
-                Diagnostic::error("MR0302", format!("{} has no field '{}'", row.ty.kind, field.value), field.span)
-                    .label("not a field of a ROW"),
+                Diagnostic::error(
+                    "MR0302",
+                    format!("{} has no field '{}'", row.ty.kind, field.value),
+                    field.span,
+                )
+                .label("not a field of a ROW"),
             );
         };
         if !fields.iter().any(|known| known.name == field.value) {
@@ -122,7 +142,12 @@ impl Binder<'_> {
                 None => format!("there are: {}", names.join(", ")),
             };
             return self.report(
-                Diagnostic::error("MR0302", format!("the row has no field '{}'", field.value), field.span).help(help),
+                Diagnostic::error(
+                    "MR0302",
+                    format!("the row has no field '{}'", field.value),
+                    field.span,
+                )
+                .help(help),
             );
         }
         let span = row.span.to(field.span);

@@ -13,8 +13,8 @@ use millrace_connector::{Diagnostic, TypeKind};
 use millrace_functions::{Column, EvalContext, Volatility};
 
 use crate::expr::{Expr, ExprKind, ExprRef};
-use crate::settings::NotNullEnforcer;
 use crate::program::{LaneProgram, ProgramSource};
+use crate::settings::NotNullEnforcer;
 
 /// Folds expressions; shared ones stay shared.
 #[derive(Default)]
@@ -30,7 +30,9 @@ pub(crate) fn fold(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
     }
     let folded = fold_new(expr, folding);
     // The original is kept too, so that its address stays its own.
-    folding.done.insert(Arc::as_ptr(expr), (Arc::clone(expr), Arc::clone(&folded)));
+    folding
+        .done
+        .insert(Arc::as_ptr(expr), (Arc::clone(expr), Arc::clone(&folded)));
     folded
 }
 
@@ -66,18 +68,31 @@ fn evaluate(expr: &ExprRef) -> Option<ArrayRef> {
     if let ExprKind::Call(call) = &expr.kind
         && call.args.iter().all(|arg| arg.literal().is_some())
     {
-        let args: Vec<Column> =
-            call.args.iter().filter_map(|arg| arg.literal()).map(|literal| Column::Constant(literal.value)).collect();
-        let result = call.kernel.evaluate(&args, 1, &EvalContext { now_ms: 0 }).ok()?;
+        let args: Vec<Column> = call
+            .args
+            .iter()
+            .filter_map(|arg| arg.literal())
+            .map(|literal| Column::Constant(literal.value))
+            .collect();
+        let result = call
+            .kernel
+            .evaluate(&args, 1, &EvalContext { now_ms: 0 })
+            .ok()?;
         return Some(ArrayRef::clone(result.array()));
     }
     let source = ProgramSource {
         filters: &[],
         projection: std::slice::from_ref(expr),
-        outputs: vec![crate::program::OutputColumn { name: String::new(), ty: expr.ty.clone(), enforced: false }],
+        outputs: vec![crate::program::OutputColumn {
+            name: String::new(),
+            ty: expr.ty.clone(),
+            enforced: false,
+        }],
         not_null: NotNullEnforcer::Error,
     };
-    let output = LaneProgram::compile(source).run(&[], 1, &EvalContext { now_ms: 0 }).ok()?;
+    let output = LaneProgram::compile(source)
+        .run(&[], 1, &EvalContext { now_ms: 0 })
+        .ok()?;
     output.columns.into_iter().next()
 }
 
@@ -117,10 +132,15 @@ fn positive_zero(value: ArrayRef) -> ArrayRef {
 /// A constant division by zero that is a whole argument or column by itself is found by the planner; inside a larger
 /// constant it is left to fail on the first row.
 fn refuse_division_by_zero(expr: &ExprRef, folding: &mut Folding) {
-    let ExprKind::Call(call) = &expr.kind else { return };
-    let zero = call.name == "/" && call.args.len() == 2 && evaluate(&call.args[1]).is_some_and(|divisor| is_zero(&divisor));
+    let ExprKind::Call(call) = &expr.kind else {
+        return;
+    };
+    let zero = call.name == "/"
+        && call.args.len() == 2
+        && evaluate(&call.args[1]).is_some_and(|divisor| is_zero(&divisor));
     if zero && evaluate(&call.args[0]).is_some_and(|dividend| dividend.is_valid(0)) {
-        let error = Diagnostic::error("MR0409", "division by zero", expr.span).label("this is always an error");
+        let error = Diagnostic::error("MR0409", "division by zero", expr.span)
+            .label("this is always an error");
         folding.diagnostics.push(error);
     }
 }
@@ -169,7 +189,10 @@ fn simplify(expr: &ExprRef) -> ExprRef {
     match &expr.kind {
         ExprKind::And(parts) => simplify_logic(expr, parts, true),
         ExprKind::Or(parts) => simplify_logic(expr, parts, false),
-        ExprKind::Case { branches, otherwise } => simplify_case(expr, branches, otherwise),
+        ExprKind::Case {
+            branches,
+            otherwise,
+        } => simplify_case(expr, branches, otherwise),
         _ => Arc::clone(expr),
     }
 }
@@ -181,11 +204,17 @@ fn boolean_constant(expr: &Expr) -> Option<Option<bool>> {
 }
 
 fn simplify_logic(expr: &ExprRef, parts: &[ExprRef], and: bool) -> ExprRef {
-    if parts.iter().any(|part| boolean_constant(part) == Some(Some(!and))) {
+    if parts
+        .iter()
+        .any(|part| boolean_constant(part) == Some(Some(!and)))
+    {
         return literal(expr, Arc::new(BooleanArray::from(vec![!and])));
     }
-    let rest: Vec<ExprRef> =
-        parts.iter().filter(|part| boolean_constant(part) != Some(Some(and))).map(Arc::clone).collect();
+    let rest: Vec<ExprRef> = parts
+        .iter()
+        .filter(|part| boolean_constant(part) != Some(Some(and)))
+        .map(Arc::clone)
+        .collect();
     if rest.len() == parts.len() {
         return Arc::clone(expr);
     }
@@ -215,10 +244,16 @@ fn simplify_case(expr: &ExprRef, branches: &[(ExprRef, ExprRef)], otherwise: &Ex
         return Arc::clone(expr);
     }
     let kind = if kept.is_empty() {
-        debug_assert!(otherwise.ty.kind == expr.ty.kind || otherwise.ty.kind != TypeKind::Null, "results are converted");
+        debug_assert!(
+            otherwise.ty.kind == expr.ty.kind || otherwise.ty.kind != TypeKind::Null,
+            "results are converted"
+        );
         ExprKind::Retype(otherwise)
     } else {
-        ExprKind::Case { branches: kept, otherwise }
+        ExprKind::Case {
+            branches: kept,
+            otherwise,
+        }
     };
     Expr::new(kind, expr.ty.clone(), expr.span)
 }

@@ -45,17 +45,42 @@ pub(crate) enum StepOp {
     /// The same value for all rows.
     Constant(ArrayRef),
     /// A kernel.
-    Call { name: &'static str, kernel: Arc<dyn Kernel>, args: Vec<Register>, volatility: Volatility },
+    Call {
+        name: &'static str,
+        kernel: Arc<dyn Kernel>,
+        args: Vec<Register>,
+        volatility: Volatility,
+    },
     /// A kernel with several results, in the registers from `out` on.
-    Many { kernel: Arc<dyn ManyKernel>, input: Register, results: usize },
+    Many {
+        kernel: Arc<dyn ManyKernel>,
+        input: Register,
+        results: usize,
+    },
     /// AND, OR of two registers.
-    Logic { logic: Logic, left: Register, right: Register },
+    Logic {
+        logic: Logic,
+        left: Register,
+        right: Register,
+    },
     /// AND, OR whose right side is evaluated only where the left side leaves the result open.
-    LazyLogic { logic: Logic, left: Register, right: Box<Block> },
+    LazyLogic {
+        logic: Logic,
+        left: Register,
+        right: Box<Block>,
+    },
     /// `then` where `condition` is TRUE, else `otherwise`.
-    Choose { condition: Register, then: Register, otherwise: Register },
+    Choose {
+        condition: Register,
+        then: Register,
+        otherwise: Register,
+    },
     /// The same, each side evaluated only on its rows.
-    Branch { condition: Register, then: Box<Block>, otherwise: Box<Block> },
+    Branch {
+        condition: Register,
+        then: Box<Block>,
+        otherwise: Box<Block>,
+    },
     /// `first` where it is not NULL, else `rest`.
     Coalesce { first: Register, rest: Register },
 }
@@ -68,7 +93,9 @@ pub(crate) struct Registers<'a> {
 
 impl Registers<'_> {
     fn get(&self, register: Register) -> &Column {
-        self.values[register].as_ref().expect("a step reads only registers that earlier steps filled")
+        self.values[register]
+            .as_ref()
+            .expect("a step reads only registers that earlier steps filled")
     }
 
     /// Returns the block's output.
@@ -78,21 +105,36 @@ impl Registers<'_> {
 
     /// Returns the selected rows of the given registers.
     pub(crate) fn export(&self, registers: &[Register], selection: &Selection) -> Vec<Column> {
-        registers.iter().map(|register| selection.filter_column(self.get(*register))).collect()
+        registers
+            .iter()
+            .map(|register| selection.filter_column(self.get(*register)))
+            .collect()
     }
 }
 
 impl Block {
     /// Runs all steps over `rows` rows.
-    pub(crate) fn run(&self, imports: &[Column], rows: usize, ctx: &EvalContext) -> Result<Registers<'_>, RowError> {
-        let mut registers = Registers { block: self, values: vec![None; self.registers] };
+    pub(crate) fn run(
+        &self,
+        imports: &[Column],
+        rows: usize,
+        ctx: &EvalContext,
+    ) -> Result<Registers<'_>, RowError> {
+        let mut registers = Registers {
+            block: self,
+            values: vec![None; self.registers],
+        };
         for step in &self.steps {
             if let StepOp::Import(index) = &step.op {
                 registers.values[step.out] = Some(imports[*index].clone());
                 continue;
             }
             if let StepOp::Many { kernel, input, .. } = &step.op {
-                for (i, column) in kernel.columns(registers.get(*input)).into_iter().enumerate() {
+                for (i, column) in kernel
+                    .columns(registers.get(*input))
+                    .into_iter()
+                    .enumerate()
+                {
                     registers.values[step.out + i] = Some(column);
                 }
                 continue;
@@ -104,7 +146,12 @@ impl Block {
     }
 
     /// Runs on the selected rows of the enclosing block and returns the one output.
-    fn run_on(&self, outer: &Registers<'_>, selection: &Selection, ctx: &EvalContext) -> Result<Column, RowError> {
+    fn run_on(
+        &self,
+        outer: &Registers<'_>,
+        selection: &Selection,
+        ctx: &EvalContext,
+    ) -> Result<Column, RowError> {
         let imports = outer.export(&self.imports, selection);
         match self.run(&imports, selection.len(), ctx) {
             Ok(registers) => Ok(registers.output(0).clone()),
@@ -114,16 +161,30 @@ impl Block {
 }
 
 impl StepOp {
-    fn evaluate(&self, registers: &Registers<'_>, rows: usize, ctx: &EvalContext) -> Result<Column, RowError> {
+    fn evaluate(
+        &self,
+        registers: &Registers<'_>,
+        rows: usize,
+        ctx: &EvalContext,
+    ) -> Result<Column, RowError> {
         match self {
             Self::Constant(value) => Ok(Column::Constant(ArrayRef::clone(value))),
-            Self::Call { kernel, args, volatility, .. } => {
-                let args: Vec<Column> = args.iter().map(|arg| registers.get(*arg).clone()).collect();
+            Self::Call {
+                kernel,
+                args,
+                volatility,
+                ..
+            } => {
+                let args: Vec<Column> =
+                    args.iter().map(|arg| registers.get(*arg).clone()).collect();
                 call(kernel.as_ref(), &args, rows, *volatility, ctx)
             }
-            Self::Logic { logic, left, right } => {
-                Ok(combine(*logic, registers.get(*left), registers.get(*right), rows))
-            }
+            Self::Logic { logic, left, right } => Ok(combine(
+                *logic,
+                registers.get(*left),
+                registers.get(*right),
+                rows,
+            )),
             Self::LazyLogic { logic, left, right } => {
                 let left = registers.get(*left);
                 let settled = match logic {
@@ -140,17 +201,26 @@ impl StepOp {
                 let right = open.combine(&right, &settled_part);
                 Ok(combine(*logic, left, &right, rows))
             }
-            Self::Choose { condition, then, otherwise } => {
+            Self::Choose {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let selection = Selection::of_true(registers.get(*condition), rows);
                 Ok(selection.choose(registers.get(*then), registers.get(*otherwise)))
             }
-            Self::Branch { condition, then, otherwise } => {
+            Self::Branch {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let selection = Selection::of_true(registers.get(*condition), rows);
                 branch(registers, &selection, then, otherwise, ctx)
             }
             Self::Coalesce { first, rest } => {
                 let first = registers.get(*first);
-                Ok(Selection::of_mask(boolean::valid(first, rows)).choose(first, registers.get(*rest)))
+                Ok(Selection::of_mask(boolean::valid(first, rows))
+                    .choose(first, registers.get(*rest)))
             }
             Self::Import(_) | Self::Many { .. } => unreachable!("Block::run handles these itself"),
         }

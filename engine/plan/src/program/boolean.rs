@@ -28,7 +28,11 @@ fn of_value(column: &Column, rows: usize, wanted: bool) -> BooleanBuffer {
             BooleanBuffer::new_unset(rows)
         };
     }
-    let values = if wanted { array.values().clone() } else { !array.values() };
+    let values = if wanted {
+        array.values().clone()
+    } else {
+        !array.values()
+    };
     match array.nulls() {
         Some(nulls) => &values & nulls.inner(),
         None => values,
@@ -38,7 +42,11 @@ fn of_value(column: &Column, rows: usize, wanted: bool) -> BooleanBuffer {
 /// Returns the rows where `column` is not NULL.
 pub(crate) fn valid(column: &Column, rows: usize) -> BooleanBuffer {
     if column.is_constant() {
-        return if column.is_null(0) { BooleanBuffer::new_unset(rows) } else { BooleanBuffer::new_set(rows) };
+        return if column.is_null(0) {
+            BooleanBuffer::new_unset(rows)
+        } else {
+            BooleanBuffer::new_set(rows)
+        };
     }
     match column.array().logical_nulls() {
         Some(nulls) => nulls.inner().clone(),
@@ -48,12 +56,18 @@ pub(crate) fn valid(column: &Column, rows: usize) -> BooleanBuffer {
 
 /// Returns `a AND b`.
 pub(crate) fn and(a: &Column, b: &Column, rows: usize) -> Column {
-    column(&trues(a, rows) & &trues(b, rows), &falses(a, rows) | &falses(b, rows))
+    column(
+        &trues(a, rows) & &trues(b, rows),
+        &falses(a, rows) | &falses(b, rows),
+    )
 }
 
 /// Returns `a OR b`.
 pub(crate) fn or(a: &Column, b: &Column, rows: usize) -> Column {
-    column(&trues(a, rows) | &trues(b, rows), &falses(a, rows) & &falses(b, rows))
+    column(
+        &trues(a, rows) | &trues(b, rows),
+        &falses(a, rows) & &falses(b, rows),
+    )
 }
 
 /// Makes a column from where it is TRUE and where it is FALSE.

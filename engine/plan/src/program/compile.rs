@@ -33,20 +33,50 @@ pub(crate) fn compile(filters: &[ExprRef], projection: &[ExprRef]) -> Compiled {
     merge_extractions(&mut graph);
     let inputs = used_columns(&graph, &roots);
 
-    let mut compiler = Compiler { graph: &graph, frames: Vec::new(), base: 0 };
+    let mut compiler = Compiler {
+        graph: &graph,
+        frames: Vec::new(),
+        base: 0,
+    };
     compiler.frames.push(Frame::of_inputs(&graph, &inputs));
     if filters.is_empty() {
-        let outputs = projection.into_iter().map(|node| compiler.register(node, 0)).collect();
-        let project = compiler.frames.pop().expect("the first frame was pushed above").finish(outputs);
-        return Compiled { inputs, filter: None, project };
+        let outputs = projection
+            .into_iter()
+            .map(|node| compiler.register(node, 0))
+            .collect();
+        let project = compiler
+            .frames
+            .pop()
+            .expect("the first frame was pushed above")
+            .finish(outputs);
+        return Compiled {
+            inputs,
+            filter: None,
+            project,
+        };
     }
     let condition = compiler.logic(Logic::And, &filters, 0);
     compiler.frames.push(Frame::default());
     compiler.base = 1;
-    let outputs = projection.into_iter().map(|node| compiler.register(node, 1)).collect();
-    let project = compiler.frames.pop().expect("the second frame was pushed above").finish(outputs);
-    let filter = compiler.frames.pop().expect("the first frame was pushed above").finish(vec![condition]);
-    Compiled { inputs, filter: Some(filter), project }
+    let outputs = projection
+        .into_iter()
+        .map(|node| compiler.register(node, 1))
+        .collect();
+    let project = compiler
+        .frames
+        .pop()
+        .expect("the second frame was pushed above")
+        .finish(outputs);
+    let filter = compiler
+        .frames
+        .pop()
+        .expect("the first frame was pushed above")
+        .finish(vec![condition]);
+    Compiled {
+        inputs,
+        filter: Some(filter),
+        project,
+    }
 }
 
 fn used_columns(graph: &Graph, roots: &[NodeId]) -> Vec<usize> {
@@ -78,7 +108,10 @@ struct Frame {
 
 impl Frame {
     fn of_inputs(graph: &Graph, inputs: &[usize]) -> Self {
-        let mut frame = Self { registers: inputs.len(), ..Self::default() };
+        let mut frame = Self {
+            registers: inputs.len(),
+            ..Self::default()
+        };
         for (id, node) in graph.nodes.iter().enumerate() {
             if let Op::Column(index) = node.op
                 && let Ok(register) = inputs.binary_search(&index)
@@ -86,7 +119,12 @@ impl Frame {
                 frame.known.insert(id, register);
             }
         }
-        frame.steps = (0..inputs.len()).map(|i| Step { out: i, op: StepOp::Import(i) }).collect();
+        frame.steps = (0..inputs.len())
+            .map(|i| Step {
+                out: i,
+                op: StepOp::Import(i),
+            })
+            .collect();
         frame
     }
 
@@ -98,7 +136,12 @@ impl Frame {
     }
 
     fn finish(self, outputs: Vec<Register>) -> Block {
-        Block { imports: self.imports, steps: self.steps, registers: self.registers, outputs }
+        Block {
+            imports: self.imports,
+            steps: self.steps,
+            registers: self.registers,
+            outputs,
+        }
     }
 }
 
@@ -134,7 +177,10 @@ impl Compiler<'_> {
             Op::Pick { many, .. } => many,
             _ => node,
         };
-        if self.frames[..frame].iter().any(|outer| outer.known.contains_key(&known)) {
+        if self.frames[..frame]
+            .iter()
+            .any(|outer| outer.known.contains_key(&known))
+        {
             return true;
         }
         let shared = info.uses > 1 || matches!(info.op, Op::Many { .. } | Op::Pick { .. });
@@ -146,7 +192,10 @@ impl Compiler<'_> {
         let register = frame.registers;
         frame.registers += 1;
         frame.imports.push(outer);
-        frame.steps.push(Step { out: register, op: StepOp::Import(frame.imports.len() - 1) });
+        frame.steps.push(Step {
+            out: register,
+            op: StepOp::Import(frame.imports.len() - 1),
+        });
         register
     }
 
@@ -155,7 +204,12 @@ impl Compiler<'_> {
         let op = match &graph.nodes[node].op {
             Op::Column(_) => unreachable!("columns are known to the outermost frame"),
             Op::Literal(value) => StepOp::Constant(Arc::clone(value)),
-            Op::Call { name, kernel, args, volatility } => StepOp::Call {
+            Op::Call {
+                name,
+                kernel,
+                args,
+                volatility,
+            } => StepOp::Call {
                 name: *name,
                 kernel: Arc::clone(kernel),
                 args: args.iter().map(|arg| self.register(*arg, frame)).collect(),
@@ -163,7 +217,10 @@ impl Compiler<'_> {
             },
             Op::And(parts) => return self.logic(Logic::And, parts, frame),
             Op::Or(parts) => return self.logic(Logic::Or, parts, frame),
-            Op::Case { branches, otherwise } => return self.case(branches, *otherwise, frame),
+            Op::Case {
+                branches,
+                otherwise,
+            } => return self.case(branches, *otherwise, frame),
             Op::Coalesce(parts) => return self.coalesce(parts, frame),
             Op::Many { .. } => unreachable!("only picks are read"),
             Op::Pick { many, index } => return self.pick(*many, *index, frame),
@@ -176,11 +233,23 @@ impl Compiler<'_> {
         if let Some(first) = self.frames[frame].known.get(&many) {
             return first + index;
         }
-        let Op::Many { kernel, input, results } = &self.graph.nodes[many].op else {
+        let Op::Many {
+            kernel,
+            input,
+            results,
+        } = &self.graph.nodes[many].op
+        else {
             unreachable!("a pick reads a node with several results")
         };
         let input = self.register(*input, frame);
-        let first = self.frames[frame].push(StepOp::Many { kernel: Arc::clone(kernel), input, results: *results }, *results);
+        let first = self.frames[frame].push(
+            StepOp::Many {
+                kernel: Arc::clone(kernel),
+                input,
+                results: *results,
+            },
+            *results,
+        );
         self.frames[frame].known.insert(many, first);
         first + index
     }
@@ -192,7 +261,8 @@ impl Compiler<'_> {
                 let right = self.register(*part, frame);
                 StepOp::Logic { logic, left, right }
             } else {
-                let right = Box::new(self.nested(|compiler, inner| compiler.register(*part, inner)));
+                let right =
+                    Box::new(self.nested(|compiler, inner| compiler.register(*part, inner)));
                 StepOp::LazyLogic { logic, left, right }
             };
             left = self.frames[frame].push(op, 1);
@@ -210,30 +280,55 @@ impl Compiler<'_> {
         let op = if self.is_eager(&lazy, frame) {
             let then = self.register(*then, frame);
             let otherwise = self.case(rest, otherwise, frame);
-            StepOp::Choose { condition, then, otherwise }
+            StepOp::Choose {
+                condition,
+                then,
+                otherwise,
+            }
         } else {
             let then = Box::new(self.nested(|compiler, inner| compiler.register(*then, inner)));
-            let otherwise = Box::new(self.nested(|compiler, inner| compiler.case(rest, otherwise, inner)));
-            StepOp::Branch { condition, then, otherwise }
+            let otherwise =
+                Box::new(self.nested(|compiler, inner| compiler.case(rest, otherwise, inner)));
+            StepOp::Branch {
+                condition,
+                then,
+                otherwise,
+            }
         };
         self.frames[frame].push(op, 1)
     }
 
     /// All parts are evaluated, as in Flink; what cannot fail and is not needed costs little.
     fn coalesce(&mut self, parts: &[NodeId], frame: usize) -> Register {
-        let registers: Vec<Register> = parts.iter().map(|part| self.register(*part, frame)).collect();
+        let registers: Vec<Register> = parts
+            .iter()
+            .map(|part| self.register(*part, frame))
+            .collect();
         let choose = |rest: Option<Register>, first: &Register| match rest {
             None => Some(*first),
-            Some(rest) => Some(self.frames[frame].push(StepOp::Coalesce { first: *first, rest }, 1)),
+            Some(rest) => Some(self.frames[frame].push(
+                StepOp::Coalesce {
+                    first: *first,
+                    rest,
+                },
+                1,
+            )),
         };
-        registers.iter().rev().fold(None, choose).expect("COALESCE has an argument")
+        registers
+            .iter()
+            .rev()
+            .fold(None, choose)
+            .expect("COALESCE has an argument")
     }
 
     fn nested(&mut self, build: impl FnOnce(&mut Self, usize) -> Register) -> Block {
         self.frames.push(Frame::default());
         let inner = self.frames.len() - 1;
         let output = build(self, inner);
-        self.frames.pop().expect("the frame was pushed above").finish(vec![output])
+        self.frames
+            .pop()
+            .expect("the frame was pushed above")
+            .finish(vec![output])
     }
 
     /// Tells whether values may and should be computed for all rows of `frame`.
@@ -241,7 +336,10 @@ impl Compiler<'_> {
         let mut steps = 0;
         let mut pending = nodes.to_vec();
         while let Some(node) = pending.pop() {
-            if self.frames[..=frame].iter().any(|outer| outer.known.contains_key(&node)) {
+            if self.frames[..=frame]
+                .iter()
+                .any(|outer| outer.known.contains_key(&node))
+            {
                 continue;
             }
             let info = &self.graph.nodes[node];
@@ -250,7 +348,10 @@ impl Compiler<'_> {
             }
             match &info.op {
                 Op::Column(_) | Op::Literal(_) | Op::Pick { .. } | Op::Many { .. } => {}
-                Op::Call { volatility: Volatility::PerRow, .. } => return false,
+                Op::Call {
+                    volatility: Volatility::PerRow,
+                    ..
+                } => return false,
                 _ if info.uses > 1 => {}
                 op => {
                     steps += 1;

@@ -28,13 +28,28 @@ pub(crate) struct Node {
 pub(crate) enum Op {
     Column(usize),
     Literal(ArrayRef),
-    Call { name: &'static str, kernel: Arc<dyn Kernel>, args: Vec<NodeId>, volatility: Volatility },
+    Call {
+        name: &'static str,
+        kernel: Arc<dyn Kernel>,
+        args: Vec<NodeId>,
+        volatility: Volatility,
+    },
     And(Vec<NodeId>),
     Or(Vec<NodeId>),
-    Case { branches: Vec<(NodeId, NodeId)>, otherwise: NodeId },
+    Case {
+        branches: Vec<(NodeId, NodeId)>,
+        otherwise: NodeId,
+    },
     Coalesce(Vec<NodeId>),
-    Many { kernel: Arc<dyn ManyKernel>, input: NodeId, results: usize },
-    Pick { many: NodeId, index: usize },
+    Many {
+        kernel: Arc<dyn ManyKernel>,
+        input: NodeId,
+        results: usize,
+    },
+    Pick {
+        many: NodeId,
+        index: usize,
+    },
 }
 
 /// The graph.
@@ -76,8 +91,14 @@ impl Graph {
             ExprKind::And(parts) => Op::And(self.all(parts)),
             ExprKind::Or(parts) => Op::Or(self.all(parts)),
             ExprKind::Coalesce(parts) => Op::Coalesce(self.all(parts)),
-            ExprKind::Case { branches, otherwise } => Op::Case {
-                branches: branches.iter().map(|(when, then)| (self.intern(when), self.intern(then))).collect(),
+            ExprKind::Case {
+                branches,
+                otherwise,
+            } => Op::Case {
+                branches: branches
+                    .iter()
+                    .map(|(when, then)| (self.intern(when), self.intern(then)))
+                    .collect(),
                 otherwise: self.intern(otherwise),
             },
         };
@@ -89,7 +110,11 @@ impl Graph {
         for child in children(&op) {
             self.nodes[child].uses += 1;
         }
-        let id = self.push(Node { op, fallible, uses: 0 });
+        let id = self.push(Node {
+            op,
+            fallible,
+            uses: 0,
+        });
         if let Some(key) = key {
             self.by_key.insert(key, id);
         }
@@ -105,7 +130,9 @@ impl Graph {
             Op::Call { kernel, .. } => kernel.can_fail(),
             _ => false,
         };
-        own || children(op).into_iter().any(|child| self.nodes[child].fallible)
+        own || children(op)
+            .into_iter()
+            .any(|child| self.nodes[child].fallible)
     }
 
     pub(crate) fn push(&mut self, node: Node) -> NodeId {
@@ -120,9 +147,14 @@ pub(crate) fn children(op: &Op) -> Vec<NodeId> {
         Op::Column(_) | Op::Literal(_) => Vec::new(),
         Op::Call { args, .. } => args.clone(),
         Op::And(parts) | Op::Or(parts) | Op::Coalesce(parts) => parts.clone(),
-        Op::Case { branches, otherwise } => {
-            branches.iter().flat_map(|(when, then)| [*when, *then]).chain([*otherwise]).collect()
-        }
+        Op::Case {
+            branches,
+            otherwise,
+        } => branches
+            .iter()
+            .flat_map(|(when, then)| [*when, *then])
+            .chain([*otherwise])
+            .collect(),
         Op::Many { input, .. } => vec![*input],
         Op::Pick { many, .. } => vec![*many],
     }
@@ -133,18 +165,31 @@ fn key(op: &Op, expr: &Expr) -> Option<String> {
     let mut key = String::new();
     match op {
         Op::Column(index) => write!(key, "column {index}"),
-        Op::Literal(value) => write!(key, "literal {} {:?} {value:?}", expr.ty.kind, value.data_type()),
-        Op::Call { volatility: Volatility::PerRow, .. } => return None,
+        Op::Literal(value) => write!(
+            key,
+            "literal {} {:?} {value:?}",
+            expr.ty.kind,
+            value.data_type()
+        ),
+        Op::Call {
+            volatility: Volatility::PerRow,
+            ..
+        } => return None,
         // The kernel is a function of the name, the arguments' values and types, and the result's type.
         Op::Call { name, args, .. } => {
-            let ExprKind::Call(call) = &expr.kind else { return None };
+            let ExprKind::Call(call) = &expr.kind else {
+                return None;
+            };
             let types: Vec<String> = call.args.iter().map(|arg| arg.ty.to_string()).collect();
             write!(key, "{name} {args:?} {types:?} {}", expr.ty)
         }
         Op::And(parts) => write!(key, "and {parts:?}"),
         Op::Or(parts) => write!(key, "or {parts:?}"),
         Op::Coalesce(parts) => write!(key, "coalesce {parts:?}"),
-        Op::Case { branches, otherwise } => write!(key, "case {branches:?} {otherwise}"),
+        Op::Case {
+            branches,
+            otherwise,
+        } => write!(key, "case {branches:?} {otherwise}"),
         Op::Many { .. } | Op::Pick { .. } => return None,
     }
     .expect("writing to a String cannot fail");

@@ -23,9 +23,16 @@ impl Selection {
     pub(crate) fn of_mask(mask: BooleanBuffer) -> Self {
         let count = mask.count_set_bits();
         let partial = count > 0 && count < mask.len();
-        let predicate =
-            partial.then(|| FilterBuilder::new(&BooleanArray::new(mask.clone(), None)).optimize().build());
-        Self { mask, count, predicate }
+        let predicate = partial.then(|| {
+            FilterBuilder::new(&BooleanArray::new(mask.clone(), None))
+                .optimize()
+                .build()
+        });
+        Self {
+            mask,
+            count,
+            predicate,
+        }
     }
 
     /// Selects exactly the other rows.
@@ -48,7 +55,9 @@ impl Selection {
     /// Returns the selected rows of `array`.
     pub(crate) fn filter(&self, array: &ArrayRef) -> ArrayRef {
         match &self.predicate {
-            Some(predicate) => predicate.filter(array).expect("the mask is as long as the array"),
+            Some(predicate) => predicate
+                .filter(array)
+                .expect("the mask is as long as the array"),
             None if self.is_all() => ArrayRef::clone(array),
             None => array.slice(0, 0),
         }
@@ -86,7 +95,11 @@ impl Selection {
             .mask
             .iter()
             .map(|selected| {
-                let (source, next) = if selected { (0, &mut inside_row) } else { (1, &mut outside_row) };
+                let (source, next) = if selected {
+                    (0, &mut inside_row)
+                } else {
+                    (1, &mut outside_row)
+                };
                 let column = if selected { inside } else { outside };
                 let index = (source, column.index(*next));
                 *next += 1;
@@ -108,7 +121,13 @@ impl Selection {
             .mask
             .iter()
             .enumerate()
-            .map(|(row, selected)| if selected { (0, inside.index(row)) } else { (1, outside.index(row)) })
+            .map(|(row, selected)| {
+                if selected {
+                    (0, inside.index(row))
+                } else {
+                    (1, outside.index(row))
+                }
+            })
             .collect();
         interleave(inside, outside, &indices)
     }
@@ -117,7 +136,8 @@ impl Selection {
 fn interleave(a: &Column, b: &Column, indices: &[(usize, usize)]) -> Column {
     let arrays: [&dyn Array; 2] = [a.array(), b.array()];
     Column::Array(
-        arrow_select::interleave::interleave(&arrays, indices).expect("both sides have one physical type"),
+        arrow_select::interleave::interleave(&arrays, indices)
+            .expect("both sides have one physical type"),
     )
 }
 
@@ -132,7 +152,8 @@ pub(crate) fn expand(column: &Column, rows: usize) -> ArrayRef {
         Column::Constant(array) if rows == 1 => ArrayRef::clone(array),
         Column::Constant(array) => {
             let zeros = UInt32Array::from_value(0, rows);
-            arrow_select::take::take(array, &zeros, None).expect("index 0 exists in an array of length 1")
+            arrow_select::take::take(array, &zeros, None)
+                .expect("index 0 exists in an array of length 1")
         }
     }
 }
