@@ -16,6 +16,7 @@ mod encode;
 mod glob;
 mod hash_code;
 mod java_url;
+mod later;
 mod length;
 mod like;
 mod pad;
@@ -96,6 +97,12 @@ pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
 /// no part of the registry.
 pub(crate) static LATER_FUNCTIONS: &[&FunctionDef] = &[
     &trim::BTRIM,
+    &later::ELT,
+    &later::ENDSWITH,
+    &later::REGEXP_COUNT,
+    &later::REGEXP_INSTR,
+    &later::REGEXP_SUBSTR,
+    &later::STARTSWITH,
     &replace::TRANSLATE,
     &encode::UNHEX,
     &url::URL_DECODE,

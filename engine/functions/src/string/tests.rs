@@ -248,6 +248,26 @@ fn numbers_and_truths_come_out_as_flink_gives_them() {
 }
 
 #[test]
+fn later_functions_take_null_for_a_wrong_pattern() {
+    for (name, args, expected) in [
+        ("STARTSWITH", &[Text("abc"), Text("")][..], Some("true")),
+        ("ENDSWITH", &[Text("abc"), Text("ab")], Some("false")),
+        ("ELT", &[Int(2), Text("a"), Text("b")], Some("b")),
+        ("ELT", &[Int(0), Text("a")], None),
+        ("REGEXP_COUNT", &[Text("aaa"), Text("a*")], Some("2")),
+        ("REGEXP_INSTR", &[Text("😀1"), Text("[0-9]")], Some("3")),
+        ("REGEXP_INSTR", &[Text("a"), Text("[")], None),
+        (
+            "REGEXP_SUBSTR",
+            &[Text("a1b22"), Text("[0-9]{2}")],
+            Some("22"),
+        ),
+    ] {
+        check(name, args, expected);
+    }
+}
+
+#[test]
 fn full_stop_in_a_column_pattern_is_a_wildcard() {
     let args = [Text("abc"), Text("a.c")];
     assert_eq!(
