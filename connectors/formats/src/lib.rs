@@ -5,7 +5,9 @@
 //! [`formats`] (what exists), [`create_decoder`] and [`create_encoder`]; a connector then calls
 //! [`Decoder::decode`] for each batch of messages and [`Encoder::encode`] for each batch of rows.
 
+mod cdc;
 mod contract;
+mod csv;
 mod java_number;
 mod json;
 mod raw;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use millrace_connector::{FlinkType, OptionDef, did_you_mean};
 
 use crate::{Decoder, Encoder, FormatContext, FormatError};
-use crate::{json, raw};
+use crate::{cdc, csv, json, raw};
 
 /// A format: its name, its options and how its decoders and encoders are made.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,46 @@ static FORMATS: &[FormatDef] = &[
         is_changelog: false,
         decoder: raw::make_decoder,
         encoder: raw::make_encoder,
+    },
+    FormatDef {
+        identifier: "csv",
+        doc: "A line of values with a delimiter between them.",
+        options: csv::OPTIONS,
+        is_changelog: false,
+        decoder: csv::make_decoder,
+        encoder: csv::make_encoder,
+    },
+    FormatDef {
+        identifier: "debezium-json",
+        doc: "Changes as Debezium writes them.",
+        options: cdc::DEBEZIUM_OPTIONS,
+        is_changelog: true,
+        decoder: cdc::debezium_decoder,
+        encoder: cdc::debezium_encoder,
+    },
+    FormatDef {
+        identifier: "canal-json",
+        doc: "Changes as Canal writes them.",
+        options: cdc::CANAL_OPTIONS,
+        is_changelog: true,
+        decoder: cdc::canal_decoder,
+        encoder: cdc::canal_encoder,
+    },
+    FormatDef {
+        identifier: "maxwell-json",
+        doc: "Changes as Maxwell writes them.",
+        options: cdc::OPTIONS,
+        is_changelog: true,
+        decoder: cdc::maxwell_decoder,
+        encoder: cdc::maxwell_encoder,
+    },
+    FormatDef {
+        identifier: "ogg-json",
+        doc: "Changes as Oracle GoldenGate writes them.",
+        options: cdc::OPTIONS,
+        is_changelog: true,
+        decoder: cdc::ogg_decoder,
+        encoder: cdc::ogg_encoder,
     },
 ];
 

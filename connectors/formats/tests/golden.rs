@@ -173,3 +173,28 @@ fn json_reads_as_flink_does() {
 fn raw_reads_as_flink_does() {
     check_format("raw");
 }
+
+#[test]
+fn csv_reads_as_flink_does() {
+    check_format("csv");
+}
+
+#[test]
+fn debezium_json_reads_as_flink_does() {
+    check_format("debezium-json");
+}
+
+#[test]
+fn canal_json_reads_as_flink_does() {
+    check_format("canal-json");
+}
+
+#[test]
+fn maxwell_json_reads_as_flink_does() {
+    check_format("maxwell-json");
+}
+
+#[test]
+fn ogg_json_reads_as_flink_does() {
+    check_format("ogg-json");
+}

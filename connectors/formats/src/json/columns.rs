@@ -161,7 +161,8 @@ fn timestamp(
     }
 }
 
-fn primitive<T: ArrowPrimitiveType>(
+/// Returns a builder of numbers that `convert` makes.
+pub(crate) fn primitive<T: ArrowPrimitiveType>(
     ty: &FlinkType,
     convert: impl Fn(&Cell<'_>) -> Converted<T::Native> + Send + 'static,
 ) -> Box<dyn ColumnBuilder> {
