@@ -59,21 +59,40 @@ pub(crate) fn write_date(days: i64, out: &mut String) {
     if year < 0 {
         out.push('-');
     }
-    write_padded(year.unsigned_abs(), 4, out);
+    let year = year.unsigned_abs();
+    if year < 10_000 {
+        write_pair(year / 100, out);
+        write_pair(year % 100, out);
+    } else {
+        write_padded(year, 4, out);
+    }
     out.push('-');
-    write_padded(u64::from(month), 2, out);
+    write_pair(u64::from(month), out);
     out.push('-');
-    write_padded(u64::from(day), 2, out);
+    write_pair(u64::from(day), out);
 }
 
 /// Appends `HH:mm:ss` of a second of the day.
 pub(crate) fn write_time(second_of_day: i64, out: &mut String) {
     let seconds = second_of_day.unsigned_abs();
-    write_padded(seconds / 3600, 2, out);
+    let hours = seconds / 3600;
+    if hours < 100 {
+        write_pair(hours, out);
+    } else {
+        write_padded(hours, 2, out);
+    }
     out.push(':');
-    write_padded(seconds / 60 % 60, 2, out);
+    write_pair(seconds / 60 % 60, out);
     out.push(':');
-    write_padded(seconds % 60, 2, out);
+    write_pair(seconds % 60, out);
+}
+
+/// Appends two digits of a number below 100.
+fn write_pair(value: u64, out: &mut String) {
+    const PAIRS: &str = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+                         5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+    let at = usize::try_from(value % 100 * 2).expect("below 200");
+    out.push_str(&PAIRS[at..at + 2]);
 }
 
 /// Appends `value` with leading zeros up to `width` digits.

@@ -22,6 +22,14 @@ pub(crate) fn parse_integer(text: &str, min: i64, max: i64) -> Result<i64, &'sta
     if digits.is_empty() {
         return Err("Input has only positive or negative symbol.");
     }
+    if let Some(value) = short_number(digits) {
+        let value = if negative { -value } else { value };
+        return if value < min || value > max {
+            Err("Overflow.")
+        } else {
+            Ok(value)
+        };
+    }
     let whole = memchr::memchr(b'.', digits).unwrap_or(digits.len());
     // Negative numbers reach one further, so the value is built below zero.
     let mut value = 0_i64;
@@ -45,6 +53,22 @@ pub(crate) fn parse_integer(text: &str, min: i64, max: i64) -> Result<i64, &'sta
         return Err("Overflow.");
     }
     Ok(value)
+}
+
+/// Returns the value of up to 18 digits, which cannot overflow; `None` for anything else.
+fn short_number(digits: &[u8]) -> Option<i64> {
+    if digits.len() > COMPACT_PRECISION {
+        return None;
+    }
+    let mut value = 0_i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(value)
 }
 
 /// Parses a DECIMAL(precision, scale), rounded half up.

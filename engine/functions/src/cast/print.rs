@@ -55,7 +55,9 @@ pub(crate) fn print_value(
             "FALSE"
         }),
         TypeKind::Binary(_) | TypeKind::Varbinary(_) => {
-            out.push_str(&crate::string::decode_utf8(array.as_binary_view().value(row)));
+            out.push_str(&crate::string::decode_utf8(
+                array.as_binary_view().value(row),
+            ));
         }
         TypeKind::Decimal(_, scale) => {
             write_plain(
