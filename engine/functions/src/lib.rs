@@ -8,7 +8,7 @@ mod collection;
 mod column;
 mod definition;
 mod error;
-mod json;
+pub mod json;
 mod literal;
 mod numeric;
 pub mod operator;

@@ -1,6 +1,28 @@
-//! The json functions.
+//! The JSON functions. [`json_value_many`] is what an optimiser calls for several JSON_VALUE of one column.
+
+mod clauses;
+mod constructors;
+mod extract;
+mod generate;
+mod is_json;
+mod json_exists;
+mod json_query;
+mod json_value;
+mod path;
+mod scan;
+
+pub use extract::json_value_many;
+pub use path::Path;
 
 use crate::FunctionDef;
 
 /// The functions of this group.
-pub(crate) static FUNCTIONS: &[&FunctionDef] = &[];
+pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
+    &is_json::IS_JSON,
+    &constructors::JSON_ARRAY,
+    &json_exists::JSON_EXISTS,
+    &constructors::JSON_OBJECT,
+    &json_query::JSON_QUERY,
+    &constructors::JSON_STRING,
+    &json_value::JSON_VALUE,
+];
