@@ -1,2 +1,5 @@
-//! millrace
-fn main() {}
+//! The command `millrace`.
+
+fn main() -> std::process::ExitCode {
+    millrace::main()
+}

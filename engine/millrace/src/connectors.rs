@@ -1,0 +1,136 @@
+//! The connectors of this build, and tables checked against them. No I/O.
+
+use std::sync::Arc;
+
+use millrace_connector::{
+    ColumnKind, Connector, Diagnostic, MetadataKey, SinkSpec, SourceSpec, TableDefinition,
+    ValidateContext, did_you_mean,
+};
+
+static CONNECTORS: &[&dyn Connector] = &[
+    &millrace_kafka::KafkaConnector,
+    &millrace_builtin::PrintConnector,
+    &millrace_builtin::BlackholeConnector,
+    &millrace_builtin::DatagenConnector,
+];
+
+/// Connectors of Flink's users that are not here yet.
+const KNOWN: &[&str] = &[
+    "upsert-kafka", "mysql-cdc", "doris", "starrocks", "jdbc", "filesystem", "hive", "hbase-2.2", "hudi", "iceberg",
+    "paimon", "elasticsearch-7", "mongodb", "mongodb-cdc", "postgres-cdc", "oracle-cdc", "sqlserver-cdc", "pulsar",
+    "kinesis", "rabbitmq", "redis", "clickhouse", "socket", "python-input-format",
+];
+
+/// Returns all connectors.
+pub(crate) fn all() -> &'static [&'static dyn Connector] {
+    CONNECTORS
+}
+
+/// Returns `table` as something to read, or everything that is wrong with it.
+pub(crate) fn source(
+    table: &TableDefinition,
+    ctx: &ValidateContext,
+) -> Result<Arc<dyn SourceSpec>, Vec<Diagnostic>> {
+    let connector = find(table).map_err(|fault| vec![fault])?;
+    let spec = connector.source(table, ctx)?;
+    check_metadata(table, &spec.metadata(), connector.identifier(), Use::Read)?;
+    Ok(spec.into())
+}
+
+/// Returns `table` as something to write, or everything that is wrong with it.
+pub(crate) fn sink(
+    table: &TableDefinition,
+    ctx: &ValidateContext,
+) -> Result<Arc<dyn SinkSpec>, Vec<Diagnostic>> {
+    let connector = find(table).map_err(|fault| vec![fault])?;
+    let spec = connector.sink(table, ctx)?;
+    check_metadata(table, &spec.metadata(), connector.identifier(), Use::Write)?;
+    Ok(spec.into())
+}
+
+fn find(table: &TableDefinition) -> Result<&'static dyn Connector, Diagnostic> {
+    let names = || CONNECTORS.iter().map(|connector| connector.identifier());
+    let list = || names().collect::<Vec<_>>().join(", ");
+    let Some(written) = table.option("connector") else {
+        return Err(Diagnostic::error(
+            "MR0101",
+            format!("table '{}' has no option 'connector'", table.name.value),
+            table.options_span,
+        )
+        .label("no 'connector' here")
+        .help(format!("write WITH ('connector' = '…'): {}", list())));
+    };
+    let found = CONNECTORS.iter().find(|connector| connector.identifier() == written.value);
+    found.copied().ok_or_else(|| {
+        let unknown = Diagnostic::error(
+            "MR0105",
+            format!("there is no connector '{}'", written.value),
+            written.span,
+        );
+        if KNOWN.contains(&written.value.as_str()) {
+            return unknown.label("not built yet").help(format!("this version has: {}", list()));
+        }
+        match did_you_mean(&written.value, names()) {
+            Some(near) => unknown.help(format!("did you mean '{near}'?")),
+            None => unknown.help(format!("this version has: {}", list())),
+        }
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Read,
+    Write,
+}
+
+/// Checks that the metadata columns name keys that the connector has.
+fn check_metadata(
+    table: &TableDefinition,
+    keys: &[MetadataKey],
+    connector: &str,
+    usage: Use,
+) -> Result<(), Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    for column in &table.columns {
+        let ColumnKind::Metadata { key, is_virtual } = &column.kind else {
+            continue;
+        };
+        if usage == Use::Write && *is_virtual {
+            continue;
+        }
+        match keys.iter().find(|known| known.key == key.value) {
+            None => faults.push(unknown_metadata(&key.value, key.span, keys, connector, usage)),
+            Some(known) if usage == Use::Write && !known.writable => faults.push(
+                Diagnostic::error("MR0306", format!("metadata '{}' can only be read", key.value), key.span)
+                    .label("not writable")
+                    .help("add VIRTUAL behind METADATA: the column is then left out when rows are written"),
+            ),
+            Some(_) => {}
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+fn unknown_metadata(
+    key: &str,
+    span: millrace_connector::Span,
+    keys: &[MetadataKey],
+    connector: &str,
+    usage: Use,
+) -> Diagnostic {
+    let fault = Diagnostic::error("MR0306", format!("connector '{connector}' has no metadata '{key}'"), span)
+        .label("unknown metadata key");
+    let names: Vec<&str> = keys
+        .iter()
+        .filter(|known| usage == Use::Read || known.writable)
+        .map(|known| known.key)
+        .collect();
+    if let Some(near) = did_you_mean(key, names.iter().copied()) {
+        return fault.help(format!("did you mean '{near}'?"));
+    }
+    if names.is_empty() {
+        fault.help("it has none")
+    } else {
+        fault.help(format!("it has: {}", names.join(", ")))
+    }
+}

@@ -1,0 +1,119 @@
+//! Why a command ends without having done its work, and how that is told.
+
+use std::io::IsTerminal;
+
+use millrace_connector::Diagnostic;
+
+use crate::text::SqlText;
+use crate::{output, screen};
+
+/// Why a command ends without having done its work.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The file or a setting is wrong: exit code 2.
+    Refused {
+        /// Everything that was found, warnings too.
+        diagnostics: Vec<Diagnostic>,
+        /// The text that their places are in.
+        text: SqlText,
+    },
+    /// It failed while it ran: exit code 1.
+    Failed {
+        /// The error with its causes.
+        error: anyhow::Error,
+        /// The way out, where one is known.
+        help: Option<String>,
+    },
+}
+
+impl Failure {
+    /// Returns a refusal that no text is to blame for.
+    pub(crate) fn refused(diagnostic: Diagnostic) -> Self {
+        Self::Refused {
+            diagnostics: vec![diagnostic],
+            text: SqlText::default(),
+        }
+    }
+
+    /// Tells the user, and returns the exit code.
+    pub(crate) fn report(&self) -> u8 {
+        match self {
+            Self::Refused { diagnostics, text } => {
+                screen::print_above(&text.render(diagnostics, colours()));
+                let errors = diagnostics.iter().filter(|found| found.is_error()).count();
+                let what = if errors == 1 { "error" } else { "errors" };
+                let codes = codes(diagnostics);
+                screen::print_above(&format!(
+                    "\n{errors} {what}; nothing was started. More about a code: millrace explain {codes}\n"
+                ));
+                2
+            }
+            Self::Failed { error, help } => {
+                screen::print_above(&describe(error, help.as_deref(), colours()));
+                1
+            }
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed { error, help: None }
+    }
+}
+
+/// Tells whether standard error shows colours.
+pub(crate) fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+fn codes(diagnostics: &[Diagnostic]) -> &'static str {
+    diagnostics
+        .iter()
+        .find(|found| found.is_error())
+        .map_or("MR0101", |found| found.code)
+}
+
+/// Returns the error with its causes, each once, and the way out.
+pub(crate) fn describe(error: &anyhow::Error, help: Option<&str>, colours: bool) -> String {
+    let (red, cyan, plain) = if colours {
+        ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m")
+    } else {
+        ("", "", "")
+    };
+    let mut said = String::new();
+    let mut text = String::new();
+    for (depth, cause) in error.chain().enumerate() {
+        let part = output::one_line(&cause.to_string());
+        // A message that repeats its cause would say everything twice.
+        if said.contains(&part) {
+            continue;
+        }
+        said.push_str(&part);
+        if depth == 0 {
+            text.push_str(&format!("{red}error{plain}: {part}\n"));
+        } else {
+            text.push_str(&format!("  caused by: {part}\n"));
+        }
+    }
+    if let Some(help) = help {
+        text.push_str(&format!("  {cyan}help{plain}: {help}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let inner = anyhow::anyhow!("no route to host");
+        let error = inner.context("kafka_in: cannot connect: no route to host").context("outer");
+        let text = describe(&error, Some("look at the cable"), false);
+        assert_eq!(
+            text,
+            "error: outer\n  caused by: kafka_in: cannot connect: no route to host\n  help: look at the cable\n"
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! The command `millrace`: the only crate that names all connectors.
+//!
+//! It knows files, terminals, signals and HTTP; what a statement means and how an epoch is committed is elsewhere.
+//! The way of a command: [`cli`] → [`settings`] → [`pipeline`] (file to dataflows) → [`run`].
+//!
+//! [`generator`] is public for the benches.
+
+mod check;
+mod checkpoints;
+mod cli;
+mod connectors;
+mod demo;
+mod dev;
+mod explain;
+mod failure;
+mod functions;
+mod http;
+mod logging;
+mod metrics;
+mod output;
+mod pages;
+mod pipeline;
+mod progress;
+mod run;
+mod screen;
+mod settings;
+mod sql;
+mod stop;
+mod store;
+mod text;
+mod transform;
+
+pub use cli::main;
+pub use demo::generator;

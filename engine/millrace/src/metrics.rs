@@ -1,0 +1,173 @@
+//! Figures for Prometheus: the one place that names them.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use millrace_runtime::{DataflowStatus, Phase, StatusSnapshot};
+
+/// A running dataflow under its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its figures.
+    pub(crate) status: Arc<DataflowStatus>,
+}
+
+struct Metric {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    value: fn(&StatusSnapshot) -> Option<f64>,
+}
+
+const PHASES: [Phase; 5] =
+    [Phase::Starting, Phase::Running, Phase::Waiting, Phase::Finished, Phase::Failed];
+
+static METRICS: &[Metric] = &[
+    Metric {
+        name: "millrace_records_read_total",
+        kind: "counter",
+        help: "Records read from sources.",
+        value: |now| Some(now.records_in as f64),
+    },
+    Metric {
+        name: "millrace_bytes_read_total",
+        kind: "counter",
+        help: "Bytes of records read from sources.",
+        value: |now| Some(now.bytes_in as f64),
+    },
+    Metric {
+        name: "millrace_records_written_total",
+        kind: "counter",
+        help: "Records handed to sinks, committed or not.",
+        value: |now| Some(now.records_out as f64),
+    },
+    Metric {
+        name: "millrace_bytes_written_total",
+        kind: "counter",
+        help: "Bytes handed to sinks, committed or not.",
+        value: |now| Some(now.bytes_out as f64),
+    },
+    Metric {
+        name: "millrace_records_committed_total",
+        kind: "counter",
+        help: "Records handed to sinks whose epoch is committed.",
+        value: |now| Some(now.records_committed as f64),
+    },
+    Metric {
+        name: "millrace_records_skipped_total",
+        kind: "counter",
+        help: "Records left out because they could not be decoded, where the table says so.",
+        value: |now| Some(now.records_skipped as f64),
+    },
+    Metric {
+        name: "millrace_lag_records",
+        kind: "gauge",
+        help: "Records between the committed positions and the end of the source.",
+        value: |now| now.lag.map(|lag| lag as f64),
+    },
+    Metric {
+        name: "millrace_checkpoint_epoch",
+        kind: "gauge",
+        help: "The last committed epoch.",
+        value: |now| Some(now.epoch as f64),
+    },
+    Metric {
+        name: "millrace_checkpoints_total",
+        kind: "counter",
+        help: "Epochs committed by this process.",
+        value: |now| Some(now.checkpoints as f64),
+    },
+    Metric {
+        name: "millrace_checkpoint_duration_seconds",
+        kind: "gauge",
+        help: "How long the last checkpoint took, from barrier to commit.",
+        value: |now| (now.checkpoints > 0).then(|| now.checkpoint_ms as f64 / 1000.0),
+    },
+    Metric {
+        name: "millrace_checkpoint_timestamp_seconds",
+        kind: "gauge",
+        help: "When the last checkpoint was committed, in seconds since the epoch.",
+        value: |now| (now.checkpoint_at_ms > 0).then(|| now.checkpoint_at_ms as f64 / 1000.0),
+    },
+    Metric {
+        name: "millrace_restarts_total",
+        kind: "counter",
+        help: "Restarts after a failure.",
+        value: |now| Some(now.restarts as f64),
+    },
+];
+
+/// Returns all figures in Prometheus' text format.
+pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
+    let snapshots: Vec<(String, StatusSnapshot)> = flows
+        .iter()
+        .map(|flow| {
+            let labels = format!(
+                "pipeline=\"{}\",dataflow=\"{}\"",
+                label(pipeline),
+                label(&flow.name)
+            );
+            (labels, flow.status.snapshot())
+        })
+        .collect();
+    let mut text = String::new();
+    for metric in METRICS {
+        head(&mut text, metric.name, metric.kind, metric.help);
+        for (labels, now) in &snapshots {
+            if let Some(value) = (metric.value)(now) {
+                line(&mut text, metric.name, labels, value);
+            }
+        }
+    }
+    head(&mut text, "millrace_phase_info", "gauge", "1 for what the dataflow is doing, else 0.");
+    for (labels, now) in &snapshots {
+        for phase in PHASES {
+            let labels = format!("{labels},phase=\"{}\"", phase.word());
+            line(&mut text, "millrace_phase_info", &labels, f64::from(u8::from(now.phase == phase)));
+        }
+    }
+    head(&mut text, "millrace_build_info", "gauge", "The version of this process.");
+    let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    line(&mut text, "millrace_build_info", &version, 1.0);
+    if let Some(bytes) = crate::output::resident_bytes() {
+        head(&mut text, "process_resident_memory_bytes", "gauge", "Resident memory of this process.");
+        drop(writeln!(text, "process_resident_memory_bytes {bytes}"));
+    }
+    if let Some(seconds) = crate::output::cpu_seconds() {
+        head(&mut text, "process_cpu_seconds_total", "counter", "CPU time of this process.");
+        drop(writeln!(text, "process_cpu_seconds_total {seconds}"));
+    }
+    text
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    drop(writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}"));
+}
+
+fn line(text: &mut String, name: &str, labels: &str, value: f64) {
+    drop(writeln!(text, "{name}{{{labels}}} {value}"));
+}
+
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_named_by_the_rule_and_explained_once() {
+        let flow = Watched { name: "a\"b".into(), status: Arc::default() };
+        let text = exposition("p", &[flow]);
+        for metric in METRICS {
+            assert!(metric.name.starts_with("millrace_"), "{}", metric.name);
+            assert_eq!(metric.name.ends_with("_total"), metric.kind == "counter", "{}", metric.name);
+            assert_eq!(text.matches(&format!("# TYPE {} ", metric.name)).count(), 1);
+        }
+        assert!(text.contains("millrace_records_read_total{pipeline=\"p\",dataflow=\"a\\\"b\"} 0\n"));
+        assert!(text.contains("phase=\"starting\"} 1\n"));
+    }
+}

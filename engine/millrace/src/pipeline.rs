@@ -1,0 +1,284 @@
+//! A file to dataflows: parsed, planned, checked against its connectors. No I/O but reading the file.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use millrace_connector::sink::CommitRole;
+use millrace_connector::{ChangelogMode, Diagnostic, SinkSpec, SourceSpec, TableDefinition, ValidateContext};
+use millrace_plan::{Settings, effective_settings, plan};
+use millrace_runtime as runtime;
+use millrace_sql::ast::Statement;
+
+use crate::cli::PipelineArgs;
+use crate::connectors;
+use crate::failure::Failure;
+use crate::settings::{Outside, RunSettings, check, gather, typed};
+use crate::text::{ParsedText, SqlText, in_order};
+use crate::transform;
+
+/// A pipeline without errors.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    /// Its text.
+    pub(crate) text: SqlText,
+    /// How it runs.
+    pub(crate) run: RunSettings,
+    /// Its dataflows.
+    pub(crate) flows: Vec<Flow>,
+    /// What the user should see though nothing is wrong.
+    pub(crate) warnings: Vec<Diagnostic>,
+    /// What the user may want to know: options and settings without a meaning here.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A planned dataflow with its validated tables.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    /// The plan.
+    pub(crate) plan: millrace_plan::Dataflow,
+    /// For each source of the plan, its table validated.
+    pub(crate) sources: Vec<Arc<dyn SourceSpec>>,
+    /// For each sink of the plan, its table validated.
+    pub(crate) sinks: Vec<Arc<dyn SinkSpec>>,
+}
+
+/// Codes of findings that may only follow from text that could not be read.
+const CONSEQUENCES: &[&str] = &["MR0301", "MR0302", "MR0505", "MR0506"];
+
+/// Reads and checks the pipeline of a command line.
+pub(crate) fn load(args: &PipelineArgs) -> Result<Pipeline, Failure> {
+    // Names and values that are not UTF-8 cannot be settings.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let outside = gather(args, environment);
+    let text = match SqlText::read(&args.file) {
+        Ok(text) => text,
+        Err(Failure::Refused { mut diagnostics, text }) => {
+            diagnostics.extend(outside.diagnostics);
+            return Err(Failure::Refused { diagnostics, text });
+        }
+        Err(failure) => return Err(failure),
+    };
+    analyse(text, &args.file, &outside)
+}
+
+/// Checks a text with everything from outside of it, and reports all that is wrong at once.
+pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<Pipeline, Failure> {
+    let parsed = text.parse(&outside.variables);
+    let settings = effective_settings(&parsed.statements, &outside.settings);
+    let findings = check::check(&settings);
+    let mut diagnostics = findings.diagnostics;
+    let run = RunSettings::new(&settings, file).map_err(|faults| diagnostics.extend(faults)).ok();
+    let ctx = typed::validate_context(&settings);
+    let flows = match plan(&parsed.statements, &outside.settings) {
+        Ok(planned) => {
+            diagnostics.extend(planned.warnings);
+            validate(planned.flows, &ctx, &mut diagnostics)
+        }
+        Err(faults) => {
+            diagnostics.extend(faults.into_iter().filter(|fault| {
+                !(parsed.has_gaps() && CONSEQUENCES.contains(&fault.code))
+            }));
+            validate_alone(&parsed, &outside.settings, &ctx, &mut diagnostics);
+            Vec::new()
+        }
+    };
+    let mut all = outside.diagnostics.clone();
+    all.extend(in_order(without_unknown_values(&parsed, diagnostics)));
+    all.extend(parsed.diagnostics.iter().cloned());
+    let all = in_order(all);
+    match run {
+        Some(run) if !all.iter().any(Diagnostic::is_error) => {
+            let notes = findings.notes.into_iter().chain(flows.iter().flat_map(Flow::notes)).collect();
+            Ok(Pipeline { text, run, flows, warnings: all, notes })
+        }
+        _ => Err(Failure::Refused { diagnostics: all, text }),
+    }
+}
+
+/// Moves findings to the text as written; what lies in a variable without a value is left out.
+fn without_unknown_values(parsed: &ParsedText, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let unknown: Vec<_> = parsed
+        .diagnostics
+        .iter()
+        .filter(|found| found.code == "MR0701")
+        .filter_map(|found| found.primary.as_ref())
+        .map(|label| label.span)
+        .collect();
+    parsed
+        .relocate(diagnostics)
+        .into_iter()
+        .filter(|found| {
+            found.primary.as_ref().is_none_or(|label| {
+                !unknown.iter().any(|gap| label.span.start <= gap.start && gap.end <= label.span.end)
+            })
+        })
+        .collect()
+}
+
+fn validate(
+    plans: Vec<millrace_plan::Dataflow>,
+    ctx: &ValidateContext,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Flow> {
+    let mut flows = Vec::new();
+    for plan in plans {
+        let mut sources = Vec::new();
+        let mut sinks = Vec::new();
+        for source in &plan.sources {
+            match connectors::source(&source.table, ctx) {
+                Ok(spec) => sources.push(spec),
+                Err(faults) => diagnostics.extend(faults),
+            }
+        }
+        for sink in &plan.sinks {
+            match connectors::sink(&sink.table, ctx) {
+                Ok(spec) => sinks.push(spec),
+                Err(faults) => diagnostics.extend(faults),
+            }
+        }
+        if sources.len() == plan.sources.len() && sinks.len() == plan.sinks.len() {
+            let flow = Flow { plan, sources, sinks };
+            diagnostics.extend(flow.check_deciders());
+            diagnostics.extend(flow.check_changes());
+            diagnostics.extend(transform::check(&flow));
+            flows.push(flow);
+        }
+    }
+    flows
+}
+
+/// Checks the tables of a file that could not be planned, so that their faults are told along with the others.
+fn validate_alone(
+    parsed: &ParsedText,
+    outside: &Settings,
+    ctx: &ValidateContext,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut targets = HashSet::new();
+    for statement in &parsed.statements {
+        match &statement.value {
+            Statement::Insert(insert) => drop(targets.insert(insert.target.last().value.clone())),
+            Statement::StatementSet(inserts) => {
+                targets.extend(inserts.iter().map(|insert| insert.value.target.last().value.clone()));
+            }
+            _ => {}
+        }
+    }
+    for table in millrace_plan::tables(&parsed.statements, outside) {
+        let table: &TableDefinition = &table;
+        let faults = if targets.contains(&table.name.value) {
+            connectors::sink(table, ctx).err()
+        } else {
+            connectors::source(table, ctx).err()
+        };
+        diagnostics.extend(faults.into_iter().flatten());
+    }
+}
+
+impl Flow {
+    /// Two transactions on two clusters cannot commit in one act.
+    fn check_deciders(&self) -> Option<Diagnostic> {
+        let mut deciders = self
+            .plan
+            .sinks
+            .iter()
+            .zip(&self.sinks)
+            .filter(|(_, spec)| spec.role() == CommitRole::Decides);
+        let (first, first_spec) = deciders.next()?;
+        let (second, _) = deciders.find(|(_, spec)| spec.group_key() != first_spec.group_key())?;
+        Some(
+            Diagnostic::error(
+                "MR0602",
+                format!(
+                    "'{}' and '{}' are both exactly-once, on different clusters, in one dataflow",
+                    first.table.name.value, second.table.name.value
+                ),
+                second.table.name.span,
+            )
+            .label("its transaction cannot commit in one act with the other's")
+            .also(first.table.name.span, "the other exactly-once sink")
+            .help(format!(
+                "put the INSERT INTO {} into a file of its own: each file then reads the source for itself",
+                second.table.name.value
+            ))
+            .help("or give one of the two 'sink.delivery-guarantee' = 'at-least-once'"),
+        )
+    }
+
+    /// A sink for inserts cannot take updates and deletions.
+    fn check_changes(&self) -> Vec<Diagnostic> {
+        let mut faults = Vec::new();
+        for (source, spec) in self.plan.sources.iter().zip(&self.sources) {
+            if spec.changelog_mode() == ChangelogMode::InsertOnly {
+                continue;
+            }
+            for branch in &source.branches {
+                if self.sinks[branch.sink].changelog_mode() == ChangelogMode::InsertOnly {
+                    let sink = &self.plan.sinks[branch.sink].table.name;
+                    faults.push(
+                        Diagnostic::error(
+                            "MR0603",
+                            format!(
+                                "'{}' takes only new rows, but '{}' gives updates and deletions",
+                                sink.value, source.table.name.value
+                            ),
+                            branch.span,
+                        )
+                        .also(sink.span, "takes only new rows")
+                        .help("write to a sink that takes changes"),
+                    );
+                }
+            }
+        }
+        faults
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let sources = self.plan.sources.iter().zip(&self.sources).map(|(source, spec)| (&source.table, spec.notes()));
+        let sinks = self.plan.sinks.iter().zip(&self.sinks).map(|(sink, spec)| (&sink.table, spec.notes()));
+        sources
+            .chain(sinks)
+            .flat_map(|(table, notes)| {
+                notes.into_iter().map(move |note| format!("table '{}': {note}", table.name.value))
+            })
+            .collect()
+    }
+
+    /// Returns what the runtime runs.
+    pub(crate) fn dataflow(&self) -> runtime::Dataflow {
+        runtime::Dataflow {
+            name: self.plan.name.clone(),
+            sources: self
+                .plan
+                .sources
+                .iter()
+                .enumerate()
+                .map(|(index, source)| runtime::SourceInput {
+                    name: source.table.name.value.clone(),
+                    spec: Arc::clone(&self.sources[index]),
+                    projection: source.projection.clone(),
+                    branches: source
+                        .branches
+                        .iter()
+                        .map(|branch| runtime::Branch {
+                            transform: transform::factory(self, index, branch),
+                            sink: branch.sink,
+                        })
+                        .collect(),
+                })
+                .collect(),
+            sinks: self
+                .plan
+                .sinks
+                .iter()
+                .zip(&self.sinks)
+                .map(|(sink, spec)| runtime::SinkInput {
+                    name: sink.table.name.value.clone(),
+                    spec: Arc::clone(spec),
+                })
+                .collect(),
+        }
+    }
+}
