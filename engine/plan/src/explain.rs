@@ -139,7 +139,25 @@ fn write_program(f: &mut Formatter<'_>, program: &LaneProgram, decoded: &[&str])
         .iter()
         .map(|index| decoded[*index])
         .collect();
+    // The working set: the inputs, then what UNNEST adds.
+    let named = |reads: &[usize]| -> Vec<String> {
+        let name = |index: &usize| match inputs.get(*index) {
+            Some(name) => (*name).to_owned(),
+            None => format!("#{} of UNNEST", index - inputs.len()),
+        };
+        reads.iter().map(name).collect()
+    };
+    for explode in program.explodes() {
+        let kept = if explode.outer {
+            ", at least one a row"
+        } else {
+            ""
+        };
+        writeln!(f, "{INDENT}{INDENT}{INDENT}unnest{kept}")?;
+        write_block(f, &explode.block, &named(&explode.reads), 4)?;
+    }
     let (filter, project) = program.blocks();
+    let inputs = named(program.reads());
     if let Some(filter) = filter {
         writeln!(f, "{INDENT}{INDENT}{INDENT}filter")?;
         write_block(f, filter, &inputs, 4)?;
@@ -149,7 +167,12 @@ fn write_program(f: &mut Formatter<'_>, program: &LaneProgram, decoded: &[&str])
     write_block(f, project, &inputs, 3)
 }
 
-fn write_block(f: &mut Formatter<'_>, block: &Block, inputs: &[&str], depth: usize) -> fmt::Result {
+fn write_block(
+    f: &mut Formatter<'_>,
+    block: &Block,
+    inputs: &[String],
+    depth: usize,
+) -> fmt::Result {
     let indent = INDENT.repeat(depth);
     for step in &block.steps {
         write!(f, "{indent}r{} = ", step.out)?;

@@ -10,7 +10,7 @@ use millrace_sql::ast::{self, Statement};
 use crate::catalog::{self, Catalog, Entry, Table};
 use crate::expr::ExprRef;
 use crate::optimise::{Folding, fold};
-use crate::program::{LaneProgram, OutputColumn, ProgramSource};
+use crate::program::{LaneProgram, OutputColumn, ProgramSource, Unnest};
 use crate::query::{Branch as QueryBranch, Input, QueryBinder, Relation, persisted_columns};
 use crate::settings::{NotNullEnforcer, Origin, Setting, Settings};
 use crate::{not_yet, sink};
@@ -353,8 +353,18 @@ impl Planner {
         };
         let filters = fold_all(&branch.filters);
         let columns = fold_all(&branch.columns);
+        let unnests: Vec<Unnest> = branch
+            .unnests
+            .iter()
+            .map(|unnest| Unnest {
+                collection: fold(&unnest.collection, &mut folding),
+                outer: unnest.outer,
+            })
+            .collect();
         self.diagnostics.append(&mut folding.diagnostics);
         let program = LaneProgram::compile(ProgramSource {
+            width: branch.input.width(),
+            unnests: &unnests,
             filters: &filters,
             projection: &columns,
             outputs,

@@ -10,18 +10,21 @@
 mod block;
 mod boolean;
 mod compile;
+mod explode;
 pub(crate) mod graph;
 pub(crate) mod many;
 mod selection;
 mod show;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, UInt32Array};
 use millrace_connector::FlinkType;
 use millrace_functions::{Column, EvalContext, RowError};
 
 use crate::expr::ExprRef;
 use crate::settings::NotNullEnforcer;
 pub(crate) use block::{Block, Logic, StepOp};
+use explode::Explode;
+pub(crate) use explode::unnested_columns;
 use selection::Selection;
 
 pub(crate) use selection::expand;
@@ -31,6 +34,10 @@ pub(crate) use selection::expand;
 pub struct LaneProgram {
     /// Indexes of the input's columns that are read, in the order in which [`LaneProgram::run`] takes them.
     inputs: Vec<usize>,
+    /// Stages that multiply rows. The working set is the inputs, then what each stage adds.
+    explodes: Vec<Explode>,
+    /// The columns of the working set that the outermost block takes.
+    reads: Vec<usize>,
     filter: Option<Block>,
     project: Block,
     outputs: Vec<OutputColumn>,
@@ -62,18 +69,62 @@ pub struct Output {
 /// What a program is compiled from.
 #[derive(Clone, Debug)]
 pub(crate) struct ProgramSource<'a> {
+    /// How many columns the input has; those that UNNEST adds are numbered behind them.
+    pub(crate) width: usize,
+    pub(crate) unnests: &'a [Unnest],
     pub(crate) filters: &'a [ExprRef],
     pub(crate) projection: &'a [ExprRef],
     pub(crate) outputs: Vec<OutputColumn>,
     pub(crate) not_null: NotNullEnforcer,
 }
 
+/// A collection that is taken apart.
+#[derive(Clone, Debug)]
+pub(crate) struct Unnest {
+    pub(crate) collection: ExprRef,
+    /// Whether a row without elements stays.
+    pub(crate) outer: bool,
+}
+
 impl LaneProgram {
     /// Compiles filters (all must be TRUE) and a projection over input columns.
     pub(crate) fn compile(source: ProgramSource<'_>) -> Self {
         let compiled = compile::compile(source.filters, source.projection);
+        let collections: Vec<compile::Compiled> = source
+            .unnests
+            .iter()
+            .map(|unnest| compile::compile(&[], std::slice::from_ref(&unnest.collection)))
+            .collect();
+        let mut inputs: Vec<usize> = collections
+            .iter()
+            .chain([&compiled])
+            .flat_map(|part| part.inputs.iter().copied())
+            .filter(|column| *column < source.width)
+            .collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        let place = |column: &usize| match column.checked_sub(source.width) {
+            Some(added) => inputs.len() + added,
+            None => inputs
+                .binary_search(column)
+                .expect("the list holds every column that a part reads"),
+        };
+        let explodes = source
+            .unnests
+            .iter()
+            .zip(collections)
+            .map(|(unnest, part)| Explode {
+                reads: part.inputs.iter().map(place).collect(),
+                block: part.project,
+                outer: unnest.outer,
+                collection: unnest.collection.ty.kind.clone(),
+            })
+            .collect();
+        let reads = compiled.inputs.iter().map(place).collect();
         Self {
-            inputs: compiled.inputs,
+            explodes,
+            reads,
+            inputs,
             filter: compiled.filter,
             project: compiled.project,
             outputs: source.outputs,
@@ -99,6 +150,16 @@ impl LaneProgram {
         (self.filter.as_ref(), &self.project)
     }
 
+    /// Returns the stages that multiply rows.
+    pub(crate) fn explodes(&self) -> &[Explode] {
+        &self.explodes
+    }
+
+    /// Returns the columns of the working set that the outermost block takes.
+    pub(crate) fn reads(&self) -> &[usize] {
+        &self.reads
+    }
+
     /// Returns what it yields.
     #[must_use]
     pub fn outputs(&self) -> &[OutputColumn] {
@@ -115,14 +176,67 @@ impl LaneProgram {
         rows: usize,
         ctx: &EvalContext,
     ) -> Result<Output, RowError> {
-        let columns: Vec<Column> = self
-            .inputs
-            .iter()
-            .map(|index| Column::Array(ArrayRef::clone(&input[*index])))
-            .collect();
         if rows == 0 {
             return Ok(self.no_rows());
         }
+        let mut working: Vec<ArrayRef> = self
+            .inputs
+            .iter()
+            .map(|index| ArrayRef::clone(&input[*index]))
+            .collect();
+        if self.explodes.is_empty() {
+            return self.run_flat(&working, rows, ctx);
+        }
+        let mut origins: Option<UInt32Array> = None;
+        let mut count = rows;
+        for explode in &self.explodes {
+            let step = explode
+                .run(&mut working, count, ctx)
+                .map_err(|error| to_origin(error, origins.as_ref()))?;
+            count = step.len();
+            origins = Some(match &origins {
+                None => step,
+                Some(outer) => step
+                    .values()
+                    .iter()
+                    .map(|row| outer.value(*row as usize))
+                    .collect(),
+            });
+        }
+        if count == 0 {
+            return Ok(self.no_rows());
+        }
+        let output = self
+            .run_flat(&working, count, ctx)
+            .map_err(|error| to_origin(error, origins.as_ref()))?;
+        let Some(origins) = origins else {
+            return Ok(output);
+        };
+        let kept = match output.kept {
+            None => origins.values().to_vec(),
+            Some(kept) => kept
+                .into_iter()
+                .map(|row| origins.value(row as usize))
+                .collect(),
+        };
+        Ok(Output {
+            kept: Some(kept),
+            ..output
+        })
+    }
+
+    /// Filters and projects the working set.
+    fn run_flat(
+        &self,
+        working: &[ArrayRef],
+        rows: usize,
+        ctx: &EvalContext,
+    ) -> Result<Output, RowError> {
+        let columns: Vec<Column> = self
+            .reads
+            .iter()
+            .map(|index| Column::Array(ArrayRef::clone(&working[*index])))
+            .collect();
         let (imports, selection) = match &self.filter {
             None => (columns, None),
             Some(filter) => {
@@ -195,6 +309,12 @@ impl LaneProgram {
             Some(marks) => drop_rows(&output, &marks),
         })
     }
+}
+
+/// Counts an error's row in the rows before they were multiplied.
+fn to_origin(error: RowError, origins: Option<&UInt32Array>) -> RowError {
+    let row = origins.map_or(error.row, |origins| origins.value(error.row) as usize);
+    RowError { row, ..error }
 }
 
 fn not_null_message(column: &str) -> String {

@@ -1,5 +1,7 @@
 //! Queries: projections, filters, UNION ALL and VALUES over tables and views, expanded in line.
 
+mod unnest;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use crate::bind::{Binder, Scope, ScopeColumn, implicit_cast, least_restrictive};
 use crate::catalog::{Catalog, Entry, Table, merge_options};
 use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::not_yet;
+use crate::program::Unnest;
+use unnest::UnnestClause;
 
 /// What a query gives: columns, and one branch for each input that its rows come from.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct RelationColumn {
 #[derive(Clone, Debug)]
 pub(crate) struct Branch {
     pub(crate) input: Input,
+    /// Collections that are taken apart, each adding columns behind those of the input.
+    pub(crate) unnests: Vec<Unnest>,
     pub(crate) filters: Vec<ExprRef>,
     pub(crate) columns: Vec<ExprRef>,
 }
@@ -224,6 +230,7 @@ impl QueryBinder<'_> {
             .map(|columns| Branch {
                 input: Input::OneRow,
                 filters: Vec::new(),
+                unnests: Vec::new(),
                 columns,
             })
             .collect();
@@ -274,28 +281,17 @@ impl QueryBinder<'_> {
     }
 
     fn from(&mut self, select: &ast::Select) -> Option<(Scope, Relation)> {
-        match select.from.as_slice() {
-            [] => {
-                let branch = Branch {
-                    input: Input::OneRow,
-                    filters: Vec::new(),
-                    columns: Vec::new(),
-                };
-                Some((
-                    Scope::default(),
-                    Relation {
-                        columns: Vec::new(),
-                        branches: vec![branch],
-                    },
-                ))
-            }
-            [table] => self.table_ref(table),
-            [_, second, ..] => {
-                self.diagnostics
-                    .push(not_yet::clause("a join of tables by comma", second.span));
-                None
-            }
+        let Some((first, rest)) = select.from.split_first() else {
+            return Some(one_row());
+        };
+        let mut input = self.table_ref(first)?;
+        for table in rest {
+            input = match UnnestClause::of(table) {
+                Some(clause) => self.unnest(input, &clause, false)?,
+                None => return self.refuse("a join of tables by comma", table.span),
+            };
         }
+        Some(input)
     }
 
     fn table_ref(&mut self, table: &ast::TableRef) -> Option<(Scope, Relation)> {
@@ -327,28 +323,47 @@ impl QueryBinder<'_> {
             K::Function { call, .. } => {
                 self.refuse(&format!("the table function '{}'", call.name), call.span)
             }
-            K::Unnest { .. } => self.refuse("UNNEST", table.span),
-            K::Join {
-                kind, left, right, ..
-            } => {
-                let unnest = matches!(right.kind, K::Unnest { .. });
-                let what = match kind {
-                    _ if unnest => "CROSS JOIN UNNEST",
-                    ast::JoinKind::Inner => "JOIN",
-                    ast::JoinKind::Left => "LEFT JOIN",
-                    ast::JoinKind::Right => "RIGHT JOIN",
-                    ast::JoinKind::Full => "FULL JOIN",
-                    ast::JoinKind::Cross => "CROSS JOIN",
-                };
-                // Names on both sides are checked all the same.
-                self.table_ref(left);
-                if !unnest {
-                    self.table_ref(right);
-                }
-                self.refuse(what, right.span)
+            K::Unnest { .. } => {
+                let clause = UnnestClause::of(table)?;
+                self.unnest(one_row(), &clause, false)
             }
+            K::Join {
+                kind,
+                left,
+                right,
+                natural,
+                constraint,
+            } => match UnnestClause::of(right) {
+                Some(clause) if !natural && is_unconditional(*kind, constraint) => {
+                    let left = self.table_ref(left)?;
+                    self.unnest(left, &clause, *kind == ast::JoinKind::Left)
+                }
+                _ => self.refuse_join(*kind, left, right),
+            },
             K::Unsupported { what, word, .. } => self.refuse(what, *word),
         }
+    }
+
+    fn refuse_join<T>(
+        &mut self,
+        kind: ast::JoinKind,
+        left: &ast::TableRef,
+        right: &ast::TableRef,
+    ) -> Option<T> {
+        let what = match kind {
+            _ if UnnestClause::of(right).is_some() => "UNNEST with a join condition",
+            ast::JoinKind::Inner => "JOIN",
+            ast::JoinKind::Left => "LEFT JOIN",
+            ast::JoinKind::Right => "RIGHT JOIN",
+            ast::JoinKind::Full => "FULL JOIN",
+            ast::JoinKind::Cross => "CROSS JOIN",
+        };
+        // Names on both sides are checked all the same.
+        self.table_ref(left);
+        if UnnestClause::of(right).is_none() {
+            self.table_ref(right);
+        }
+        self.refuse(what, right.span)
     }
 
     fn refuse<T>(&mut self, what: &str, span: Span) -> Option<T> {
@@ -447,6 +462,40 @@ impl QueryBinder<'_> {
     }
 }
 
+/// Returns the input of a query without FROM.
+fn one_row() -> (Scope, Relation) {
+    let branch = Branch {
+        input: Input::OneRow,
+        unnests: Vec::new(),
+        filters: Vec::new(),
+        columns: Vec::new(),
+    };
+    let relation = Relation {
+        columns: Vec::new(),
+        branches: vec![branch],
+    };
+    (Scope::default(), relation)
+}
+
+/// Tells whether a join keeps every pair: CROSS, or ON TRUE.
+fn is_unconditional(kind: ast::JoinKind, constraint: &ast::JoinConstraint) -> bool {
+    let always = match constraint {
+        ast::JoinConstraint::None => true,
+        ast::JoinConstraint::On(expr) => {
+            matches!(
+                expr.kind,
+                ast::ExprKind::Literal(ast::Literal::Boolean(true))
+            )
+        }
+        ast::JoinConstraint::Using(_) => false,
+    };
+    always
+        && matches!(
+            kind,
+            ast::JoinKind::Cross | ast::JoinKind::Inner | ast::JoinKind::Left
+        )
+}
+
 /// Returns a table's columns and one branch that reads them.
 fn of_table(table: &Arc<Table>, span: Span) -> Relation {
     let columns = table
@@ -462,6 +511,7 @@ fn of_table(table: &Arc<Table>, span: Span) -> Relation {
     let branch = Branch {
         input: Input::Table(Arc::clone(table)),
         filters: Vec::new(),
+        unnests: Vec::new(),
         columns: table.values.clone(),
     };
     Relation {
@@ -560,6 +610,7 @@ fn project(
             .collect();
         branches.push(Branch {
             input: branch.input.clone(),
+            unnests: branch.unnests.clone(),
             filters,
             columns,
         });

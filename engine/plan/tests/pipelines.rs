@@ -295,3 +295,36 @@ fn computed_columns_are_expanded() {
         .expect("no row fails");
     assert_eq!(output.columns[0].as_primitive::<Int32Type>().values(), &[4]);
 }
+
+#[test]
+fn unnest_gives_a_row_for_each_element() {
+    let text = |join: &str| {
+        planned(&format!(
+            "INSERT INTO a SELECT id * 10 + n, line FROM src {join} UNNEST(
+                 CASE WHEN id > 2 THEN ARRAY[id, 7] WHEN id > 1 THEN ARRAY[id] END) AS u (n)
+             {} WHERE line <> 'no'",
+            if join == "LEFT JOIN" { "ON TRUE" } else { "" },
+        ))
+    };
+    let ids = || ints(&[Some(1), Some(2), Some(3), Some(4)]);
+    let lines = || texts(&[Some("a"), Some("b"), Some("c"), Some("no")]);
+    let run = |pipeline: &Pipeline| {
+        program(pipeline)
+            .run(&[ids(), lines()], 4, &CONTEXT)
+            .expect("no row fails")
+    };
+    let values = |output: &Output| {
+        output.columns[0]
+            .as_primitive::<Int32Type>()
+            .iter()
+            .collect::<Vec<_>>()
+    };
+
+    let output = run(&text("CROSS JOIN"));
+    assert_eq!(values(&output), [Some(22), Some(33), Some(37)]);
+    assert_eq!(output.kept, Some(vec![1, 2, 2]));
+    assert_eq!(values(&run(&text(","))), [Some(22), Some(33), Some(37)]);
+    let output = run(&text("LEFT JOIN"));
+    assert_eq!(values(&output), [None, Some(22), Some(33), Some(37)]);
+    assert_eq!(output.kept, Some(vec![0, 1, 2, 2]));
+}

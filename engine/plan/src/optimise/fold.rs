@@ -81,6 +81,8 @@ fn evaluate(expr: &ExprRef) -> Option<ArrayRef> {
         return Some(ArrayRef::clone(result.array()));
     }
     let source = ProgramSource {
+        width: 0,
+        unnests: &[],
         filters: &[],
         projection: std::slice::from_ref(expr),
         outputs: vec![crate::program::OutputColumn {

@@ -1,0 +1,136 @@
+//! UNNEST in FROM: a row for each element of an array, map or multiset of the row to its left.
+
+use millrace_connector::{Diagnostic, Span};
+use millrace_sql::ast;
+
+use super::{Branch, Input, QueryBinder, Relation, RelationColumn, substitute};
+use crate::bind::{Binder, Scope, ScopeColumn};
+use crate::expr::{Expr, ExprKind};
+use crate::not_yet;
+use crate::program::{Unnest, unnested_columns};
+
+/// `UNNEST(…)` as it is written.
+pub(super) struct UnnestClause<'a> {
+    pub(super) exprs: &'a [ast::Expr],
+    pub(super) with_ordinality: bool,
+    pub(super) alias: Option<&'a ast::TableAlias>,
+    pub(super) span: Span,
+}
+
+impl<'a> UnnestClause<'a> {
+    pub(super) fn of(table: &'a ast::TableRef) -> Option<Self> {
+        match &table.kind {
+            ast::TableRefKind::Unnest {
+                exprs,
+                with_ordinality,
+                alias,
+            } => Some(Self {
+                exprs,
+                with_ordinality: *with_ordinality,
+                alias: alias.as_ref(),
+                span: table.span,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl QueryBinder<'_> {
+    /// Adds the collection's columns to its left side.
+    pub(super) fn unnest(
+        &mut self,
+        (mut scope, mut relation): (Scope, Relation),
+        clause: &UnnestClause<'_>,
+        outer: bool,
+    ) -> Option<(Scope, Relation)> {
+        if clause.with_ordinality {
+            self.diagnostics
+                .push(not_yet::clause("UNNEST WITH ORDINALITY", clause.span));
+            return None;
+        }
+        let [expr] = clause.exprs else {
+            self.diagnostics.push(not_yet::clause(
+                "UNNEST of several collections",
+                clause.span,
+            ));
+            return None;
+        };
+        let collection = Binder::new(&scope, self.ctx, self.diagnostics).bind_value(expr)?;
+        let Some(mut columns) = unnested_columns(&collection.ty.kind) else {
+            let message = format!(
+                "UNNEST takes an ARRAY, MAP or MULTISET, but this is {}",
+                collection.ty.kind
+            );
+            self.diagnostics
+                .push(Diagnostic::error("MR0402", message, expr.span).label("no collection"));
+            return None;
+        };
+        let names = clause.alias.map_or(&[][..], |alias| &alias.columns);
+        if !names.is_empty() && names.len() != columns.len() {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "MR0411",
+                    "the list of column names does not fit the collection",
+                    clause.span,
+                )
+                .label(format!(
+                    "{} names for {} columns",
+                    names.len(),
+                    columns.len()
+                )),
+            );
+            return None;
+        }
+        for (column, name) in columns.iter_mut().zip(names) {
+            column.0.clone_from(&name.value);
+        }
+        for (_, ty) in &mut columns {
+            ty.nullable |= outer;
+        }
+        for branch in &mut relation.branches {
+            let first = working_width(branch);
+            let unnest = Unnest {
+                collection: substitute(&collection, &branch.columns),
+                outer,
+            };
+            branch.unnests.push(unnest);
+            branch
+                .columns
+                .extend(columns.iter().enumerate().map(|(index, (_, ty))| {
+                    Expr::new(ExprKind::Column(first + index), ty.clone(), clause.span)
+                }));
+        }
+        let table = clause.alias.map(|alias| alias.name.value.clone());
+        for (name, ty) in columns {
+            scope.columns.push(ScopeColumn {
+                table: table.clone(),
+                name: name.clone(),
+                ty: ty.clone(),
+            });
+            relation.columns.push(RelationColumn {
+                name,
+                ty,
+                span: clause.span,
+            });
+        }
+        Some((scope, relation))
+    }
+}
+
+/// Returns how many columns a branch's expressions can number: the input's and those of its collections.
+fn working_width(branch: &Branch) -> usize {
+    let added = |unnest: &Unnest| {
+        unnested_columns(&unnest.collection.ty.kind).map_or(0, |columns| columns.len())
+    };
+    branch.input.width() + branch.unnests.iter().map(added).sum::<usize>()
+}
+
+impl Input {
+    /// Returns how many columns it has.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Table(table) => table.definition.columns.len(),
+            Self::OneRow => 0,
+        }
+    }
+}
