@@ -1,0 +1,109 @@
+//! `yyyy-MM-dd HH:mm:ss`, read and written at once where nothing about it is special.
+
+use crate::cast::civil::{date_from_days, days_from_date, days_of_month};
+
+/// The length of the text.
+pub(crate) const LENGTH: usize = 19;
+/// Seconds since the epoch of 1583-01-01, before which calendars differ.
+const FIRST: i64 = -12_212_553_600;
+/// Seconds since the epoch of 9999-12-31 23:59:59.
+const LAST: i64 = 253_402_300_799;
+
+/// Reads a valid timestamp of the years 1583 to 9999 into seconds. Text after it is ignored, as SimpleDateFormat
+/// does, unless digits follow. `None` says nothing about the text but that it needs a closer look.
+#[inline]
+pub(crate) fn read(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let head: &[u8; LENGTH] = bytes.first_chunk()?;
+    if bytes.get(LENGTH).is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
+    let separators = [head[4], head[7], head[10], head[13], head[16]];
+    if separators != *b"-- ::" {
+        return None;
+    }
+    let mut bad = 0;
+    let mut pair = |at: usize| {
+        let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
+        bad |= u8::from(tens > 9) | u8::from(ones > 9);
+        u32::from(tens) * 10 + u32::from(ones)
+    };
+    let year = i64::from(pair(0)) * 100 + i64::from(pair(2));
+    let (month, day) = (pair(5), pair(8));
+    let (hour, minute, second) = (pair(11), pair(14), pair(17));
+    if bad != 0 || year < 1583 || !(1..=12).contains(&month) || day == 0 {
+        return None;
+    }
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    if day > 28 && day > days_of_month(year, month) {
+        return None;
+    }
+    let of_day = hour * 3600 + minute * 60 + second;
+    Some(days_from_date(year, month, day) * 86_400 + i64::from(of_day))
+}
+
+/// Writes seconds of the years 1583 to 9999; none for others.
+#[inline]
+pub(crate) fn write(seconds: i64) -> Option<[u8; LENGTH]> {
+    if !(FIRST..=LAST).contains(&seconds) {
+        return None;
+    }
+    let (year, month, day) = date_from_days(seconds.div_euclid(86_400));
+    let of_day = seconds.rem_euclid(86_400);
+    let mut out = *b"0000-00-00 00:00:00";
+    let mut pair = |at: usize, value: i64| {
+        let value = u8::try_from(value).expect("two digits");
+        out[at] = b'0' + value / 10;
+        out[at + 1] = b'0' + value % 10;
+    };
+    pair(0, year / 100);
+    pair(2, year % 100);
+    pair(5, i64::from(month));
+    pair(8, i64::from(day));
+    pair(11, of_day / 3600);
+    pair(14, of_day / 60 % 60);
+    pair(17, of_day % 60);
+    Some(out)
+}
+
+/// Returns the text as such.
+#[inline]
+pub(crate) fn as_text(bytes: &[u8; LENGTH]) -> &str {
+    std::str::from_utf8(bytes).expect("digits and signs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        for seconds in (FIRST..LAST).step_by(86_399 * 1013) {
+            let text = write(seconds).unwrap();
+            assert_eq!(read(as_text(&text)), Some(seconds));
+        }
+        assert_eq!(as_text(&write(1_704_164_645).unwrap()), "2024-01-02 03:04:05");
+        assert_eq!(write(LAST + 1), None);
+        assert_eq!(write(FIRST - 1), None);
+    }
+
+    #[test]
+    fn leaves_what_is_special_to_others() {
+        assert_eq!(read("2024-01-02 03:04:05.123Z"), Some(1_704_164_645));
+        for text in [
+            "2024-01-02 03:04:051",
+            "2024-02-30 03:04:05",
+            "2024-01-02 24:00:00",
+            "2024-01-02 03:04:60",
+            "1582-01-02 03:04:05",
+            "2024-01-02T03:04:05",
+            "2024-1-2 3:4:5",
+            "2024-01-02 03:04:0x",
+            "",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}
