@@ -4,3 +4,4 @@ pub mod formats;
 pub mod golden;
 pub mod pipelines;
 pub mod value;
+pub mod verdict;

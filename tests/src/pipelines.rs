@@ -195,6 +195,26 @@ impl PipelineCase {
         Ok(String::from_utf8(out.bytes)?)
     }
 
+    /// All rows that do not fail, as one batch, must give what they gave one by one; `None` = they do.
+    #[must_use]
+    pub fn batch_difference(&self, pipeline: &Pipeline) -> Option<String> {
+        let good: Vec<usize> = (0..self.rows.len())
+            .filter(|row| !self.rows_out[*row].is_object())
+            .collect();
+        let single: Vec<_> = good
+            .iter()
+            .filter_map(|row| self.run(pipeline, &[*row]).ok())
+            .flatten()
+            .collect();
+        match self.run(pipeline, &good) {
+            Ok(mut rows) => {
+                rows.sort_by_key(|(row, _)| *row);
+                (rows != single).then(|| "the batch differs from its rows".to_owned())
+            }
+            Err((row, message)) => Some(format!("row {row}: {message}")),
+        }
+    }
+
     /// Compares a row's result with Flink's; `None` = equal.
     #[must_use]
     pub fn difference(&self, pipeline: &Pipeline, row: usize) -> Option<String> {

@@ -128,6 +128,15 @@ impl<'a> Binder<'a> {
                 branches,
                 otherwise,
             } => self.bind_case(operand.as_deref(), branches, otherwise.as_deref(), span),
+            _ => self.bind_form(expr),
+        }
+    }
+
+    /// Binds the expressions with a form of their own.
+    fn bind_form(&mut self, expr: &ast::Expr) -> Option<ExprRef> {
+        use ast::ExprKind as K;
+        let span = expr.span;
+        match &expr.kind {
             K::Cast {
                 try_cast,
                 expr,

@@ -145,6 +145,18 @@ fn source_columns(
         );
         return None;
     }
+    Some(named_columns(insert, names, table, persisted, diagnostics))
+}
+
+/// Returns the same for an INSERT that names its columns.
+fn named_columns(
+    insert: &ast::Insert,
+    names: &[ast::Ident],
+    table: &Table,
+    persisted: &[usize],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Option<usize>> {
+    let columns = &table.definition.columns;
     let mut sources = vec![None; persisted.len()];
     for (source, name) in names.iter().enumerate() {
         let place = persisted
@@ -188,7 +200,7 @@ fn source_columns(
             );
         }
     }
-    Some(sources)
+    sources
 }
 
 fn check_types(

@@ -339,6 +339,14 @@ impl Binder<'_> {
                     span,
                 )
             }
+            _ => self.bind_text_form(kind, span),
+        }
+    }
+
+    /// Binds POSITION, OVERLAY and SUBSTRING.
+    fn bind_text_form(&mut self, kind: &ast::ExprKind, span: Span) -> Option<ExprRef> {
+        use ast::ExprKind as K;
+        match kind {
             K::Position {
                 needle,
                 expr,

@@ -1,11 +1,11 @@
 //! UNNEST in FROM: a row for each element of an array, map or multiset of the row to its left.
 
-use millrace_connector::{Diagnostic, Span};
+use millrace_connector::{Diagnostic, FlinkType, Span};
 use millrace_sql::ast;
 
 use super::{Branch, Input, QueryBinder, Relation, RelationColumn, substitute};
 use crate::bind::{Binder, Scope, ScopeColumn};
-use crate::expr::{Expr, ExprKind};
+use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::not_yet;
 use crate::program::{Unnest, unnested_columns};
 
@@ -56,37 +56,7 @@ impl QueryBinder<'_> {
             return None;
         };
         let collection = Binder::new(&scope, self.ctx, self.diagnostics).bind_value(expr)?;
-        let Some(mut columns) = unnested_columns(&collection.ty.kind) else {
-            let message = format!(
-                "UNNEST takes an ARRAY, MAP or MULTISET, but this is {}",
-                collection.ty.kind
-            );
-            self.diagnostics
-                .push(Diagnostic::error("MR0402", message, expr.span).label("no collection"));
-            return None;
-        };
-        let names = clause.alias.map_or(&[][..], |alias| &alias.columns);
-        if !names.is_empty() && names.len() != columns.len() {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "MR0411",
-                    "the list of column names does not fit the collection",
-                    clause.span,
-                )
-                .label(format!(
-                    "{} names for {} columns",
-                    names.len(),
-                    columns.len()
-                )),
-            );
-            return None;
-        }
-        for (column, name) in columns.iter_mut().zip(names) {
-            column.0.clone_from(&name.value);
-        }
-        for (_, ty) in &mut columns {
-            ty.nullable |= outer;
-        }
+        let columns = self.unnest_columns(&collection, clause, outer)?;
         for branch in &mut relation.branches {
             let first = working_width(branch);
             let unnest = Unnest {
@@ -114,6 +84,47 @@ impl QueryBinder<'_> {
             });
         }
         Some((scope, relation))
+    }
+
+    /// Returns the names and types of the columns that a collection gives.
+    fn unnest_columns(
+        &mut self,
+        collection: &ExprRef,
+        clause: &UnnestClause<'_>,
+        outer: bool,
+    ) -> Option<Vec<(String, FlinkType)>> {
+        let Some(mut columns) = unnested_columns(&collection.ty.kind) else {
+            let message = format!(
+                "UNNEST takes an ARRAY, MAP or MULTISET, but this is {}",
+                collection.ty.kind
+            );
+            self.diagnostics
+                .push(Diagnostic::error("MR0402", message, collection.span).label("no collection"));
+            return None;
+        };
+        let names = clause.alias.map_or(&[][..], |alias| &alias.columns);
+        if !names.is_empty() && names.len() != columns.len() {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "MR0411",
+                    "the list of column names does not fit the collection",
+                    clause.span,
+                )
+                .label(format!(
+                    "{} names for {} columns",
+                    names.len(),
+                    columns.len()
+                )),
+            );
+            return None;
+        }
+        for (column, name) in columns.iter_mut().zip(names) {
+            column.0.clone_from(&name.value);
+        }
+        for (_, ty) in &mut columns {
+            ty.nullable |= outer;
+        }
+        Some(columns)
     }
 }
 
