@@ -9,7 +9,12 @@ use crate::{output, pipeline, screen};
 /// Checks a file and tells what was found.
 pub(crate) fn command(args: &PipelineArgs, format: CheckFormat) -> Result<u8, Failure> {
     let (diagnostics, text, notes, flows) = match pipeline::load(args) {
-        Ok(pipeline) => (pipeline.warnings, pipeline.text, pipeline.notes, pipeline.flows.len()),
+        Ok(pipeline) => (
+            pipeline.warnings,
+            pipeline.text,
+            pipeline.notes,
+            pipeline.flows.len(),
+        ),
         Err(Failure::Refused { diagnostics, text }) => (diagnostics, text, Vec::new(), 0),
         Err(failure) => return Err(failure),
     };
@@ -22,7 +27,11 @@ pub(crate) fn command(args: &PipelineArgs, format: CheckFormat) -> Result<u8, Fa
             for note in notes {
                 screen::print_above(&format!("note: {note}\n"));
             }
-            output::line(format!("{}: ok, {}", args.file.display(), summary(flows, &diagnostics)));
+            output::line(format!(
+                "{}: ok, {}",
+                args.file.display(),
+                summary(flows, &diagnostics)
+            ));
         }
     }
     Ok(if errors > 0 { 2 } else { 0 })

@@ -26,10 +26,21 @@ pub(crate) fn command(args: &PipelineArgs, positions: bool) -> Result<u8, Failur
     let (store, name) = open(args, runtime.handle())?;
     let mut found = read(&*store, name.as_deref())?;
     if found.is_empty() {
-        output::line(format!("no checkpoints of {} in {}", name.as_deref().unwrap_or("any pipeline"), store.location()));
+        output::line(format!(
+            "no checkpoints of {} in {}",
+            name.as_deref().unwrap_or("any pipeline"),
+            store.location()
+        ));
         return Ok(0);
     }
-    let key = |one: &Found| (one.manifest.pipeline.clone(), one.manifest.dataflow.clone(), one.manifest.slot, one.manifest.epoch);
+    let key = |one: &Found| {
+        (
+            one.manifest.pipeline.clone(),
+            one.manifest.dataflow.clone(),
+            one.manifest.slot,
+            one.manifest.epoch,
+        )
+    };
     found.sort_by_key(key);
     output::print(&table(&found, SystemClock::default().now_ms()));
     if positions {
@@ -47,10 +58,14 @@ fn open(args: &PipelineArgs, runtime: &tokio::runtime::Handle) -> Result<OpenSto
     if is_location(&args.file) {
         let outside = gather(args, std::env::vars());
         let settings = RunSettings::new(&outside.settings, &args.file).map_err(|diagnostics| {
-            Failure::Refused { diagnostics, text: Default::default() }
+            Failure::Refused {
+                diagnostics,
+                text: Default::default(),
+            }
         })?;
         let location = store::absolute(&args.file.to_string_lossy())?;
-        let store = open_store(&location, &settings.store, runtime.clone()).map_err(anyhow::Error::new)?;
+        let store =
+            open_store(&location, &settings.store, runtime.clone()).map_err(anyhow::Error::new)?;
         return Ok((store, None));
     }
     let pipeline = pipeline::load(args)?;
@@ -69,7 +84,9 @@ fn read(store: &dyn Store, name: Option<&str>) -> anyhow::Result<Vec<Found>> {
             continue;
         }
         // It may have been retired since the list was made.
-        let Some(bytes) = store.get(&path)? else { continue };
+        let Some(bytes) = store.get(&path)? else {
+            continue;
+        };
         let (manifest, _) = Manifest::open(&bytes).with_context(|| format!("checkpoint {path}"))?;
         if name.is_none_or(|name| manifest.pipeline == name) {
             found.push(Found { path, manifest });
@@ -81,10 +98,23 @@ fn read(store: &dyn Store, name: Option<&str>) -> anyhow::Result<Vec<Found>> {
 fn table(found: &[Found], now_ms: i64) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["pipeline", "dataflow", "slot", "epoch", "made", "age", "splits", "counts when"]);
+    table.set_header([
+        "pipeline",
+        "dataflow",
+        "slot",
+        "epoch",
+        "made",
+        "age",
+        "splits",
+        "counts when",
+    ]);
     for one in found {
         let manifest = &one.manifest;
-        let splits: usize = manifest.sources.values().map(std::collections::BTreeMap::len).sum();
+        let splits: usize = manifest
+            .sources
+            .values()
+            .map(std::collections::BTreeMap::len)
+            .sum();
         table.add_row([
             manifest.pipeline.clone(),
             manifest.dataflow.clone(),
@@ -106,7 +136,10 @@ fn positions_of(found: &Found) -> String {
     let mut text = format!("{}\n", found.path);
     for (table, splits) in &found.manifest.sources {
         for (split, range) in splits {
-            text.push_str(&format!("  {table} {split}: {} to {}\n", range.from.0, range.to.0));
+            text.push_str(&format!(
+                "  {table} {split}: {} to {}\n",
+                range.from.0, range.to.0
+            ));
         }
     }
     text

@@ -6,9 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::failure::Failure;
-use crate::{
-    check, checkpoints, demo, dev, explain, functions, logging, output, pages, run, sql,
-};
+use crate::{check, checkpoints, demo, dev, explain, functions, logging, output, pages, run, sql};
 
 /// Runs Flink SQL files as one native process: Kafka in, SQL, Kafka out, exactly once.
 #[derive(Debug, Parser)]
@@ -66,7 +64,9 @@ enum Command {
         pipeline: PipelineArgs,
     },
     /// Evaluate a query that reads no table
-    #[command(after_help = "Examples:\n  millrace sql \"SELECT UPPER('a'), 1 + 1\"\n  millrace sql --format jsonl \"SELECT JSON_VALUE('{\\\"a\\\":1}', '$.a') AS a\"")]
+    #[command(
+        after_help = "Examples:\n  millrace sql \"SELECT UPPER('a'), 1 + 1\"\n  millrace sql --format jsonl \"SELECT JSON_VALUE('{\\\"a\\\":1}', '$.a') AS a\""
+    )]
     Sql {
         /// The query; CREATE VIEW and SET may stand before it, separated by semicolons
         query: String,
@@ -199,8 +199,16 @@ mod tests {
     #[test]
     fn run_takes_settings_and_variables_in_any_order() {
         let cli = Cli::try_parse_from([
-            "millrace", "run", "-D", "a.b=c=d", "--var", "x=", "p.sql", "-Dparallelism.default=2",
-            "--conf", "c.conf",
+            "millrace",
+            "run",
+            "-D",
+            "a.b=c=d",
+            "--var",
+            "x=",
+            "p.sql",
+            "-Dparallelism.default=2",
+            "--conf",
+            "c.conf",
         ])
         .unwrap();
         let Command::Run(args) = cli.command else {
@@ -208,7 +216,10 @@ mod tests {
         };
         assert_eq!(args.file, PathBuf::from("p.sql"));
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(args.define, [pair("a.b", "c=d"), pair("parallelism.default", "2")]);
+        assert_eq!(
+            args.define,
+            [pair("a.b", "c=d"), pair("parallelism.default", "2")]
+        );
         assert_eq!(args.variables, [pair("x", "")]);
         assert_eq!(args.conf, Some(PathBuf::from("c.conf")));
     }

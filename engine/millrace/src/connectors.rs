@@ -16,9 +16,30 @@ static CONNECTORS: &[&dyn Connector] = &[
 
 /// Connectors of Flink's users that are not here yet.
 const KNOWN: &[&str] = &[
-    "upsert-kafka", "mysql-cdc", "doris", "starrocks", "jdbc", "filesystem", "hive", "hbase-2.2", "hudi", "iceberg",
-    "paimon", "elasticsearch-7", "mongodb", "mongodb-cdc", "postgres-cdc", "oracle-cdc", "sqlserver-cdc", "pulsar",
-    "kinesis", "rabbitmq", "redis", "clickhouse", "socket", "python-input-format",
+    "upsert-kafka",
+    "mysql-cdc",
+    "doris",
+    "starrocks",
+    "jdbc",
+    "filesystem",
+    "hive",
+    "hbase-2.2",
+    "hudi",
+    "iceberg",
+    "paimon",
+    "elasticsearch-7",
+    "mongodb",
+    "mongodb-cdc",
+    "postgres-cdc",
+    "oracle-cdc",
+    "sqlserver-cdc",
+    "pulsar",
+    "kinesis",
+    "rabbitmq",
+    "redis",
+    "clickhouse",
+    "socket",
+    "python-input-format",
 ];
 
 /// Returns all connectors.
@@ -60,7 +81,9 @@ fn find(table: &TableDefinition) -> Result<&'static dyn Connector, Diagnostic> {
         .label("no 'connector' here")
         .help(format!("write WITH ('connector' = '…'): {}", list())));
     };
-    let found = CONNECTORS.iter().find(|connector| connector.identifier() == written.value);
+    let found = CONNECTORS
+        .iter()
+        .find(|connector| connector.identifier() == written.value);
     found.copied().ok_or_else(|| {
         let unknown = Diagnostic::error(
             "MR0105",
@@ -68,7 +91,9 @@ fn find(table: &TableDefinition) -> Result<&'static dyn Connector, Diagnostic> {
             written.span,
         );
         if KNOWN.contains(&written.value.as_str()) {
-            return unknown.label("not built yet").help(format!("this version has: {}", list()));
+            return unknown
+                .label("not built yet")
+                .help(format!("this version has: {}", list()));
         }
         match did_you_mean(&written.value, names()) {
             Some(near) => unknown.help(format!("did you mean '{near}'?")),
@@ -108,7 +133,11 @@ fn check_metadata(
             Some(_) => {}
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
 }
 
 fn unknown_metadata(
@@ -118,8 +147,12 @@ fn unknown_metadata(
     connector: &str,
     usage: Use,
 ) -> Diagnostic {
-    let fault = Diagnostic::error("MR0306", format!("connector '{connector}' has no metadata '{key}'"), span)
-        .label("unknown metadata key");
+    let fault = Diagnostic::error(
+        "MR0306",
+        format!("connector '{connector}' has no metadata '{key}'"),
+        span,
+    )
+    .label("unknown metadata key");
     let names: Vec<&str> = keys
         .iter()
         .filter(|known| usage == Use::Read || known.writable)

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use millrace_connector::{Cancel, OptionDef, OptionKind};
 use millrace_dev_kafka::{EmbeddedBroker, Options};
 
+use crate::demo::feed::feed;
 use crate::failure::Failure;
 use crate::settings::definitions::{ALIASES, SETTINGS};
 use crate::settings::layers::environment_name;
@@ -26,6 +27,27 @@ pub(crate) enum DevCommand {
         #[arg(long, default_value_t = 4)]
         partitions: i32,
     },
+    /// Fill a topic of any Kafka with the demo's events, and put a consumer group at its beginning
+    Feed {
+        /// The brokers, host:port separated by commas
+        #[arg(long, default_value = "127.0.0.1:9092")]
+        brokers: String,
+        /// The topic; it must exist, or the broker must make topics on first use
+        #[arg(long, default_value = crate::demo::SOURCE_TOPIC)]
+        topic: String,
+        /// The group
+        #[arg(long, default_value = crate::demo::GROUP)]
+        group: String,
+        /// How many partitions the topic has
+        #[arg(long, default_value_t = 4)]
+        partitions: u32,
+        /// How many events
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// Equal seeds make equal events
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Print a page of the reference: settings, or the options of a connector
     #[command(hide = true)]
     Docs {
@@ -37,16 +59,36 @@ pub(crate) enum DevCommand {
 /// Runs a tool.
 pub(crate) fn command(command: &DevCommand) -> Result<u8, Failure> {
     match command {
-        DevCommand::Kafka { port, bind, partitions } => kafka(SocketAddr::new(*bind, *port), *partitions),
+        DevCommand::Kafka {
+            port,
+            bind,
+            partitions,
+        } => kafka(SocketAddr::new(*bind, *port), *partitions),
+        DevCommand::Feed { brokers, topic, group, partitions, rows, seed } => {
+            let fed = feed(brokers, topic, group, *partitions, *rows, *seed)?;
+            let seconds = fed.elapsed.as_secs_f64();
+            output::line(format!(
+                "{} events, {} in {seconds:.1} s",
+                output::grouped(fed.rows),
+                output::bytes(fed.bytes)
+            ));
+            Ok(0)
+        }
         DevCommand::Docs { page } => docs(page),
     }
 }
 
 fn kafka(listen: SocketAddr, partitions: i32) -> Result<u8, Failure> {
-    let options = Options { listen, default_partitions: partitions, ..Options::default() };
+    let options = Options {
+        listen,
+        default_partitions: partitions,
+        ..Options::default()
+    };
     let broker = EmbeddedBroker::start(options).map_err(anyhow::Error::new)?;
     output::line(format!("bootstrap.servers = {}", broker.address()));
-    output::line("a stand-in for Kafka: one node, in memory; everything is gone when it stops (Ctrl-C)");
+    output::line(
+        "a stand-in for Kafka: one node, in memory; everything is gone when it stops (Ctrl-C)",
+    );
     let stop = Cancel::default();
     let runtime = run::async_runtime()?;
     runtime.block_on(async { stop::on_signals(&stop) })?;
@@ -62,7 +104,9 @@ fn docs(page: &str) -> Result<u8, Failure> {
         output::print(&settings_table());
         return Ok(0);
     }
-    let connector = connectors::all().iter().find(|connector| connector.identifier() == page);
+    let connector = connectors::all()
+        .iter()
+        .find(|connector| connector.identifier() == page);
     let Some(connector) = connector else {
         return Err(anyhow::anyhow!("there is no page '{page}'").into());
     };
@@ -72,15 +116,23 @@ fn docs(page: &str) -> Result<u8, Failure> {
 
 /// Returns the table of `docs/settings.md`.
 pub(crate) fn settings_table() -> String {
-    let mut text = String::from("| key | kind | default | what it does | environment |\n|---|---|---|---|---|\n");
+    let mut text = String::from(
+        "| key | kind | default | what it does | environment |\n|---|---|---|---|---|\n",
+    );
     for def in SETTINGS {
         let others: Vec<String> = ALIASES
             .iter()
             .filter(|(_, canonical)| *canonical == def.key)
             .map(|(alias, _)| format!("`{alias}`"))
             .collect();
-        let also = if others.is_empty() { String::new() } else { format!(" (also {})", others.join(", ")) };
-        let default = def.default.map_or_else(String::new, |default| format!("`{default}`"));
+        let also = if others.is_empty() {
+            String::new()
+        } else {
+            format!(" (also {})", others.join(", "))
+        };
+        let default = def
+            .default
+            .map_or_else(String::new, |default| format!("`{default}`"));
         text.push_str(&format!(
             "| `{}`{also} | {} | {default} | {} | `{}` |\n",
             def.key,
@@ -100,8 +152,17 @@ fn options_table(options: &[OptionDef]) -> String {
             (None, true) => "required".to_owned(),
             (None, false) => String::new(),
         };
-        let star = if def.kind == OptionKind::Prefix { "*" } else { "" };
-        text.push_str(&format!("| `{}{star}` | {} | {default} | {} |\n", def.key, kind(def.kind), def.doc));
+        let star = if def.kind == OptionKind::Prefix {
+            "*"
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "| `{}{star}` | {} | {default} | {} |\n",
+            def.key,
+            kind(def.kind),
+            def.doc
+        ));
     }
     text
 }
@@ -113,7 +174,11 @@ fn kind(kind: OptionKind) -> String {
         OptionKind::Boolean => "true or false".to_owned(),
         OptionKind::Duration => "duration".to_owned(),
         OptionKind::MemorySize => "memory size".to_owned(),
-        OptionKind::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        OptionKind::OneOf(words) => words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
         OptionKind::List => "list".to_owned(),
         OptionKind::Prefix => "text".to_owned(),
     }

@@ -23,9 +23,25 @@ fn explain(pipeline: &Pipeline) -> anyhow::Result<String> {
     let options = &run.runtime;
     let mut page = Page::default();
     page.line(0, &format!("pipeline {}", options.pipeline));
-    page.pair(1, "checkpoints", &format!("every {} to {}", seconds(options.checkpoint_interval), store::absolute(&run.checkpoints)?));
-    page.pair(1, "lanes", &format!("{} for each source", options.parallelism));
-    page.pair(1, "queues", &format!("at most {}", output::bytes(options.buffer_bytes_max)));
+    page.pair(
+        1,
+        "checkpoints",
+        &format!(
+            "every {} to {}",
+            seconds(options.checkpoint_interval),
+            store::absolute(&run.checkpoints)?
+        ),
+    );
+    page.pair(
+        1,
+        "lanes",
+        &format!("{} for each source", options.parallelism),
+    );
+    page.pair(
+        1,
+        "queues",
+        &format!("at most {}", output::bytes(options.buffer_bytes_max)),
+    );
     for flow in &pipeline.flows {
         page.line(0, "");
         explain_flow(&mut page, flow);
@@ -95,14 +111,19 @@ fn explain_branch(page: &mut Page, flow: &Flow, source: &TableDefinition, branch
 }
 
 fn name_and_connector(table: &TableDefinition) -> String {
-    let connector = table.option("connector").map_or("?", |option| option.value.as_str());
+    let connector = table
+        .option("connector")
+        .map_or("?", |option| option.value.as_str());
     format!("{} ({connector})", table.name.value)
 }
 
 fn decoded(table: &TableDefinition, wanted: &[usize]) -> String {
     let stored = |index: &usize| table.columns[*index].kind != ColumnKind::Computed;
     let all = (0..table.columns.len()).filter(stored).count();
-    let names: Vec<&str> = wanted.iter().map(|index| table.columns[*index].name.value.as_str()).collect();
+    let names: Vec<&str> = wanted
+        .iter()
+        .map(|index| table.columns[*index].name.value.as_str())
+        .collect();
     format!("{} of {all} columns: {}", wanted.len(), names.join(", "))
 }
 
@@ -113,9 +134,13 @@ fn guarantee(spec: &dyn SinkSpec) -> String {
         DeliveryGuarantee::ExactlyOnce => "exactly once",
     };
     let why = match spec.role() {
-        CommitRole::Decides => "each epoch is one transaction, which commits rows and position in one act; read with isolation.level=read_committed",
+        CommitRole::Decides => {
+            "each epoch is one transaction, which commits rows and position in one act; read with isolation.level=read_committed"
+        }
         CommitRole::Follows => "output is prepared first and committed after the checkpoint",
-        CommitRole::Flushes => "everything is flushed before a checkpoint; after a crash the last epoch is written again",
+        CommitRole::Flushes => {
+            "everything is flushed before a checkpoint; after a crash the last epoch is written again"
+        }
     };
     format!("{word}: {why}")
 }

@@ -109,7 +109,9 @@ mod tests {
     #[test]
     fn each_cause_is_told_once() {
         let inner = anyhow::anyhow!("no route to host");
-        let error = inner.context("kafka_in: cannot connect: no route to host").context("outer");
+        let error = inner
+            .context("kafka_in: cannot connect: no route to host")
+            .context("outer");
         let text = describe(&error, Some("look at the cable"), false);
         assert_eq!(
             text,

@@ -19,8 +19,9 @@ fn find(name: &str) -> Result<&'static FunctionDef, Failure> {
     if let Some(def) = registry::lookup(name) {
         return Ok(def);
     }
-    let fault = Diagnostic::global("MR0401", format!("there is no function '{name}'"));
-    let names = registry::all().flat_map(|def| std::iter::once(def.name).chain(def.aliases.iter().copied()));
+    let fault = Diagnostic::global("MR0305", format!("there is no function '{name}'"));
+    let names = registry::all()
+        .flat_map(|def| std::iter::once(def.name).chain(def.aliases.iter().copied()));
     Err(Failure::refused(match did_you_mean(name, names) {
         Some(near) => fault.help(format!("did you mean {near}?")),
         None => fault.help("millrace functions lists all"),
@@ -30,7 +31,11 @@ fn find(name: &str) -> Result<&'static FunctionDef, Failure> {
 fn list() -> String {
     let mut all: Vec<&FunctionDef> = registry::all().collect();
     all.sort_by_key(|def| (def.category, def.name));
-    let width = all.iter().map(|def| def.name.chars().count()).max().unwrap_or_default();
+    let width = all
+        .iter()
+        .map(|def| def.name.chars().count())
+        .max()
+        .unwrap_or_default();
     let mut text = String::new();
     let mut category = None;
     for def in all {

@@ -41,7 +41,9 @@ pub(crate) async fn serve(address: SocketAddr, watch: Arc<Watch>) -> anyhow::Res
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen at {address} for 'rest.port'"))?;
-    let bound = listener.local_addr().context("the listener has no address")?;
+    let bound = listener
+        .local_addr()
+        .context("the listener has no address")?;
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router(watch)).await {
             tracing::error!(%error, "the HTTP server ended");
@@ -52,7 +54,10 @@ pub(crate) async fn serve(address: SocketAddr, watch: Arc<Watch>) -> anyhow::Res
 
 fn router(watch: Arc<Watch>) -> Router {
     Router::new()
-        .route("/", get(async || "millrace: /healthz /readyz /metrics /status\n"))
+        .route(
+            "/",
+            get(async || "millrace: /healthz /readyz /metrics /status\n"),
+        )
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(figures))
@@ -68,7 +73,10 @@ async fn ready(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
 }
 
 async fn figures(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let kind = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     (kind, metrics::exposition(&watch.pipeline, &watch.flows))
 }
 
@@ -85,7 +93,10 @@ impl Watch {
             match now.phase {
                 Phase::Finished => None,
                 Phase::Running => self.late(&now).map(|late| {
-                    format!("dataflow '{name}' has not committed for {} s", late.as_secs())
+                    format!(
+                        "dataflow '{name}' has not committed for {} s",
+                        late.as_secs()
+                    )
                 }),
                 phase => Some(format!("dataflow '{name}' is {}", phase.word())),
             }
@@ -147,24 +158,40 @@ mod tests {
 
     fn ask(address: SocketAddr, path: &str) -> (u16, String) {
         let mut stream = std::net::TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (
+            head.split(' ').nth(1).unwrap().parse().unwrap(),
+            body.to_owned(),
+        )
     }
 
     #[test]
     fn answers_on_an_ephemeral_port() {
         let watch = Arc::new(Watch {
             pipeline: "p".into(),
-            flows: vec![Watched { name: "d".into(), status: Arc::default() }],
+            flows: vec![Watched {
+                name: "d".into(),
+                status: Arc::default(),
+            }],
             interval: Duration::from_secs(1),
             clock: Arc::new(SystemClock::default()),
             started_ms: 0,
         });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let address = runtime.block_on(serve("127.0.0.1:0".parse().unwrap(), watch)).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let address = runtime
+            .block_on(serve("127.0.0.1:0".parse().unwrap(), watch))
+            .unwrap();
         assert_eq!(ask(address, "/healthz"), (200, "ok\n".into()));
         let (status, why) = ask(address, "/readyz");
         assert_eq!((status, why.as_str()), (503, "dataflow 'd' is starting\n"));
@@ -188,9 +215,15 @@ mod tests {
             started_ms: clock.now_ms() - 200_000,
             clock,
         };
-        let waiting = StatusSnapshot { records_out: 1, ..StatusSnapshot::default() };
+        let waiting = StatusSnapshot {
+            records_out: 1,
+            ..StatusSnapshot::default()
+        };
         assert_eq!(watch.late(&waiting), None, "within three intervals");
-        let late = Watch { started_ms: watch.started_ms - 200_000, ..watch };
+        let late = Watch {
+            started_ms: watch.started_ms - 200_000,
+            ..watch
+        };
         assert!(late.late(&waiting).is_some());
         assert_eq!(late.late(&StatusSnapshot::default()), None, "nothing waits");
     }

@@ -41,14 +41,23 @@ impl Options {
         let filter = EnvFilter::try_new(&self.filter)
             .with_context(|| format!("'{}' is no log filter", self.filter))?;
         let terminal = std::io::stderr().is_terminal();
-        let format = self.format.unwrap_or(if terminal { Format::Text } else { Format::Json });
+        let format = self
+            .format
+            .unwrap_or(if terminal { Format::Text } else { Format::Json });
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(LogLine::default)
             .with_target(false);
         let started = match format {
-            Format::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
-            Format::Text => builder.with_ansi(crate::failure::colours()).compact().try_init(),
+            Format::Json => builder
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .try_init(),
+            Format::Text => builder
+                .with_ansi(crate::failure::colours())
+                .compact()
+                .try_init(),
         };
         // A second start in one process (tests) keeps the first.
         drop(started);

@@ -21,8 +21,13 @@ struct Metric {
     value: fn(&StatusSnapshot) -> Option<f64>,
 }
 
-const PHASES: [Phase; 5] =
-    [Phase::Starting, Phase::Running, Phase::Waiting, Phase::Finished, Phase::Failed];
+const PHASES: [Phase; 5] = [
+    Phase::Starting,
+    Phase::Running,
+    Phase::Waiting,
+    Phase::Finished,
+    Phase::Failed,
+];
 
 static METRICS: &[Metric] = &[
     Metric {
@@ -121,22 +126,47 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
             }
         }
     }
-    head(&mut text, "millrace_phase_info", "gauge", "1 for what the dataflow is doing, else 0.");
+    head(
+        &mut text,
+        "millrace_phase_info",
+        "gauge",
+        "1 for what the dataflow is doing, else 0.",
+    );
     for (labels, now) in &snapshots {
         for phase in PHASES {
             let labels = format!("{labels},phase=\"{}\"", phase.word());
-            line(&mut text, "millrace_phase_info", &labels, f64::from(u8::from(now.phase == phase)));
+            line(
+                &mut text,
+                "millrace_phase_info",
+                &labels,
+                f64::from(u8::from(now.phase == phase)),
+            );
         }
     }
-    head(&mut text, "millrace_build_info", "gauge", "The version of this process.");
+    head(
+        &mut text,
+        "millrace_build_info",
+        "gauge",
+        "The version of this process.",
+    );
     let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
     line(&mut text, "millrace_build_info", &version, 1.0);
     if let Some(bytes) = crate::output::resident_bytes() {
-        head(&mut text, "process_resident_memory_bytes", "gauge", "Resident memory of this process.");
+        head(
+            &mut text,
+            "process_resident_memory_bytes",
+            "gauge",
+            "Resident memory of this process.",
+        );
         drop(writeln!(text, "process_resident_memory_bytes {bytes}"));
     }
     if let Some(seconds) = crate::output::cpu_seconds() {
-        head(&mut text, "process_cpu_seconds_total", "counter", "CPU time of this process.");
+        head(
+            &mut text,
+            "process_cpu_seconds_total",
+            "counter",
+            "CPU time of this process.",
+        );
         drop(writeln!(text, "process_cpu_seconds_total {seconds}"));
     }
     text
@@ -151,7 +181,9 @@ fn line(text: &mut String, name: &str, labels: &str, value: f64) {
 }
 
 fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -160,14 +192,24 @@ mod tests {
 
     #[test]
     fn every_metric_is_named_by_the_rule_and_explained_once() {
-        let flow = Watched { name: "a\"b".into(), status: Arc::default() };
+        let flow = Watched {
+            name: "a\"b".into(),
+            status: Arc::default(),
+        };
         let text = exposition("p", &[flow]);
         for metric in METRICS {
             assert!(metric.name.starts_with("millrace_"), "{}", metric.name);
-            assert_eq!(metric.name.ends_with("_total"), metric.kind == "counter", "{}", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_total"),
+                metric.kind == "counter",
+                "{}",
+                metric.name
+            );
             assert_eq!(text.matches(&format!("# TYPE {} ", metric.name)).count(), 1);
         }
-        assert!(text.contains("millrace_records_read_total{pipeline=\"p\",dataflow=\"a\\\"b\"} 0\n"));
+        assert!(
+            text.contains("millrace_records_read_total{pipeline=\"p\",dataflow=\"a\\\"b\"} 0\n")
+        );
         assert!(text.contains("phase=\"starting\"} 1\n"));
     }
 }

@@ -5,7 +5,11 @@ use std::io::Write;
 /// Prints text to standard output. A reader that went away ends the process quietly, as other tools do.
 pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+    if out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_err()
+    {
         std::process::exit(0);
     }
 }
@@ -17,7 +21,11 @@ pub(crate) fn line(text: impl AsRef<str>) {
 
 /// Returns the text with line breaks made into spaces.
 pub(crate) fn one_line(text: &str) -> String {
-    text.split('\n').map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split('\n')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Returns a number with its thousands apart: `1,234,567`.
@@ -90,7 +98,12 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        for (number, expect) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+        for (number, expect) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(grouped(number), expect);
         }
         assert_eq!(bytes(900), "900 B");

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use millrace_connector::sink::CommitRole;
-use millrace_connector::{ChangelogMode, Diagnostic, SinkSpec, SourceSpec, TableDefinition, ValidateContext};
+use millrace_connector::{
+    ChangelogMode, Diagnostic, SinkSpec, SourceSpec, TableDefinition, ValidateContext,
+};
+use millrace_functions::BindContext;
 use millrace_plan::{Settings, effective_settings, plan};
 use millrace_runtime as runtime;
 use millrace_sql::ast::Statement;
@@ -41,6 +44,8 @@ pub(crate) struct Flow {
     pub(crate) sources: Vec<Arc<dyn SourceSpec>>,
     /// For each sink of the plan, its table validated.
     pub(crate) sinks: Vec<Arc<dyn SinkSpec>>,
+    /// What casts depend on.
+    pub(crate) bind: BindContext,
 }
 
 /// Codes of findings that may only follow from text that could not be read.
@@ -54,7 +59,10 @@ pub(crate) fn load(args: &PipelineArgs) -> Result<Pipeline, Failure> {
     let outside = gather(args, environment);
     let text = match SqlText::read(&args.file) {
         Ok(text) => text,
-        Err(Failure::Refused { mut diagnostics, text }) => {
+        Err(Failure::Refused {
+            mut diagnostics,
+            text,
+        }) => {
             diagnostics.extend(outside.diagnostics);
             return Err(Failure::Refused { diagnostics, text });
         }
@@ -69,17 +77,26 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
     let settings = effective_settings(&parsed.statements, &outside.settings);
     let findings = check::check(&settings);
     let mut diagnostics = findings.diagnostics;
-    let run = RunSettings::new(&settings, file).map_err(|faults| diagnostics.extend(faults)).ok();
+    let run = RunSettings::new(&settings, file)
+        .map_err(|faults| diagnostics.extend(faults))
+        .ok();
     let ctx = typed::validate_context(&settings);
     let flows = match plan(&parsed.statements, &outside.settings) {
         Ok(planned) => {
             diagnostics.extend(planned.warnings);
-            validate(planned.flows, &ctx, &mut diagnostics)
+            validate(
+                planned.flows,
+                &ctx,
+                &bind_context(&planned.settings),
+                &mut diagnostics,
+            )
         }
         Err(faults) => {
-            diagnostics.extend(faults.into_iter().filter(|fault| {
-                !(parsed.has_gaps() && CONSEQUENCES.contains(&fault.code))
-            }));
+            diagnostics.extend(
+                faults
+                    .into_iter()
+                    .filter(|fault| !(parsed.has_gaps() && CONSEQUENCES.contains(&fault.code))),
+            );
             validate_alone(&parsed, &outside.settings, &ctx, &mut diagnostics);
             Vec::new()
         }
@@ -90,10 +107,23 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
     let all = in_order(all);
     match run {
         Some(run) if !all.iter().any(Diagnostic::is_error) => {
-            let notes = findings.notes.into_iter().chain(flows.iter().flat_map(Flow::notes)).collect();
-            Ok(Pipeline { text, run, flows, warnings: all, notes })
+            let notes = findings
+                .notes
+                .into_iter()
+                .chain(flows.iter().flat_map(Flow::notes))
+                .collect();
+            Ok(Pipeline {
+                text,
+                run,
+                flows,
+                warnings: all,
+                notes,
+            })
         }
-        _ => Err(Failure::Refused { diagnostics: all, text }),
+        _ => Err(Failure::Refused {
+            diagnostics: all,
+            text,
+        }),
     }
 }
 
@@ -111,15 +141,26 @@ fn without_unknown_values(parsed: &ParsedText, diagnostics: Vec<Diagnostic>) -> 
         .into_iter()
         .filter(|found| {
             found.primary.as_ref().is_none_or(|label| {
-                !unknown.iter().any(|gap| label.span.start <= gap.start && gap.end <= label.span.end)
+                !unknown
+                    .iter()
+                    .any(|gap| label.span.start <= gap.start && gap.end <= label.span.end)
             })
         })
         .collect()
 }
 
+/// Returns what casts depend on; the plan has refused settings that cannot be read.
+fn bind_context(settings: &Settings) -> BindContext {
+    BindContext {
+        session_tz: settings.session_time_zone().expect("the plan has read it"),
+        legacy_cast: settings.legacy_cast(),
+    }
+}
+
 fn validate(
     plans: Vec<millrace_plan::Dataflow>,
     ctx: &ValidateContext,
+    bind: &BindContext,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Flow> {
     let mut flows = Vec::new();
@@ -139,10 +180,15 @@ fn validate(
             }
         }
         if sources.len() == plan.sources.len() && sinks.len() == plan.sinks.len() {
-            let flow = Flow { plan, sources, sinks };
+            let flow = Flow {
+                plan,
+                sources,
+                sinks,
+                bind: bind.clone(),
+            };
             diagnostics.extend(flow.check_deciders());
             diagnostics.extend(flow.check_changes());
-            diagnostics.extend(transform::check(&flow));
+            diagnostics.extend(transform::check(&flow, bind));
             flows.push(flow);
         }
     }
@@ -161,7 +207,11 @@ fn validate_alone(
         match &statement.value {
             Statement::Insert(insert) => drop(targets.insert(insert.target.last().value.clone())),
             Statement::StatementSet(inserts) => {
-                targets.extend(inserts.iter().map(|insert| insert.value.target.last().value.clone()));
+                targets.extend(
+                    inserts
+                        .iter()
+                        .map(|insert| insert.value.target.last().value.clone()),
+                );
             }
             _ => {}
         }
@@ -236,12 +286,24 @@ impl Flow {
     }
 
     fn notes(&self) -> Vec<String> {
-        let sources = self.plan.sources.iter().zip(&self.sources).map(|(source, spec)| (&source.table, spec.notes()));
-        let sinks = self.plan.sinks.iter().zip(&self.sinks).map(|(sink, spec)| (&sink.table, spec.notes()));
+        let sources = self
+            .plan
+            .sources
+            .iter()
+            .zip(&self.sources)
+            .map(|(source, spec)| (&source.table, spec.notes()));
+        let sinks = self
+            .plan
+            .sinks
+            .iter()
+            .zip(&self.sinks)
+            .map(|(sink, spec)| (&sink.table, spec.notes()));
         sources
             .chain(sinks)
             .flat_map(|(table, notes)| {
-                notes.into_iter().map(move |note| format!("table '{}': {note}", table.name.value))
+                notes
+                    .into_iter()
+                    .map(move |note| format!("table '{}': {note}", table.name.value))
             })
             .collect()
     }
@@ -263,7 +325,7 @@ impl Flow {
                         .branches
                         .iter()
                         .map(|branch| runtime::Branch {
-                            transform: transform::factory(self, index, branch),
+                            transform: transform::factory(self, index, branch, &self.bind),
                             sink: branch.sink,
                         })
                         .collect(),

@@ -65,7 +65,12 @@ impl Progress {
         if self.draws && now >= self.next_draw {
             self.next_draw = now + DRAW_INTERVAL;
             let now_ms = self.clock.now_ms();
-            screen::set_status(self.flows.iter_mut().map(|seen| seen.draw(now, now_ms)).collect());
+            screen::set_status(
+                self.flows
+                    .iter_mut()
+                    .map(|seen| seen.draw(now, now_ms))
+                    .collect(),
+            );
         }
         if !self.draws && now >= self.next_log {
             self.next_log = now + LOG_INTERVAL;
@@ -118,7 +123,8 @@ impl Seen {
 
     fn log(&mut self, now: Duration) {
         let snapshot = self.flow.status.snapshot();
-        if snapshot.records_in == self.logged.1.records_in && snapshot.epoch == self.logged.1.epoch {
+        if snapshot.records_in == self.logged.1.records_in && snapshot.epoch == self.logged.1.epoch
+        {
             return;
         }
         let rates = rates(&self.logged, (now, &snapshot));
@@ -150,12 +156,17 @@ fn rates(before: &(Duration, StatusSnapshot), (now, after): (Duration, &StatusSn
 
 fn status_line(name: &str, now: &StatusSnapshot, rates: &Rates, now_ms: i64) -> String {
     let whole = |rate: f64| grouped(rate.round() as u64);
-    let lag = now.lag.map_or_else(String::new, |lag| format!(" · lag {}", grouped(lag)));
+    let lag = now
+        .lag
+        .map_or_else(String::new, |lag| format!(" · lag {}", grouped(lag)));
     let checkpoint = if now.checkpoints == 0 {
         "no checkpoint yet".to_owned()
     } else {
         let age = (now_ms - now.checkpoint_at_ms).max(0) / 1000;
-        format!("checkpoint {} {age} s ago in {} ms", now.epoch, now.checkpoint_ms)
+        format!(
+            "checkpoint {} {age} s ago in {} ms",
+            now.epoch, now.checkpoint_ms
+        )
     };
     let mut line = format!(
         "{name}: {} · in {}/s ({}/s) · out {}/s · {} committed{lag} · {checkpoint}",

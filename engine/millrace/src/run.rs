@@ -7,7 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use millrace_checkpoint::Store;
 use millrace_connector::Cancel;
-use millrace_runtime::{Clock, Dataflow, DataflowStatus, End, RunError, RuntimeOptions, SystemClock};
+use millrace_runtime::{
+    Clock, Dataflow, DataflowStatus, End, RunError, RuntimeOptions, SystemClock,
+};
 use tokio::runtime::Runtime;
 
 use crate::cli::PipelineArgs;
@@ -71,14 +73,19 @@ struct RunningFlow {
 
 impl Running {
     /// Starts all dataflows.
-    pub(crate) fn start(pipeline: &Pipeline, runtime: &Runtime, stop: &Cancel) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        pipeline: &Pipeline,
+        runtime: &Runtime,
+        stop: &Cancel,
+    ) -> Result<Self, Failure> {
         let options = &pipeline.run.runtime;
         let store = store::open(&pipeline.run, runtime.handle().clone())?;
         tracing::info!(
             pipeline = options.pipeline,
             dataflows = pipeline.flows.len(),
             parallelism = options.parallelism,
-            checkpoint_interval_ms = u64::try_from(options.checkpoint_interval.as_millis()).unwrap_or(u64::MAX),
+            checkpoint_interval_ms =
+                u64::try_from(options.checkpoint_interval.as_millis()).unwrap_or(u64::MAX),
             checkpoints = store.location(),
             version = env!("CARGO_PKG_VERSION"),
             "start"
@@ -86,7 +93,11 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let mut options = options.clone();
         options.buffer_bytes_max /= pipeline.flows.len().max(1) as u64;
-        let mut running = Self { flows: Vec::new(), clock, stop: stop.clone() };
+        let mut running = Self {
+            flows: Vec::new(),
+            clock,
+            stop: stop.clone(),
+        };
         for flow in &pipeline.flows {
             running.start_flow(flow.dataflow(), &options, &store)?;
         }
@@ -100,14 +111,22 @@ impl Running {
         store: &Arc<dyn Store>,
     ) -> anyhow::Result<()> {
         let status = Arc::new(DataflowStatus::default());
-        let watched = Watched { name: dataflow.name.clone(), status: Arc::clone(&status) };
+        let watched = Watched {
+            name: dataflow.name.clone(),
+            status: Arc::clone(&status),
+        };
         let (options, store) = (options.clone(), Arc::clone(store));
         let (clock, stop) = (Arc::clone(&self.clock), self.stop.clone());
         let thread = std::thread::Builder::new()
             .name("dataflow".to_owned())
-            .spawn(move || millrace_runtime::run(&dataflow, &options, &*store, &status, &clock, &stop))
+            .spawn(move || {
+                millrace_runtime::run(&dataflow, &options, &*store, &status, &clock, &stop)
+            })
             .context("cannot start a thread")?;
-        self.flows.push(RunningFlow { watched, thread: Some(thread) });
+        self.flows.push(RunningFlow {
+            watched,
+            thread: Some(thread),
+        });
         Ok(())
     }
 
@@ -146,7 +165,9 @@ impl Running {
                 if !flow.thread.as_ref().is_some_and(JoinHandle::is_finished) {
                     continue;
                 }
-                let Some(thread) = flow.thread.take() else { continue };
+                let Some(thread) = flow.thread.take() else {
+                    continue;
+                };
                 if let Err(failure) = ended(&flow.watched.name, thread) {
                     self.stop.cancel();
                     failures.push(failure);
@@ -176,6 +197,9 @@ fn ended(name: &str, thread: JoinHandle<Result<End, RunError>>) -> Result<(), Fa
             let error = anyhow::Error::new(error).context(format!("dataflow '{name}' failed"));
             Err(Failure::Failed { error, help })
         }
-        Err(_) => Err(anyhow::anyhow!("dataflow '{name}' panicked; this is a bug, please report it").into()),
+        Err(_) => Err(anyhow::anyhow!(
+            "dataflow '{name}' panicked; this is a bug, please report it"
+        )
+        .into()),
     }
 }

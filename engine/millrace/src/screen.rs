@@ -39,7 +39,10 @@ fn erase(status: &[String]) -> String {
 }
 
 fn shown(status: &[String]) -> String {
-    status.iter().map(|line| format!("\x1b[?7l{line}\x1b[?7h\n")).collect()
+    status
+        .iter()
+        .map(|line| format!("\x1b[?7l{line}\x1b[?7h\n"))
+        .collect()
 }
 
 fn write(text: &str) {

@@ -30,12 +30,19 @@ struct Rows {
 }
 
 /// Evaluates a query and prints its rows.
-pub(crate) fn command(query: &str, format: Format, define: &[(String, String)]) -> Result<u8, Failure> {
+pub(crate) fn command(
+    query: &str,
+    format: Format,
+    define: &[(String, String)],
+) -> Result<u8, Failure> {
     let mut outside = Settings::default();
     for (key, value) in define {
         outside.set(key, value, Origin::CommandLine);
     }
-    let text = SqlText { name: "query".to_owned(), text: query.to_owned() };
+    let text = SqlText {
+        name: "query".to_owned(),
+        text: query.to_owned(),
+    };
     let rows = evaluate(&text, &outside)?;
     match format {
         Format::Table => output::print(&table(&rows)),
@@ -47,12 +54,19 @@ pub(crate) fn command(query: &str, format: Format, define: &[(String, String)]) 
 fn evaluate(text: &SqlText, outside: &Settings) -> Result<Rows, Failure> {
     // `${…}` has no meaning on the command line, where the shell fills in.
     let parsed = text.parse(&Default::default());
-    let refuse = |diagnostics| Failure::Refused { diagnostics, text: text.clone() };
+    let refuse = |diagnostics| Failure::Refused {
+        diagnostics,
+        text: text.clone(),
+    };
     if parsed.diagnostics.iter().any(Diagnostic::is_error) {
         return Err(refuse(parsed.diagnostics));
     }
     let planned = plan_query(&parsed.statements, outside).map_err(&refuse)?;
-    if let Some(table) = planned.branches.iter().find_map(|branch| branch.table.as_ref()) {
+    if let Some(table) = planned
+        .branches
+        .iter()
+        .find_map(|branch| branch.table.as_ref())
+    {
         return Err(refuse(vec![
             Diagnostic::error(
                 "MR0507",
@@ -63,12 +77,16 @@ fn evaluate(text: &SqlText, outside: &Settings) -> Result<Rows, Failure> {
         ]));
     }
     let settings = effective_settings(&parsed.statements, outside);
-    let zone = settings.session_time_zone().map_err(|fault| refuse(vec![fault]))?;
+    let zone = settings
+        .session_time_zone()
+        .map_err(|fault| refuse(vec![fault]))?;
     run(planned, &zone)
 }
 
 fn run(planned: PlannedQuery, zone: &jiff::tz::TimeZone) -> Result<Rows, Failure> {
-    let ctx = EvalContext { now_ms: SystemClock::default().now_ms() };
+    let ctx = EvalContext {
+        now_ms: SystemClock::default().now_ms(),
+    };
     let mut rows = Vec::new();
     for branch in &planned.branches {
         let out = branch
@@ -77,13 +95,25 @@ fn run(planned: PlannedQuery, zone: &jiff::tz::TimeZone) -> Result<Rows, Failure
             .map_err(|error| anyhow::anyhow!("the query fails: {}", error.message))?;
         for row in 0..out.rows {
             let values = planned.columns.iter().zip(&out.columns);
-            rows.push(values.map(|(column, array)| cell(column, array, row, zone)).collect());
+            rows.push(
+                values
+                    .map(|(column, array)| cell(column, array, row, zone))
+                    .collect(),
+            );
         }
     }
-    Ok(Rows { columns: planned.columns, rows })
+    Ok(Rows {
+        columns: planned.columns,
+        rows,
+    })
 }
 
-fn cell(column: &OutputColumn, array: &ArrayRef, row: usize, zone: &jiff::tz::TimeZone) -> Option<String> {
+fn cell(
+    column: &OutputColumn,
+    array: &ArrayRef,
+    row: usize,
+    zone: &jiff::tz::TimeZone,
+) -> Option<String> {
     if column.ty.kind == TypeKind::Null || array.is_null(row) {
         return None;
     }
@@ -94,8 +124,14 @@ fn cell(column: &OutputColumn, array: &ArrayRef, row: usize, zone: &jiff::tz::Ti
 
 fn table(rows: &Rows) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(rows.columns.iter().map(|column| format!("{}\n{}", column.name, column.ty)));
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(
+        rows.columns
+            .iter()
+            .map(|column| format!("{}\n{}", column.name, column.ty)),
+    );
     for row in &rows.rows {
         table.add_row(row.iter().map(|value| value.as_deref().unwrap_or("NULL")));
     }
@@ -136,7 +172,10 @@ mod tests {
     use super::*;
 
     fn query(text: &str) -> Result<String, Failure> {
-        let text = SqlText { name: "query".into(), text: text.into() };
+        let text = SqlText {
+            name: "query".into(),
+            text: text.into(),
+        };
         evaluate(&text, &Settings::default()).map(|rows| json_lines(&rows))
     }
 
@@ -151,14 +190,20 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_evaluate() {
         for (text, code) in [
-            ("CREATE TABLE t (a INT) WITH ('connector' = 'datagen'); SELECT a FROM t", "MR0507"),
-            ("SELECT nope(1)", "MR0401"),
+            (
+                "CREATE TABLE t (a INT) WITH ('connector' = 'datagen'); SELECT a FROM t",
+                "MR0507",
+            ),
+            ("SELECT nope(1)", "MR0305"),
             ("SELEC 1", "MR0201"),
         ] {
             let Err(Failure::Refused { diagnostics, .. }) = query(text) else {
                 panic!("{text} is not refused")
             };
-            assert!(diagnostics.iter().any(|found| found.code == code), "{text}: {diagnostics:?}");
+            assert!(
+                diagnostics.iter().any(|found| found.code == code),
+                "{text}: {diagnostics:?}"
+            );
         }
     }
 }

@@ -14,10 +14,16 @@ pub(crate) fn on_signals(stop: &Cancel) -> anyhow::Result<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
         let first = next(&mut terminate, &mut interrupt).await;
-        tracing::info!(signal = first.0, "stopping after the running epoch is committed");
+        tracing::info!(
+            signal = first.0,
+            "stopping after the running epoch is committed"
+        );
         stop.cancel();
         let second = next(&mut terminate, &mut interrupt).await;
-        tracing::warn!(signal = second.0, "stopping at once; the open epoch is not committed");
+        tracing::warn!(
+            signal = second.0,
+            "stopping at once; the open epoch is not committed"
+        );
         crate::screen::set_status(Vec::new());
         std::process::exit(128 + second.1);
     });

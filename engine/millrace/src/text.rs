@@ -94,7 +94,8 @@ impl ParsedText {
         let mut parsed_text = Self {
             statements: parsed.statements,
             diagnostics: Vec::new(),
-            has_gaps: !diagnostics.is_empty() || parsed.diagnostics.iter().any(Diagnostic::is_error),
+            has_gaps: !diagnostics.is_empty()
+                || parsed.diagnostics.iter().any(Diagnostic::is_error),
             substituted,
         };
         diagnostics.extend(parsed_text.relocate(parsed.diagnostics));
@@ -118,7 +119,12 @@ impl ParsedText {
 
 /// Sorts by place, and drops what was found twice at one place.
 pub(crate) fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let place = |found: &Diagnostic| found.primary.as_ref().map_or((0, 0), |label| (label.span.start, label.span.end));
+    let place = |found: &Diagnostic| {
+        found
+            .primary
+            .as_ref()
+            .map_or((0, 0), |label| (label.span.start, label.span.end))
+    };
     diagnostics.sort_by_key(place);
     diagnostics.dedup_by(|a, b| a.code == b.code && a.message == b.message && place(a) == place(b));
     diagnostics

@@ -30,23 +30,39 @@ struct Origin<'a> {
 }
 
 /// Reads the whole of `topic` and counts the records of `source`, whose `rows` rows lie evenly in its partitions.
-pub(super) fn audit(brokers: &str, topic: &str, source: &str, partitions: u32, rows: u64) -> anyhow::Result<Audit> {
+pub(super) fn audit(
+    brokers: &str,
+    topic: &str,
+    source: &str,
+    partitions: u32,
+    rows: u64,
+) -> anyhow::Result<Audit> {
     let mut seen: Vec<Vec<bool>> = (0..u64::from(partitions))
         .map(|partition| {
-            let count = rows / u64::from(partitions) + u64::from(partition < rows % u64::from(partitions));
+            let count =
+                rows / u64::from(partitions) + u64::from(partition < rows % u64::from(partitions));
             vec![false; usize::try_from(count).expect("rows fit in memory")]
         })
         .collect();
     let mut audit = Audit::default();
     read_all(brokers, topic, partitions, |payload| {
         audit.rows += 1;
-        let origin: Origin<'_> = serde_json::from_slice(payload).context("a row that was written is not as it should be")?;
-        ensure!(origin.topic == source, "a row says it came from '{}'", origin.topic);
-        let place = seen.get_mut(origin.partition_id).and_then(|seen| seen.get_mut(origin.kafka_offset));
+        let origin: Origin<'_> = serde_json::from_slice(payload)
+            .context("a row that was written is not as it should be")?;
+        ensure!(
+            origin.topic == source,
+            "a row says it came from '{}'",
+            origin.topic
+        );
+        let place = seen
+            .get_mut(origin.partition_id)
+            .and_then(|seen| seen.get_mut(origin.kafka_offset));
         let place = place.context("a row says it came from an offset that is not there")?;
         audit.duplicates += u64::from(std::mem::replace(place, true));
         if audit.samples.len() < SAMPLES {
-            audit.samples.push(shortened(&String::from_utf8_lossy(payload)));
+            audit
+                .samples
+                .push(shortened(&String::from_utf8_lossy(payload)));
         }
         Ok(())
     })?;
@@ -80,9 +96,13 @@ fn read_all(
     let mut assignment = TopicPartitionList::new();
     for partition in 0..partitions {
         let partition = i32::try_from(partition).expect("partitions are few");
-        assignment.add_partition_offset(topic, partition, Offset::Beginning).context("cannot name an offset")?;
+        assignment
+            .add_partition_offset(topic, partition, Offset::Beginning)
+            .context("cannot name an offset")?;
     }
-    consumer.assign(&assignment).context("cannot read what was written")?;
+    consumer
+        .assign(&assignment)
+        .context("cannot read what was written")?;
     let mut at_end = 0;
     let mut last = Instant::now();
     while at_end < partitions {
@@ -93,7 +113,10 @@ fn read_all(
             }
             Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => at_end += 1,
             Some(Err(error)) => return Err(error).context("cannot read what was written"),
-            None => ensure!(last.elapsed() < PATIENCE, "the topic '{topic}' does not end"),
+            None => ensure!(
+                last.elapsed() < PATIENCE,
+                "the topic '{topic}' does not end"
+            ),
         }
     }
     Ok(())

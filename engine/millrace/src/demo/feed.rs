@@ -11,18 +11,25 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::generator::FilebeatEvents;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What was written.
-pub(super) struct Fed {
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
-    pub(super) elapsed: Duration,
+pub(crate) struct Fed {
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) elapsed: Duration,
 }
 
 /// Writes `rows` events, row i to partition i modulo the partitions, and puts the group at the topic's beginning, as a
 /// pipeline that moves here from elsewhere finds it.
-pub(super) fn feed(brokers: &str, topic: &str, group: &str, partitions: u32, rows: u64, seed: u64) -> anyhow::Result<Fed> {
+pub(crate) fn feed(
+    brokers: &str,
+    topic: &str,
+    group: &str,
+    partitions: u32,
+    rows: u64,
+    seed: u64,
+) -> anyhow::Result<Fed> {
     let started = Instant::now();
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -32,7 +39,9 @@ pub(super) fn feed(brokers: &str, topic: &str, group: &str, partitions: u32, row
         .set("acks", "all")
         .create()
         .context("cannot make a Kafka producer")?;
-    let mut generators: Vec<FilebeatEvents> = (0..partitions).map(|partition| FilebeatEvents::new(seed, partition)).collect();
+    let mut generators: Vec<FilebeatEvents> = (0..partitions)
+        .map(|partition| FilebeatEvents::new(seed, partition))
+        .collect();
     let mut event = String::new();
     let mut bytes = 0;
     for row in 0..rows {
@@ -42,9 +51,15 @@ pub(super) fn feed(brokers: &str, topic: &str, group: &str, partitions: u32, row
         let partition = i32::try_from(partition).expect("partitions are few");
         send(&producer, topic, partition, at, &event)?;
     }
-    producer.flush(PATIENCE).context("the events were not taken in time")?;
+    producer
+        .flush(PATIENCE)
+        .context("the events were not taken in time")?;
     put_group_at_start(brokers, topic, group, partitions)?;
-    Ok(Fed { rows, bytes, elapsed: started.elapsed() })
+    Ok(Fed {
+        rows,
+        bytes,
+        elapsed: started.elapsed(),
+    })
 }
 
 fn send(
@@ -55,7 +70,10 @@ fn send(
     event: &str,
 ) -> anyhow::Result<()> {
     loop {
-        let record = BaseRecord::<(), str>::to(topic).partition(partition).timestamp(at).payload(event);
+        let record = BaseRecord::<(), str>::to(topic)
+            .partition(partition)
+            .timestamp(at)
+            .payload(event);
         match producer.send(record) {
             Ok(()) => return Ok(()),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
@@ -66,7 +84,12 @@ fn send(
     }
 }
 
-fn put_group_at_start(brokers: &str, topic: &str, group: &str, partitions: u32) -> anyhow::Result<()> {
+fn put_group_at_start(
+    brokers: &str,
+    topic: &str,
+    group: &str,
+    partitions: u32,
+) -> anyhow::Result<()> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", group)
@@ -75,7 +98,11 @@ fn put_group_at_start(brokers: &str, topic: &str, group: &str, partitions: u32) 
     let mut offsets = TopicPartitionList::new();
     for partition in 0..partitions {
         let partition = i32::try_from(partition).expect("partitions are few");
-        offsets.add_partition_offset(topic, partition, Offset::Offset(0)).context("cannot name an offset")?;
+        offsets
+            .add_partition_offset(topic, partition, Offset::Offset(0))
+            .context("cannot name an offset")?;
     }
-    consumer.commit(&offsets, CommitMode::Sync).context("cannot set the group's offsets")
+    consumer
+        .commit(&offsets, CommitMode::Sync)
+        .context("cannot set the group's offsets")
 }

@@ -4,17 +4,54 @@
 use std::fmt::Write as _;
 
 const EVENTS: [&str; 10] = [
-    "MoneyFlow", "ItemFlow", "PlayerLogin", "PlayerLogout", "RoundFlow", "TaskFlow", "SnsFlow", "GuildFlow",
-    "PlayerExpFlow", "GameSvrState",
+    "MoneyFlow",
+    "ItemFlow",
+    "PlayerLogin",
+    "PlayerLogout",
+    "RoundFlow",
+    "TaskFlow",
+    "SnsFlow",
+    "GuildFlow",
+    "PlayerExpFlow",
+    "GameSvrState",
 ];
 const ENVIRONMENTS: [&str; 8] = ["prod", "prod", "prod", "prod", "prod", "obt", "cbt", "qc"];
-const REASONS: [&str; 8] =
-    ["BuyShopItem", "AuctionBuy", "QuestReward", "RefineEquip", "GuildDonate", "MailAttach", "PetFeed", "Recharge"];
-const NAMES: [&str; 14] = [
-    "Poring", "ShadowFox", "นักรบ", "มังกรไฟ", "晨曦", "ไอ้เสือ", "Lunaria", "xXKnightXx", "Mèo Con", "Putri", "Cô Bé",
-    "아침", "Sơn Tùng", "O'Neil",
+const REASONS: [&str; 8] = [
+    "BuyShopItem",
+    "AuctionBuy",
+    "QuestReward",
+    "RefineEquip",
+    "GuildDonate",
+    "MailAttach",
+    "PetFeed",
+    "Recharge",
 ];
-const GUILDS: [&str; 8] = ["Valhalla", "เทพเจ้า", "月光", "Eclipse", "Hội Rồng", "", "Nusantara", "PoringClub"];
+const NAMES: [&str; 14] = [
+    "Poring",
+    "ShadowFox",
+    "นักรบ",
+    "มังกรไฟ",
+    "晨曦",
+    "ไอ้เสือ",
+    "Lunaria",
+    "xXKnightXx",
+    "Mèo Con",
+    "Putri",
+    "Cô Bé",
+    "아침",
+    "Sơn Tùng",
+    "O'Neil",
+];
+const GUILDS: [&str; 8] = [
+    "Valhalla",
+    "เทพเจ้า",
+    "月光",
+    "Eclipse",
+    "Hội Rồng",
+    "",
+    "Nusantara",
+    "PoringClub",
+];
 const HEX: &[u8; 16] = b"0123456789abcdef";
 /// 2026-03-01T00:00:00Z.
 const FIRST_EVENT_MS: i64 = 1_772_323_200_000;
@@ -35,8 +72,17 @@ impl FilebeatEvents {
     /// Returns the events of a partition.
     #[must_use]
     pub fn new(seed: u64, partition: u32) -> Self {
-        let state = seed.wrapping_mul(1_000_003).wrapping_add(u64::from(partition)) ^ 0x5DEE_CE66_D1CE_4E5B;
-        Self { state, sequence: 0, log_offset: 0, line: String::with_capacity(512), event_ms: FIRST_EVENT_MS }
+        let state = seed
+            .wrapping_mul(1_000_003)
+            .wrapping_add(u64::from(partition))
+            ^ 0x5DEE_CE66_D1CE_4E5B;
+        Self {
+            state,
+            sequence: 0,
+            log_offset: 0,
+            line: String::with_capacity(512),
+            event_ms: FIRST_EVENT_MS,
+        }
     }
 
     /// Writes the next event over `event`; returns its time in milliseconds since the epoch.
@@ -54,10 +100,24 @@ impl FilebeatEvents {
         event.push_str(self.pick(&ENVIRONMENTS));
         event.push_str("\",\"uuid\":\"");
         self.push_uuid(event);
-        let tag = if self.number(0, 100) == 0 { "fix" } else { "normal" };
+        let tag = if self.number(0, 100) == 0 {
+            "fix"
+        } else {
+            "normal"
+        };
         let (day, offset) = (self.number(1, 9), self.log_offset);
-        put(event, format_args!("\",\"host\":{{\"name\":\"sea-game-{host}\"}},\"tags\":[\"{tag}\"],\"log\":{{\"offset\":{offset},\"file\":{{\"path\":\"/data/tlog/game_{host}/tlog_2026030{day}.log\"}}}}"));
-        put(event, format_args!(",\"input\":{{\"type\":\"log\"}},\"ecs\":{{\"version\":\"1.12.0\"}},\"agent\":{{\"hostname\":\"sea-game-{host}\",\"type\":\"filebeat\",\"version\":\"7.17.9\"}},\"message\":\""));
+        put(
+            event,
+            format_args!(
+                "\",\"host\":{{\"name\":\"sea-game-{host}\"}},\"tags\":[\"{tag}\"],\"log\":{{\"offset\":{offset},\"file\":{{\"path\":\"/data/tlog/game_{host}/tlog_2026030{day}.log\"}}}}"
+            ),
+        );
+        put(
+            event,
+            format_args!(
+                ",\"input\":{{\"type\":\"log\"}},\"ecs\":{{\"version\":\"1.12.0\"}},\"agent\":{{\"hostname\":\"sea-game-{host}\",\"type\":\"filebeat\",\"version\":\"7.17.9\"}},\"message\":\""
+            ),
+        );
         push_escaped(event, &self.line);
         event.push_str("\"}");
         self.event_ms
@@ -71,25 +131,68 @@ impl FilebeatEvents {
         line.push_str(self.pick(&EVENTS));
         put(&mut line, format_args!("|{server}|"));
         push_time(&mut line, self.event_ms + BANGKOK_MS, ' ', false);
-        put(&mut line, format_args!("|wx{}d9f2c1b7e8|{}|{}|", server % 7, self.number(0, 2), self.number(1, 60)));
+        put(
+            &mut line,
+            format_args!(
+                "|wx{}d9f2c1b7e8|{}|{}|",
+                server % 7,
+                self.number(0, 2),
+                self.number(1, 60)
+            ),
+        );
         self.push_hex(&mut line, 28);
         let (name, suffix) = (self.pick(&NAMES), self.number(1, 9_999));
-        put(&mut line, format_args!("|{}|{name}{suffix}", self.number(100_000_000, 1_000_000_000)));
+        put(
+            &mut line,
+            format_args!(
+                "|{}|{name}{suffix}",
+                self.number(100_000_000, 1_000_000_000)
+            ),
+        );
         for high in [22, 2, 120, 70, 200, 50_000, 16] {
             put(&mut line, format_args!("|{}", self.number(0, high)));
         }
         line.push('|');
         let created = self.event_ms - self.number(0, 40_000_000) * 1_000;
         push_time(&mut line, created, ' ', false);
-        put(&mut line, format_args!("|{}|{}|{}", self.number(1_000, 900_000), self.number(0, 70_000), self.pick(&GUILDS)));
-        for high in [90, 90, i64::from(i32::MAX), 400, 900, 9, 100_000, 90_000_000, 9_000_000, 2] {
+        put(
+            &mut line,
+            format_args!(
+                "|{}|{}|{}",
+                self.number(1_000, 900_000),
+                self.number(0, 70_000),
+                self.pick(&GUILDS)
+            ),
+        );
+        for high in [
+            90,
+            90,
+            i64::from(i32::MAX),
+            400,
+            900,
+            9,
+            100_000,
+            90_000_000,
+            9_000_000,
+            2,
+        ] {
             put(&mut line, format_args!("|{}", self.number(0, high)));
         }
         put(&mut line, format_args!("|{}{server}", self.event_ms));
         self.push_hex(&mut line, 6);
-        put(&mut line, format_args!("|{}|{}|", self.number(1, 90), self.pick(&REASONS)));
+        put(
+            &mut line,
+            format_args!("|{}|{}|", self.number(1, 90), self.pick(&REASONS)),
+        );
         if self.number(0, 10) == 0 {
-            put(&mut line, format_args!("GPA.{}-{}", self.number(1_000, 9_999), self.number(1_000, 9_999)));
+            put(
+                &mut line,
+                format_args!(
+                    "GPA.{}-{}",
+                    self.number(1_000, 9_999),
+                    self.number(1_000, 9_999)
+                ),
+            );
         }
         put(&mut line, format_args!("|{}|", self.number(1, 9)));
         self.push_hex(&mut line, 16);
@@ -112,7 +215,9 @@ impl FilebeatEvents {
 
     /// Returns a number within `low..high`.
     fn number(&mut self, low: i64, high: i64) -> i64 {
-        let width = u64::try_from(high - low).expect("the bounds are in order").max(1);
+        let width = u64::try_from(high - low)
+            .expect("the bounds are in order")
+            .max(1);
         low + i64::try_from(self.random() % width).expect("it is less than the width")
     }
 
@@ -188,12 +293,21 @@ mod tests {
             assert_eq!(again.next(&mut same), at);
             assert_eq!(event, same);
             let json: serde_json::Value = serde_json::from_str(&event).unwrap();
-            assert!(json["host"]["name"].as_str().unwrap().starts_with("sea-game-1"));
+            assert!(
+                json["host"]["name"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("sea-game-1")
+            );
             assert_eq!(json["message"].as_str().unwrap().split('|').count(), 39);
             assert_eq!(json["@timestamp"].as_str().unwrap().len(), 24);
             bytes += event.len();
         }
-        assert!((740..840).contains(&(bytes / 1_000)), "{} bytes an event", bytes / 1_000);
+        assert!(
+            (740..840).contains(&(bytes / 1_000)),
+            "{} bytes an event",
+            bytes / 1_000
+        );
         FilebeatEvents::new(8, 2).next(&mut same);
         FilebeatEvents::new(7, 2).next(&mut event);
         assert_ne!(event, same);

@@ -4,7 +4,7 @@
 //! them exactly once, and what it wrote is counted.
 
 mod audit;
-mod feed;
+pub(crate) mod feed;
 pub mod generator;
 
 use std::path::Path;
@@ -31,8 +31,8 @@ use crate::{screen, stop};
 const SQL: &str = include_str!("../../../../sql-examples/filebeat_sync/pipeline.sql");
 const SQL_NAME: &str = "sql-examples/filebeat_sync/pipeline.sql";
 /// What the pipeline's text names.
-const SOURCE_TOPIC: &str = "ro_sea_tlog";
-const GROUP: &str = "streamx-ro-sea-total";
+pub(crate) const SOURCE_TOPIC: &str = "ro_sea_tlog";
+pub(crate) const GROUP: &str = "streamx-ro-sea-total";
 const SINK_TOPIC: &str = "ro_sea_tlog_clean";
 const PARTITIONS: u32 = 4;
 const SEED: u64 = 20_260_301;
@@ -65,7 +65,11 @@ struct Effort {
 /// Shows it.
 pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
     if args.rows == 0 || args.rows > ROWS_MAX {
-        return Err(anyhow::anyhow!("--rows must be within 1 and {}: the stand-in for Kafka keeps all in memory", grouped(ROWS_MAX)).into());
+        return Err(anyhow::anyhow!(
+            "--rows must be within 1 and {}: the stand-in for Kafka keeps all in memory",
+            grouped(ROWS_MAX)
+        )
+        .into());
     }
     let runtime = async_runtime()?;
     let stop = Cancel::default();
@@ -74,7 +78,9 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
     let address = broker.address().to_string();
     line("millrace demo: Kafka → SQL → Kafka, exactly once, on this machine alone");
     line("");
-    line(format!("  broker    an in-memory stand-in for Kafka at {address}: one node, no disk, for demos and tests"));
+    line(format!(
+        "  broker    an in-memory stand-in for Kafka at {address}: one node, no disk, for demos and tests"
+    ));
     let fed = feed::feed(&address, SOURCE_TOPIC, GROUP, PARTITIONS, args.rows, SEED)?;
     line(format!(
         "  input     topic {SOURCE_TOPIC}, {} generated events of {} bytes in {PARTITIONS} partitions ({:.1} s)",
@@ -82,17 +88,30 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
         fed.bytes / fed.rows.max(1),
         fed.elapsed.as_secs_f64()
     ));
-    line(format!("  pipeline  {SQL_NAME}, unchanged: 11 columns decoded, 13 written"));
+    line(format!(
+        "  pipeline  {SQL_NAME}, unchanged: 11 columns decoded, 13 written"
+    ));
     let folder = checkpoint_folder()?;
     let pipeline = pipeline(&address, &folder)?;
-    line(format!("  commits   every second, checkpoints in {}", folder.display()));
+    line(format!(
+        "  commits   every second, checkpoints in {}",
+        folder.display()
+    ));
     line("");
-    let effort = run(&pipeline, &runtime, &stop, fed.rows, Duration::from_secs(args.seconds))?;
+    let effort = run(
+        &pipeline,
+        &runtime,
+        &stop,
+        fed.rows,
+        Duration::from_secs(args.seconds),
+    )?;
     let audit = audit::audit(&address, SINK_TOPIC, SOURCE_TOPIC, PARTITIONS, fed.rows)?;
     report(&audit, &effort, fed.rows);
     next_steps();
     if args.keep && !stop.is_cancelled() {
-        line(format!("\nthe stand-in stays at {address} until Ctrl-C; topics {SOURCE_TOPIC} and {SINK_TOPIC}"));
+        line(format!(
+            "\nthe stand-in stays at {address} until Ctrl-C; topics {SOURCE_TOPIC} and {SINK_TOPIC}"
+        ));
         while !stop.is_cancelled() {
             std::thread::sleep(TICK);
         }
@@ -101,35 +120,59 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
     // What was kept for a restart is of no use without the broker.
     drop(std::fs::remove_dir_all(&folder));
     runtime.shutdown_background();
-    Ok(u8::from(audit.duplicates > 0 || (audit.missing > 0 && !stop.is_cancelled())))
+    Ok(u8::from(
+        audit.duplicates > 0 || (audit.missing > 0 && !stop.is_cancelled()),
+    ))
 }
 
 fn start_broker() -> anyhow::Result<EmbeddedBroker> {
     let partitions = i32::try_from(PARTITIONS).expect("partitions are few");
-    let options = Options { default_partitions: partitions, retention_bytes: 1 << 30, ..Options::default() };
+    let options = Options {
+        default_partitions: partitions,
+        retention_bytes: 1 << 30,
+        ..Options::default()
+    };
     let broker = EmbeddedBroker::start(options).context("cannot start the stand-in for Kafka")?;
     for topic in [SOURCE_TOPIC, SINK_TOPIC] {
-        broker.create_topic(topic, partitions).context("cannot make a topic")?;
+        broker
+            .create_topic(topic, partitions)
+            .context("cannot make a topic")?;
     }
     Ok(broker)
 }
 
 fn checkpoint_folder() -> anyhow::Result<std::path::PathBuf> {
     let folder = std::env::temp_dir().join(format!("millrace-demo-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     Ok(folder)
 }
 
 fn pipeline(address: &str, folder: &Path) -> Result<Pipeline, Failure> {
     let mut outside = Outside::default();
-    let variables = [("source.brokers", address), ("sink.brokers", address), ("sink.topic", SINK_TOPIC)];
-    outside.variables.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let variables = [
+        ("source.brokers", address),
+        ("sink.brokers", address),
+        ("sink.topic", SINK_TOPIC),
+    ];
+    outside
+        .variables
+        .extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let checkpoints = folder.display().to_string();
-    outside.settings.set("state.checkpoints.dir", checkpoints, Origin::CommandLine);
-    outside.settings.set("pipeline.name", "demo", Origin::CommandLine);
+    outside
+        .settings
+        .set("state.checkpoints.dir", checkpoints, Origin::CommandLine);
+    outside
+        .settings
+        .set("pipeline.name", "demo", Origin::CommandLine);
     // A demonstration tells of a failure at once.
-    outside.settings.set("restart-strategy.type", "none", Origin::CommandLine);
-    let text = SqlText { name: SQL_NAME.to_owned(), text: SQL.to_owned() };
+    outside
+        .settings
+        .set("restart-strategy.type", "none", Origin::CommandLine);
+    let text = SqlText {
+        name: SQL_NAME.to_owned(),
+        text: SQL.to_owned(),
+    };
     analyse(text, Path::new(SQL_NAME), &outside)
 }
 
@@ -151,8 +194,15 @@ fn run(
     done.cancel();
     let first_commit = watcher.join().ok().flatten();
     result?;
-    let cpu_seconds = own_cpu_seconds().zip(cpu_before).map(|(after, before)| after - before);
-    Ok(Effort { elapsed: started.elapsed(), first_commit, cpu_seconds, peak_bytes: output::resident_bytes_peak() })
+    let cpu_seconds = own_cpu_seconds()
+        .zip(cpu_before)
+        .map(|(after, before)| after - before);
+    Ok(Effort {
+        elapsed: started.elapsed(),
+        first_commit,
+        cpu_seconds,
+        peak_bytes: output::resident_bytes_peak(),
+    })
 }
 
 /// Watches from a thread of its own, stops the run when it is through, and returns when the first rows were committed.
@@ -169,7 +219,10 @@ fn watch(
         let mut progress = Progress::new(watched.clone(), clock);
         let mut first_commit = None;
         while !done.is_cancelled() {
-            let committed: u64 = watched.iter().map(|flow| flow.status.snapshot().records_committed).sum();
+            let committed: u64 = watched
+                .iter()
+                .map(|flow| flow.status.snapshot().records_committed)
+                .sum();
             if committed > 0 && first_commit.is_none() {
                 first_commit = Some(started.elapsed());
             }
@@ -182,7 +235,10 @@ fn watch(
         screen::set_status(Vec::new());
         first_commit
     };
-    std::thread::Builder::new().name("demo-watch".to_owned()).spawn(look).context("cannot start a thread")
+    std::thread::Builder::new()
+        .name("demo-watch".to_owned())
+        .spawn(look)
+        .context("cannot start a thread")
 }
 
 /// CPU time of this process without the stand-in's threads, which in real life are another machine's.
@@ -192,37 +248,60 @@ fn own_cpu_seconds() -> Option<f64> {
         let path = task.ok()?.path();
         let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
         if name.starts_with("dev-kafka") {
-            brokers += output::stat_seconds(&path.join("stat").to_string_lossy()).unwrap_or_default();
+            brokers +=
+                output::stat_seconds(&path.join("stat").to_string_lossy()).unwrap_or_default();
         }
     }
     Some(output::cpu_seconds()? - brokers)
 }
 
 fn report(audit: &audit::Audit, effort: &Effort, rows_in: u64) {
-    line(format!("what a read_committed reader finds in {SINK_TOPIC}, for example:"));
+    line(format!(
+        "what a read_committed reader finds in {SINK_TOPIC}, for example:"
+    ));
     for sample in &audit.samples {
         line(format!("  {sample}"));
     }
     line("");
     line(format!("  rows in             {:>12}", grouped(rows_in)));
     line(format!("  rows out            {:>12}", grouped(audit.rows)));
-    line(format!("  duplicates          {:>12}   by source topic, partition and offset", grouped(audit.duplicates)));
-    line(format!("  missing             {:>12}", grouped(audit.missing)));
+    line(format!(
+        "  duplicates          {:>12}   by source topic, partition and offset",
+        grouped(audit.duplicates)
+    ));
+    line(format!(
+        "  missing             {:>12}",
+        grouped(audit.missing)
+    ));
     let seconds = effort.elapsed.as_secs_f64().max(0.001);
-    line(format!("  rows a second       {:>12}   start, recovery and last commit included", grouped((audit.rows as f64 / seconds) as u64)));
+    line(format!(
+        "  rows a second       {:>12}   start, recovery and last commit included",
+        grouped((audit.rows as f64 / seconds) as u64)
+    ));
     if let Some(first) = effort.first_commit {
-        line(format!("  first rows committed{:>9} ms   after the start", first.as_millis()));
+        line(format!(
+            "  first rows committed{:>9} ms   after the start",
+            first.as_millis()
+        ));
     }
     if let Some(cpu) = effort.cpu_seconds {
-        line(format!("  CPU-seconds         {:>12.1}   per million rows, without the stand-in's", cpu * 1e6 / audit.rows.max(1) as f64));
+        line(format!(
+            "  CPU-seconds         {:>12.1}   per million rows, without the stand-in's",
+            cpu * 1e6 / audit.rows.max(1) as f64
+        ));
     }
     if let Some(peak) = effort.peak_bytes {
-        line(format!("  peak memory         {:>12}   with the stand-in and all its rows", bytes(peak)));
+        line(format!(
+            "  peak memory         {:>12}   with the stand-in and all its rows",
+            bytes(peak)
+        ));
     }
 }
 
 fn next_steps() {
     line("\nthe same pipeline on your Kafka:\n");
     line("  millrace run sql-examples/filebeat_sync/pipeline.sql \\");
-    line("    --var source.brokers=HOST:9092 --var sink.brokers=HOST:9092 --var sink.topic=ro_sea_tlog_clean");
+    line(
+        "    --var source.brokers=HOST:9092 --var sink.brokers=HOST:9092 --var sink.topic=ro_sea_tlog_clean",
+    );
 }

@@ -8,22 +8,31 @@ use millrace_plan::{Call, Expr, ExprKind};
 /// Returns the expression over the columns of `table`.
 pub(crate) fn shown(expr: &Expr, table: &TableDefinition) -> String {
     let list = |parts: &[millrace_plan::ExprRef], between: &str| {
-        parts.iter().map(|part| shown(part, table)).collect::<Vec<_>>().join(between)
+        parts
+            .iter()
+            .map(|part| shown(part, table))
+            .collect::<Vec<_>>()
+            .join(between)
     };
     match &expr.kind {
-        ExprKind::Column(index) => table
-            .columns
-            .get(*index)
-            .map_or_else(|| format!("column {index}"), |column| name(&column.name.value)),
+        ExprKind::Column(index) => table.columns.get(*index).map_or_else(
+            || format!("column {index}"),
+            |column| name(&column.name.value),
+        ),
         ExprKind::Literal(value) => literal(value, &expr.ty),
         ExprKind::Call(call) => shown_call(call, table),
         ExprKind::And(parts) => format!("({})", list(parts, " AND ")),
         ExprKind::Or(parts) => format!("({})", list(parts, " OR ")),
         ExprKind::Coalesce(parts) => format!("COALESCE({})", list(parts, ", ")),
-        ExprKind::Case { branches, otherwise } => {
+        ExprKind::Case {
+            branches,
+            otherwise,
+        } => {
             let whens: String = branches
                 .iter()
-                .map(|(when, then)| format!(" WHEN {} THEN {}", shown(when, table), shown(then, table)))
+                .map(|(when, then)| {
+                    format!(" WHEN {} THEN {}", shown(when, table), shown(then, table))
+                })
                 .collect();
             format!("CASE{whens} ELSE {} END", shown(otherwise, table))
         }
@@ -43,7 +52,11 @@ fn shown_call(call: &Call, table: &TableDefinition) -> String {
 
 fn name(name: &str) -> String {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if plain { name.to_owned() } else { format!("`{name}`") }
+    if plain {
+        name.to_owned()
+    } else {
+        format!("`{name}`")
+    }
 }
 
 fn literal(value: &ArrayRef, ty: &FlinkType) -> String {

@@ -24,7 +24,9 @@ pub(crate) fn check(settings: &Settings) -> Findings {
                 findings.diagnostics.push(bad_value(key, setting, fault));
             }
         } else if let Some(why) = definitions::meaningless(key) {
-            findings.notes.push(format!("'{key}' has no effect here: {why}"));
+            findings
+                .notes
+                .push(format!("'{key}' has no effect here: {why}"));
         } else {
             findings.diagnostics.push(unknown(key, setting));
         }
@@ -47,7 +49,13 @@ pub(crate) fn value_fault(def: &OptionDef, value: &str) -> Option<String> {
         OptionKind::OneOf(words) => (!words.iter().any(|word| word.eq_ignore_ascii_case(value)))
             .then(|| format!("'{value}' is none of {}", words.join(", "))),
     };
-    fault.map(|fault| if def.secret { "the value does not fit".to_owned() } else { fault })
+    fault.map(|fault| {
+        if def.secret {
+            "the value does not fit".to_owned()
+        } else {
+            fault
+        }
+    })
 }
 
 /// Says that a value does not fit, at the place where it was set.
@@ -65,9 +73,8 @@ pub(crate) fn bad_value(key: &str, setting: &Setting, fault: impl Into<String>) 
 fn unknown(key: &str, setting: &Setting) -> Diagnostic {
     let message = format!("unknown setting '{key}' is not used");
     let mut diagnostic = match &setting.origin {
-        Origin::Statement { key, .. } => {
-            Diagnostic::warning("MR0121", message, *key).label("not a setting of millrace or Flink that is known here")
-        }
+        Origin::Statement { key, .. } => Diagnostic::warning("MR0121", message, *key)
+            .label("not a setting of millrace or Flink that is known here"),
         origin => Diagnostic::global("MR0121", message).help(set_by(origin)),
     };
     diagnostic.severity = Severity::Warning;
@@ -95,17 +102,29 @@ mod tests {
     fn errors_point_to_where_a_value_came_from() {
         let mut settings = Settings::default();
         let (key, value) = (Span::new(4, 9), Span::new(12, 20));
-        settings.set("execution.checkpointing.interval", "soon", Origin::Statement { key, value });
+        settings.set(
+            "execution.checkpointing.interval",
+            "soon",
+            Origin::Statement { key, value },
+        );
         settings.set("rest.port", "http", Origin::File("a.conf:7".into()));
         settings.set("paralelism.default", "2", Origin::CommandLine);
         settings.set("taskmanager.numberOfTaskSlots", "2", Origin::CommandLine);
         let findings = check(&settings);
         let find = |word: &str| {
-            findings.diagnostics.iter().find(|found| found.message.contains(word)).unwrap()
+            findings
+                .diagnostics
+                .iter()
+                .find(|found| found.message.contains(word))
+                .unwrap()
         };
         assert_eq!(find("interval").primary.as_ref().unwrap().span, value);
         assert_eq!(find("rest.port").help, ["set at a.conf:7"]);
-        assert!(find("rest.port").message.contains("'http' is not a whole number"));
+        assert!(
+            find("rest.port")
+                .message
+                .contains("'http' is not a whole number")
+        );
         let unknown = find("paralelism.default");
         assert!(!unknown.is_error());
         assert_eq!(unknown.help[1], "did you mean 'parallelism.default'?");

@@ -71,7 +71,12 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         None,
         "lanes (threads) for each source; by default 1 on up to two cores, else half the cores",
     ),
-    setting(key::INTERVAL, Duration, Some("1 s"), "the time between two commits"),
+    setting(
+        key::INTERVAL,
+        Duration,
+        Some("1 s"),
+        "the time between two commits",
+    ),
     setting(
         key::TIMEOUT,
         Duration,
@@ -84,7 +89,12 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         Some("./millrace-checkpoints"),
         "where checkpoints lie: a folder, file://, s3://bucket/prefix, or memory:// for trials",
     ),
-    setting(key::RETAINED, Integer, Some("3"), "how many checkpoints are kept"),
+    setting(
+        key::RETAINED,
+        Integer,
+        Some("3"),
+        "how many checkpoints are kept",
+    ),
     setting(
         key::RESTART,
         OneOf(&[
@@ -101,13 +111,48 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         Some("exponential-delay"),
         "what happens after a failure that may pass",
     ),
-    setting(key::FIXED_ATTEMPTS, Integer, Some("2147483647"), "fixed-delay: how many restarts"),
-    setting(key::FIXED_DELAY, Duration, Some("1 s"), "fixed-delay: the wait before each"),
-    setting(key::RATE_FAILURES, Integer, Some("1"), "failure-rate: failures within the interval that are borne"),
-    setting(key::RATE_INTERVAL, Duration, Some("1 min"), "failure-rate: the interval"),
-    setting(key::RATE_DELAY, Duration, Some("1 s"), "failure-rate: the wait before each restart"),
-    setting(key::EXPONENTIAL_INITIAL, Duration, Some("1 s"), "exponential-delay: the first wait; it doubles"),
-    setting(key::EXPONENTIAL_MAX, Duration, Some("1 min"), "exponential-delay: the longest wait"),
+    setting(
+        key::FIXED_ATTEMPTS,
+        Integer,
+        Some("2147483647"),
+        "fixed-delay: how many restarts",
+    ),
+    setting(
+        key::FIXED_DELAY,
+        Duration,
+        Some("1 s"),
+        "fixed-delay: the wait before each",
+    ),
+    setting(
+        key::RATE_FAILURES,
+        Integer,
+        Some("1"),
+        "failure-rate: failures within the interval that are borne",
+    ),
+    setting(
+        key::RATE_INTERVAL,
+        Duration,
+        Some("1 min"),
+        "failure-rate: the interval",
+    ),
+    setting(
+        key::RATE_DELAY,
+        Duration,
+        Some("1 s"),
+        "failure-rate: the wait before each restart",
+    ),
+    setting(
+        key::EXPONENTIAL_INITIAL,
+        Duration,
+        Some("1 s"),
+        "exponential-delay: the first wait; it doubles",
+    ),
+    setting(
+        key::EXPONENTIAL_MAX,
+        Duration,
+        Some("1 min"),
+        "exponential-delay: the longest wait",
+    ),
     setting(
         key::EXPONENTIAL_RESET,
         Duration,
@@ -138,8 +183,18 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         Some("disabled"),
         "whether a CAST that fails gives NULL, as before Flink 1.15",
     ),
-    setting(key::S3_ENDPOINT, Text, None, "an S3-compatible server other than Amazon's, as http(s)://host:port"),
-    setting(key::S3_REGION, Text, Some("us-east-1"), "the bucket's region"),
+    setting(
+        key::S3_ENDPOINT,
+        Text,
+        None,
+        "an S3-compatible server other than Amazon's, as http(s)://host:port",
+    ),
+    setting(
+        key::S3_REGION,
+        Text,
+        Some("us-east-1"),
+        "the bucket's region",
+    ),
     setting(
         key::S3_PATH_STYLE,
         Boolean,
@@ -150,7 +205,10 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         key::S3_ACCESS_KEY,
         "the access key; without it AWS_ACCESS_KEY_ID and the machine's role",
     ),
-    secret(key::S3_SECRET_KEY, "the secret key; without it AWS_SECRET_ACCESS_KEY"),
+    secret(
+        key::S3_SECRET_KEY,
+        "the secret key; without it AWS_SECRET_ACCESS_KEY",
+    ),
     setting(
         key::REST_PORT,
         Integer,
@@ -192,9 +250,15 @@ pub(crate) static MEANINGLESS: &[(&str, &str)] = &[
     ("pekko.", "there is no cluster"),
     ("cluster.", "there is no cluster"),
     ("heartbeat.", "there is no cluster"),
-    ("high-availability", "the checkpoint store keeps what a restart needs"),
+    (
+        "high-availability",
+        "the checkpoint store keeps what a restart needs",
+    ),
     ("yarn.", "the process is started directly"),
-    ("kubernetes.", "the process is started directly; see deploy/kubernetes"),
+    (
+        "kubernetes.",
+        "the process is started directly; see deploy/kubernetes",
+    ),
     ("env.", "there is no JVM"),
     ("classloader.", "there is no JVM"),
     ("web.", "there is no web page yet"),
@@ -208,34 +272,85 @@ pub(crate) static MEANINGLESS: &[(&str, &str)] = &[
     ("security.", "credentials stand in the tables' options"),
     ("state.backend", "stateless pipelines have no state backend"),
     ("state.storage.", "a checkpoint is one small file"),
-    ("state.checkpoint-storage", "the checkpoint store is where state.checkpoints.dir says"),
+    (
+        "state.checkpoint-storage",
+        "the checkpoint store is where state.checkpoints.dir says",
+    ),
     ("state.savepoints.dir", "savepoints are not built yet"),
-    ("execution.checkpointing.mode", "each sink's delivery guarantee decides"),
-    ("execution.checkpointing.unaligned", "lanes have no channels between them"),
-    ("execution.checkpointing.aligned", "lanes have no channels between them"),
-    ("execution.checkpointing.min-pause", "the interval is enough"),
-    ("execution.checkpointing.max-concurrent-checkpoints", "one checkpoint runs at a time"),
-    ("execution.checkpointing.tolerable-failed-checkpoints", "a checkpoint that fails restarts the dataflow"),
-    ("execution.checkpointing.externalized-checkpoint-retention", "checkpoints are always kept"),
-    ("execution.checkpointing.checkpoints-after-tasks-finish", "a bounded source always ends with a checkpoint"),
-    ("execution.runtime-mode", "a bounded source is read to its end, an unbounded one without end"),
+    (
+        "execution.checkpointing.mode",
+        "each sink's delivery guarantee decides",
+    ),
+    (
+        "execution.checkpointing.unaligned",
+        "lanes have no channels between them",
+    ),
+    (
+        "execution.checkpointing.aligned",
+        "lanes have no channels between them",
+    ),
+    (
+        "execution.checkpointing.min-pause",
+        "the interval is enough",
+    ),
+    (
+        "execution.checkpointing.max-concurrent-checkpoints",
+        "one checkpoint runs at a time",
+    ),
+    (
+        "execution.checkpointing.tolerable-failed-checkpoints",
+        "a checkpoint that fails restarts the dataflow",
+    ),
+    (
+        "execution.checkpointing.externalized-checkpoint-retention",
+        "checkpoints are always kept",
+    ),
+    (
+        "execution.checkpointing.checkpoints-after-tasks-finish",
+        "a bounded source always ends with a checkpoint",
+    ),
+    (
+        "execution.runtime-mode",
+        "a bounded source is read to its end, an unbounded one without end",
+    ),
     ("execution.target", "the process runs the pipeline itself"),
     ("execution.attached", "the process runs the pipeline itself"),
-    ("execution.shutdown-on-attached-exit", "the process runs the pipeline itself"),
+    (
+        "execution.shutdown-on-attached-exit",
+        "the process runs the pipeline itself",
+    ),
     ("execution.buffer-timeout", "batches go on at once"),
     ("execution.batch.", "there is no batch mode"),
-    ("execution.savepoint.", "a start goes on from the newest checkpoint"),
-    ("execution.savepoint-", "a start goes on from the newest checkpoint"),
-    ("restart-strategy.exponential-delay.backoff-multiplier", "the wait doubles"),
-    ("restart-strategy.exponential-delay.jitter-factor", "there is one process to restart"),
+    (
+        "execution.savepoint.",
+        "a start goes on from the newest checkpoint",
+    ),
+    (
+        "execution.savepoint-",
+        "a start goes on from the newest checkpoint",
+    ),
+    (
+        "restart-strategy.exponential-delay.backoff-multiplier",
+        "the wait doubles",
+    ),
+    (
+        "restart-strategy.exponential-delay.jitter-factor",
+        "there is one process to restart",
+    ),
     ("pipeline.object-reuse", "rows are columns here"),
     ("pipeline.operator-chaining", "a lane is one program"),
     ("pipeline.max-parallelism", "there is no keyed state"),
     ("pipeline.jars", "there is no JVM"),
     ("pipeline.classpaths", "there is no JVM"),
-    ("pipeline.auto-watermark-interval", "there are no watermarks yet"),
+    (
+        "pipeline.auto-watermark-interval",
+        "there are no watermarks yet",
+    ),
     ("pipeline.generic-types", "there is no JVM"),
-    ("pipeline.time-characteristic", "there are no watermarks yet"),
+    (
+        "pipeline.time-characteristic",
+        "there are no watermarks yet",
+    ),
     ("parallelism.", "only parallelism.default is"),
     ("sql-client.", "there is no SQL client"),
     ("table.optimizer.", "the planner is another one"),
@@ -243,11 +358,23 @@ pub(crate) static MEANINGLESS: &[(&str, &str)] = &[
     ("table.exec.mini-batch.", "rows always come in batches"),
     ("table.exec.resource.", "lanes follow parallelism.default"),
     ("table.exec.async-lookup.", "there are no lookup joins yet"),
-    ("table.exec.source.idle-timeout", "there are no watermarks yet"),
-    ("table.exec.sink.upsert-materialize", "there are no changes to order"),
-    ("table.exec.sink.keyed-shuffle", "lanes have no channels between them"),
+    (
+        "table.exec.source.idle-timeout",
+        "there are no watermarks yet",
+    ),
+    (
+        "table.exec.sink.upsert-materialize",
+        "there are no changes to order",
+    ),
+    (
+        "table.exec.sink.keyed-shuffle",
+        "lanes have no channels between them",
+    ),
     ("table.dml-sync", "a run ends when its sources end"),
-    ("table.dynamic-table-options.enabled", "hints are always taken"),
+    (
+        "table.dynamic-table-options.enabled",
+        "hints are always taken",
+    ),
     ("table.generated-code.", "no code is generated"),
     ("table.planner", "there is one planner"),
     ("table.builtin-catalog-name", "there is one catalog"),
@@ -304,10 +431,19 @@ mod tests {
 
     #[test]
     fn tells_what_means_nothing_from_what_is_unknown() {
-        for key in ["taskmanager.memory.process.size", "state.backend", "state.backend.type", "jobmanager.rpc.port"] {
+        for key in [
+            "taskmanager.memory.process.size",
+            "state.backend",
+            "state.backend.type",
+            "jobmanager.rpc.port",
+        ] {
             assert!(meaningless(key).is_some(), "{key}");
         }
-        for key in ["taskmanagers", "execution.checkpointing.intervall", "pipeline.nam"] {
+        for key in [
+            "taskmanagers",
+            "execution.checkpointing.intervall",
+            "pipeline.nam",
+        ] {
             assert!(meaningless(key).is_none(), "{key}");
         }
     }
@@ -316,7 +452,12 @@ mod tests {
     fn every_default_fits_its_kind() {
         for def in SETTINGS {
             if let Some(default) = def.default {
-                assert_eq!(super::super::check::value_fault(def, default), None, "{}", def.key);
+                assert_eq!(
+                    super::super::check::value_fault(def, default),
+                    None,
+                    "{}",
+                    def.key
+                );
             }
         }
     }

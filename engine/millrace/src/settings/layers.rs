@@ -114,7 +114,13 @@ fn unknown_variable(name: &str) -> Diagnostic {
 pub(crate) fn environment_name(key: &str) -> String {
     let name: String = key
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
         .collect();
     // Keys that already begin with the name are not named twice.
     let name = name.strip_prefix(ENVIRONMENT_PREFIX).unwrap_or(&name);
@@ -157,7 +163,9 @@ mod tests {
     use super::*;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        list.iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -194,7 +202,10 @@ mod tests {
         assert_eq!(entry("state.checkpoints.dir"), ("s3://b/#c", place(4)));
         assert_eq!(
             entry("parallelism.default"),
-            ("4", Origin::Environment("MILLRACE_PARALLELISM_DEFAULT".into()))
+            (
+                "4",
+                Origin::Environment("MILLRACE_PARALLELISM_DEFAULT".into())
+            )
         );
         assert_eq!(entry("millrace.memory.buffers").0, "1 mb");
         assert_eq!(entry("rest.port"), ("3", Origin::CommandLine));
@@ -207,12 +218,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let conf = folder.path().join("a.conf");
         std::fs::write(&conf, "no value here\na b: c\n").unwrap();
-        let args = PipelineArgs { conf: Some(conf), ..PipelineArgs::default() };
+        let args = PipelineArgs {
+            conf: Some(conf),
+            ..PipelineArgs::default()
+        };
         let outside = gather(&args, pairs(&[("MILLRACE_REST_PROT", "2")]));
         let codes: Vec<&str> = outside.diagnostics.iter().map(|found| found.code).collect();
         assert_eq!(codes, ["MR0704", "MR0704", "MR0121"]);
         assert!(outside.diagnostics[2].help[0].contains("MILLRACE_REST_PORT"));
-        let args = PipelineArgs { conf: Some("nowhere.conf".into()), ..PipelineArgs::default() };
+        let args = PipelineArgs {
+            conf: Some("nowhere.conf".into()),
+            ..PipelineArgs::default()
+        };
         let outside = gather(&args, []);
         assert!(outside.diagnostics[0].message.contains("nowhere.conf"));
         assert!(outside.diagnostics[0].is_error());

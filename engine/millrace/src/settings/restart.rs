@@ -11,7 +11,12 @@ use super::typed::Values;
 pub(super) fn strategy(values: &Values<'_>) -> RestartStrategy {
     let count = |key: &str| u32::try_from(values.integer(key).unwrap_or(1)).unwrap_or(0);
     let time = |key: &str| values.duration(key).unwrap_or(Duration::from_secs(1));
-    match values.text(key::RESTART).unwrap_or_default().to_ascii_lowercase().as_str() {
+    match values
+        .text(key::RESTART)
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .as_str()
+    {
         "none" | "off" | "disable" => RestartStrategy::None,
         "fixed-delay" | "fixeddelay" => RestartStrategy::FixedDelay {
             attempts_max: count(key::FIXED_ATTEMPTS),

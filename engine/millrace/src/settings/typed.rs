@@ -42,16 +42,25 @@ pub(crate) struct Values<'a>(pub(crate) &'a Settings);
 impl<'a> Values<'a> {
     fn entry(&self, key: &str) -> Option<(&'a str, &'a Setting)> {
         let names = std::iter::once(key).chain(
-            ALIASES.iter().filter(|(_, canonical)| *canonical == key).map(|(alias, _)| *alias),
+            ALIASES
+                .iter()
+                .filter(|(_, canonical)| *canonical == key)
+                .map(|(alias, _)| *alias),
         );
         let mut found = names.filter_map(|name| Some((name, self.0.entry(name)?)));
         let first = found.next()?;
         // `SET 'restart-strategy'` must not hide behind `restart-strategy.type` of the conf file, nor the other way round.
         let (name, setting) = found.fold(first, |best, other| {
-            if rank(&other.1.origin) > rank(&best.1.origin) { other } else { best }
+            if rank(&other.1.origin) > rank(&best.1.origin) {
+                other
+            } else {
+                best
+            }
         });
         Some((
-            definitions::names().find(|known| *known == name).unwrap_or_default(),
+            definitions::names()
+                .find(|known| *known == name)
+                .unwrap_or_default(),
             setting,
         ))
     }
@@ -76,11 +85,13 @@ impl<'a> Values<'a> {
     }
 
     fn boolean(&self, key: &str) -> bool {
-        self.text(key).is_some_and(|text| parse_bool(text).unwrap_or(false))
+        self.text(key)
+            .is_some_and(|text| parse_bool(text).unwrap_or(false))
     }
 
     fn fault(&self, key: &str, why: &str) -> Option<Diagnostic> {
-        self.entry(key).map(|(name, setting)| bad_value(name, setting, why))
+        self.entry(key)
+            .map(|(name, setting)| bad_value(name, setting, why))
     }
 }
 
@@ -96,10 +107,16 @@ fn rank(origin: &millrace_plan::Origin) -> u8 {
 
 /// Returns the pipeline's name: `pipeline.name`, else the file's, else its folder's.
 pub(crate) fn pipeline_name(settings: &Settings, file: &Path) -> String {
-    if let Some(name) = Values(settings).text(key::PIPELINE_NAME).filter(|name| !name.trim().is_empty()) {
+    if let Some(name) = Values(settings)
+        .text(key::PIPELINE_NAME)
+        .filter(|name| !name.trim().is_empty())
+    {
         return name.trim().to_owned();
     }
-    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = |path: &Path| {
+        path.file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+    };
     let own = stem(file).unwrap_or_default();
     if own != "pipeline" {
         return own;
@@ -128,14 +145,17 @@ impl RunSettings {
         let mut bounded = |key: &str, low: i64, high: i64, default: i64| -> i64 {
             let value = values.integer(key).unwrap_or(default);
             if !(low..=high).contains(&value) {
-                faults.extend(values.fault(key, &format!("{value} is not within {low} and {high}")));
+                faults
+                    .extend(values.fault(key, &format!("{value} is not within {low} and {high}")));
             }
             value.clamp(low, high)
         };
         let parallelism = bounded(key::PARALLELISM, 1, PARALLELISM_MAX, default_parallelism());
         let retained = bounded(key::RETAINED, 1, 10_000, 3);
         let port = bounded(key::REST_PORT, 0, i64::from(u16::MAX), 0);
-        let interval = values.duration(key::INTERVAL).unwrap_or(Duration::from_secs(1));
+        let interval = values
+            .duration(key::INTERVAL)
+            .unwrap_or(Duration::from_secs(1));
         if interval < Duration::from_millis(10) {
             faults.extend(values.fault(key::INTERVAL, "less than 10 ms leaves no time for rows"));
         }
@@ -160,7 +180,9 @@ impl RunSettings {
                 slot: 0,
                 parallelism: u32::try_from(parallelism).expect("it is within its bounds"),
                 checkpoint_interval: interval,
-                checkpoint_timeout: values.duration(key::TIMEOUT).unwrap_or(Duration::from_secs(600)),
+                checkpoint_timeout: values
+                    .duration(key::TIMEOUT)
+                    .unwrap_or(Duration::from_secs(600)),
                 checkpoints_retained: usize::try_from(retained).expect("it is within its bounds"),
                 buffer_bytes_max: buffers,
                 batch_rows_max: BATCH_ROWS_MAX,
@@ -194,7 +216,9 @@ fn http_address(values: &Values<'_>, port: i64) -> Result<Option<SocketAddr>, St
     let text = values.text(key::REST_ADDRESS).unwrap_or("127.0.0.1");
     let address: IpAddr = match text {
         "localhost" => IpAddr::from([127, 0, 0, 1]),
-        text => text.parse().map_err(|_| format!("'{text}' is not an IP address"))?,
+        text => text
+            .parse()
+            .map_err(|_| format!("'{text}' is not an IP address"))?,
     };
     let port = u16::try_from(port).expect("it is within its bounds");
     Ok(Some(SocketAddr::new(address, port)))
@@ -248,7 +272,13 @@ mod tests {
         .unwrap();
         assert_eq!(run.checkpoints, "s3://b/p");
         let delay = Duration::from_secs(1);
-        assert_eq!(run.runtime.restart, RestartStrategy::FixedDelay { attempts_max: 7, delay });
+        assert_eq!(
+            run.runtime.restart,
+            RestartStrategy::FixedDelay {
+                attempts_max: 7,
+                delay
+            }
+        );
         assert_eq!(run.http, Some("0.0.0.0:8081".parse().unwrap()));
     }
 
