@@ -1,9 +1,11 @@
 //! The temporal functions.
 
 mod arguments;
+mod calendar;
 mod compiled;
 mod hybrid_calendar;
 mod java_zone;
+mod moments;
 mod names;
 mod plain_text;
 mod simple_format;
@@ -11,6 +13,10 @@ mod unit;
 
 mod clock;
 mod convert_tz;
+mod extract;
+mod round_to;
+mod timestamp_add;
+mod timestamp_diff;
 mod to_date;
 mod to_timestamp;
 mod to_timestamp_ltz;
@@ -20,20 +26,35 @@ use crate::FunctionDef;
 
 /// The functions of this group.
 pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
+    &round_to::CEIL_TO,
     &convert_tz::CONVERT_TZ,
     &clock::CURRENT_DATE,
     &clock::CURRENT_ROW_TIMESTAMP,
     &clock::CURRENT_TIME,
     &clock::CURRENT_TIMESTAMP,
     &clock::CURRENT_WATERMARK,
+    &extract::DAYOFMONTH,
+    &extract::DAYOFWEEK,
+    &extract::DAYOFYEAR,
+    &extract::EXTRACT,
+    &round_to::FLOOR_TO,
     &unix_time::FROM_UNIXTIME,
+    &extract::HOUR,
     &clock::LOCALTIME,
     &clock::LOCALTIMESTAMP,
+    &extract::MINUTE,
+    &extract::MONTH,
     &clock::NOW,
     &clock::PROCTIME,
+    &extract::QUARTER,
+    &extract::SECOND,
     &clock::SOURCE_WATERMARK,
+    &timestamp_add::TIMESTAMPADD,
+    &timestamp_diff::TIMESTAMPDIFF,
     &to_date::TO_DATE,
     &to_timestamp::TO_TIMESTAMP,
     &to_timestamp_ltz::TO_TIMESTAMP_LTZ,
     &unix_time::UNIX_TIMESTAMP,
+    &extract::WEEK,
+    &extract::YEAR,
 ];

@@ -1,0 +1,117 @@
+//! Reads the columns that temporal functions work on: timestamps of both layouts, and units as literals.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, TimestampMicrosecondType};
+use arrow_array::{Array, Decimal128Array, TimestampMicrosecondArray};
+
+use super::unit::Unit;
+use crate::string::literal_text;
+use crate::{Arg, CallError, Column};
+
+/// A point on the time line as Flink's `TimestampData` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// Milliseconds since 1970-01-01 00:00:00, floored.
+    pub(crate) millis: i64,
+    /// Nanoseconds of the millisecond, 0..=999,999.
+    pub(crate) nanos: i64,
+}
+
+impl Moment {
+    /// Returns the moment of so many microseconds.
+    pub(crate) fn from_micros(micros: i64) -> Self {
+        Self {
+            millis: micros.div_euclid(1000),
+            nanos: micros.rem_euclid(1000) * 1000,
+        }
+    }
+
+    /// Returns the moment of so many nanoseconds.
+    pub(crate) fn from_nanos(nanos: i128) -> Self {
+        let millis = i64::try_from(nanos.div_euclid(1_000_000)).unwrap_or(i64::MAX);
+        let rest = i64::try_from(nanos.rem_euclid(1_000_000)).expect("below a million");
+        Self {
+            millis,
+            nanos: rest,
+        }
+    }
+
+    /// Returns it in microseconds; far outside of Flink's years it wraps.
+    pub(crate) fn micros(self) -> i64 {
+        self.millis
+            .wrapping_mul(1000)
+            .wrapping_add(self.nanos / 1000)
+    }
+
+    /// Returns it in nanoseconds.
+    pub(crate) fn total_nanos(self) -> i128 {
+        i128::from(self.millis) * 1_000_000 + i128::from(self.nanos)
+    }
+}
+
+/// A TIMESTAMP or TIMESTAMP_LTZ argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moments<'a> {
+    /// Up to precision 6.
+    Micros(&'a TimestampMicrosecondArray, bool),
+    /// Above.
+    Nanos(&'a Decimal128Array, bool),
+}
+
+impl<'a> Moments<'a> {
+    /// Reads `column` as timestamps.
+    pub(crate) fn new(column: &'a Column) -> Self {
+        let constant = column.is_constant();
+        match column
+            .array()
+            .as_primitive_opt::<TimestampMicrosecondType>()
+        {
+            Some(array) => Self::Micros(array, constant),
+            None => Self::Nanos(column.array().as_primitive::<Decimal128Type>(), constant),
+        }
+    }
+
+    /// Returns the moment of `row`, or `None` for NULL.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Option<Moment> {
+        match self {
+            Self::Micros(array, constant) => {
+                let row = if *constant { 0 } else { row };
+                array
+                    .is_valid(row)
+                    .then(|| Moment::from_micros(array.value(row)))
+            }
+            Self::Nanos(array, constant) => {
+                let row = if *constant { 0 } else { row };
+                array
+                    .is_valid(row)
+                    .then(|| Moment::from_nanos(array.value(row)))
+            }
+        }
+    }
+}
+
+/// Returns the unit that an argument names.
+///
+/// # Errors
+/// The argument is no literal, or no unit.
+pub(crate) fn unit_argument(args: &[Arg], index: usize) -> Result<Unit, CallError> {
+    literal_text(&args[index])
+        .and_then(|name| Unit::parse(&name))
+        .ok_or_else(|| CallError::Argument {
+            index,
+            message: "the unit is not a unit of time".to_owned(),
+        })
+}
+
+/// Returns the refusal of a unit for values of a type.
+pub(crate) fn unit_refused(index: usize, unit: Unit, args: &[Arg], value: usize) -> CallError {
+    CallError::Argument {
+        index,
+        message: format!(
+            "unit {} can not be applied to {}",
+            unit.name(),
+            args[value].ty.kind
+        ),
+    }
+}
