@@ -22,6 +22,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::client::{Ear, config, failure};
+use crate::format::FormatUse;
 use crate::metadata::Metadata;
 use crate::source::{KafkaSourceSpec, Stops};
 use crate::splits::{TopicPartition, position, read};
@@ -39,6 +40,9 @@ enum Column {
 
 pub(crate) struct KafkaReader {
     table: String,
+    /// What error messages call the value and the key.
+    value_name: String,
+    key_name: String,
     servers: String,
     ear: Ear,
     queue: BatchQueue<Ear>,
@@ -100,6 +104,10 @@ impl KafkaReader {
         .create_with_context(ear.clone())
         .map_err(fail)?;
         let queue = BatchQueue::new(Arc::new(consumer)).map_err(fail)?;
+        let name = |part: &str, format: Option<&FormatUse>| {
+            let format = format.map_or("", |format| format.identifier.as_str());
+            format!("the {format} {part} of a record of '{}'", spec.table)
+        };
         let plan = ColumnPlan::new(spec, projection);
         let internal = |error: millrace_formats::FormatError| {
             ConnectorError::new(
@@ -120,6 +128,8 @@ impl KafkaReader {
         };
         Ok(Self {
             table: spec.table.clone(),
+            value_name: name("value", Some(&spec.formats.value)),
+            key_name: name("key", spec.formats.key.as_ref()),
             servers: spec.servers.clone(),
             ear: ear.clone(),
             queue,
@@ -309,12 +319,11 @@ impl KafkaReader {
         };
         let value = self.value.decode(&payloads).map_err(|error| {
             bad_record(
-                &self.table,
+                &self.value_name,
                 &self.partitions,
                 &records.facts,
                 error.message,
-                "value",
-                error.reason,
+                &error.reason,
             )
         })?;
         let key = match &mut self.key {
@@ -327,12 +336,11 @@ impl KafkaReader {
                 };
                 Some(decoder.decode(&payloads).map_err(|error| {
                     bad_record(
-                        &self.table,
+                        &self.key_name,
                         &self.partitions,
                         &records.facts,
                         error.message,
-                        "key",
-                        error.reason,
+                        &error.reason,
                     )
                 })?)
             }
@@ -636,15 +644,14 @@ fn origin(partitions: &[Partition], facts: &Facts) -> String {
 }
 
 fn bad_record(
-    table: &str,
+    what: &str,
     partitions: &[Partition],
     facts: &[Facts],
     message: usize,
-    part: &str,
-    reason: String,
+    reason: &str,
 ) -> ConnectorError {
     let place = origin(partitions, &facts[message]);
-    ConnectorError::new(ErrorKind::Data, Retry::Never, format!("cannot read the {part} of a record of '{table}' ({place}): {reason}"))
+    ConnectorError::new(ErrorKind::Data, Retry::Never, format!("cannot read {what} ({place}): {reason}"))
         .help("mend the record's producer, or leave such records out with the format's 'ignore-parse-errors' = 'true'; nothing after the last checkpoint was committed")
 }
 

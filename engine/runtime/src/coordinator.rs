@@ -28,6 +28,8 @@ pub enum End {
 const TICK: Duration = Duration::from_millis(10);
 /// After the first rows, the first commit comes this soon, so that a start shows its first rows at once.
 const FIRST_COMMIT_DELAY: Duration = Duration::from_millis(100);
+/// How long a first start is tried again while a server does not answer.
+const START_PATIENCE: Duration = Duration::from_secs(30);
 /// How often the lag is asked for.
 const LAG_INTERVAL: Duration = Duration::from_secs(2);
 /// How often old checkpoints are removed.
@@ -61,6 +63,7 @@ pub fn run(
         clock,
     };
     let mut policy = RestartPolicy::new(options.restart.clone());
+    let begun = clock.monotonic();
     status.lag.store(-1, Ordering::Relaxed);
     loop {
         status.set_phase(Phase::Starting);
@@ -74,6 +77,12 @@ pub fn run(
         status.set_error(error.to_string());
         let wait = match error.retry() {
             Retry::Never => None,
+            // A wrong address looks like a server that is down: before anything ever ran, somebody is waiting for the answer.
+            Retry::Backoff | Retry::Restart
+                if never_ran(status) && clock.monotonic() - begun > START_PATIENCE =>
+            {
+                None
+            }
             Retry::Backoff | Retry::Restart => policy.after_failure(clock.monotonic()),
         };
         let Some(wait) = wait.filter(|_| !stop.is_cancelled()) else {
@@ -85,6 +94,10 @@ pub fn run(
         tracing::warn!(dataflow = dataflow.name, error = %chain(&error), wait_ms = wait.as_millis(), "restarting from the last checkpoint");
         pause(clock.as_ref(), wait, stop);
     }
+}
+
+fn never_ran(status: &DataflowStatus) -> bool {
+    !status.has_run.load(Ordering::Relaxed)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -109,7 +122,10 @@ fn pause(clock: &dyn Clock, wait: Duration, stop: &Cancel) {
 
 fn attempt(around: &Surroundings<'_>, stop: &Cancel) -> Result<End, RunError> {
     let mut attempt = Attempt::open(around)?;
+    let committed = attempt.recovered.next_epoch.0.saturating_sub(1);
+    around.status.epoch.store(committed, Ordering::Relaxed);
     around.status.set_phase(Phase::Running);
+    around.status.has_run.store(true, Ordering::Relaxed);
     let mut run = EpochLoop::new(around, &mut attempt);
     let result = run.run(stop);
     attempt.cancel.cancel();

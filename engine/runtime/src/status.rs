@@ -1,6 +1,6 @@
 //! What a run tells about itself: counters that lanes and coordinator write and anybody may read.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 #[derive(Debug, Default)]
 pub struct DataflowStatus {
     phase: AtomicU8,
+    pub(crate) has_run: AtomicBool,
     pub(crate) records_in: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) records_out: AtomicU64,
