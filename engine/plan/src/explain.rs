@@ -282,6 +282,17 @@ impl Display for Shown<'_> {
                 {
                     write!(f, "({} {name} {})", inner(left), inner(right))
                 }
+                // Clauses that were not written are not shown.
+                ("JSON_VALUE", [document, path, on_empty, _, on_error, _])
+                    if is_text(on_empty, "NULL") && is_text(on_error, "NULL") =>
+                {
+                    write!(f, "JSON_VALUE({}, {})", inner(document), inner(path))
+                }
+                ("TRIM", [side, characters, text])
+                    if is_text(side, "BOTH") && is_text(characters, " ") =>
+                {
+                    write!(f, "TRIM({})", inner(text))
+                }
                 (name, args) => write!(f, "{name}({})", self.list(args, ", ")),
             },
             ExprKind::And(parts) => write!(f, "({})", self.list(parts, " AND ")),
@@ -300,6 +311,12 @@ impl Display for Shown<'_> {
             ExprKind::Retype(value) => inner(value).fmt(f),
         }
     }
+}
+
+fn is_text(expr: &Expr, text: &str) -> bool {
+    let value = expr.literal().map(|literal| literal.value);
+    let texts = value.as_ref().and_then(|value| value.as_string_view_opt());
+    texts.is_some_and(|texts| texts.is_valid(0) && texts.value(0) == text)
 }
 
 /// A constant, short.

@@ -44,7 +44,8 @@ fn ads_read_each_document_once() {
         (1, 2, 1)
     );
     let text = pipeline.to_string();
-    assert_eq!(text.matches("in one pass").count(), 2, "{text}");
+    // The document of each source, and the document inside of it.
+    assert_eq!(text.matches("in one pass").count(), 4, "{text}");
 }
 
 #[test]
