@@ -86,7 +86,13 @@ fn write<const ASTRAL: bool>(text: &[u8], out: &mut Vec<u8>) {
     let mut done = 0;
     while let Some(stop) = escape_stop::<ASTRAL>(text, done) {
         out.extend_from_slice(&text[done..stop]);
-        done = write_special(&text[stop..], out) + stop;
+        let byte = text[stop];
+        done = if matches!(byte, b'"' | b'\\') {
+            out.extend_from_slice(&[b'\\', byte]);
+            stop + 1
+        } else {
+            write_special(&text[stop..], out) + stop
+        };
     }
     out.extend_from_slice(&text[done..]);
     out.push(b'"');

@@ -8,6 +8,9 @@ const SURE_DIGITS: usize = 15;
 /// Where that holds: Java 17 takes whole numbers of more than 53 bits another way.
 const SURE_RANGE: std::ops::Range<f64> = 1e-9..9_007_199_254_740_992.0;
 
+/// Where Java writes no exponent, and the same text as Rust's shortest.
+const SAME_LAYOUT: std::ops::Range<f64> = 1e-3..1e7;
+
 /// A number of a document.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number<'a> {
@@ -49,6 +52,13 @@ pub fn push_double(value: f64, out: &mut Vec<u8>) {
     }
     let mut buffer = ryu::Buffer::new();
     let shortest = buffer.format_finite(value.abs()).as_bytes();
+    if SAME_LAYOUT.contains(&value.abs()) && shortest.len() <= SURE_DIGITS + 1 {
+        if value < 0.0 {
+            out.push(b'-');
+        }
+        out.extend_from_slice(shortest);
+        return;
+    }
     let mut digits = [0_u8; 24];
     let (count, point) = significant_digits(shortest, &mut digits);
     if count > SURE_DIGITS {

@@ -8,6 +8,10 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 /// Strings longer than this are handed to `memchr`, whose call costs about as much as four words here.
 const WORDS_BEFORE_MEMCHR: usize = 6;
 
+const WORD: usize = 8;
+/// Bytes that are compared at once where most have nothing special.
+const CHUNK: usize = 32;
+
 const fn repeat(byte: u8) -> u64 {
     ONES * byte as u64
 }
@@ -61,27 +65,61 @@ pub(crate) fn string_stop<const CONTROLS: bool>(bytes: &[u8], mut at: usize) -> 
 /// and with `ASTRAL` the first byte of a character beyond U+FFFF.
 #[inline]
 pub(crate) fn escape_stop<const ASTRAL: bool>(bytes: &[u8], mut at: usize) -> Option<usize> {
-    while let Some(word) = word_at(bytes, at) {
-        let mut marks = zero_bytes(word ^ repeat(b'"'))
-            | zero_bytes(word ^ repeat(b'\\'))
-            | control_bytes(word);
-        if ASTRAL {
-            // 0xf0..=0xff: the four high bits are set.
-            let high = word & (word << 1) & (word << 2) & (word << 3) & HIGHS;
-            marks |= high;
-        }
+    // Where escapes are many, as in JSON inside of JSON, the next one is near.
+    let near = at + 2 * WORD;
+    while at < near
+        && let Some(word) = word_at(bytes, at)
+    {
+        let marks = escape_marks::<ASTRAL>(word);
         if marks != 0 {
             return Some(at + (marks.trailing_zeros() / 8) as usize);
         }
-        at += 8;
+        at += WORD;
     }
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 || (ASTRAL && byte >= 0xf0) {
-            return Some(at);
+    // Without an early exit the compiler compares a whole chunk by vector instructions.
+    let (chunks, _) = bytes[at.min(bytes.len())..].as_chunks::<CHUNK>();
+    for chunk in chunks {
+        if chunk
+            .iter()
+            .fold(false, |any, byte| any | needs_escape::<ASTRAL>(*byte))
+        {
+            break;
         }
-        at += 1;
+        at += CHUNK;
     }
-    None
+    while let Some(word) = word_at(bytes, at) {
+        let marks = escape_marks::<ASTRAL>(word);
+        if marks != 0 {
+            return Some(at + (marks.trailing_zeros() / 8) as usize);
+        }
+        at += WORD;
+    }
+    let tail = bytes.get(at..)?;
+    tail.iter()
+        .position(|byte| needs_escape::<ASTRAL>(*byte))
+        .map(|found| at + found)
+}
+
+#[inline]
+fn needs_escape<const ASTRAL: bool>(byte: u8) -> bool {
+    let is_out = if ASTRAL {
+        byte.wrapping_sub(0x20) >= 0xd0
+    } else {
+        byte < 0x20
+    };
+    is_out | (byte == b'"') | (byte == b'\\')
+}
+
+#[inline]
+fn escape_marks<const ASTRAL: bool>(word: u64) -> u64 {
+    let marks =
+        zero_bytes(word ^ repeat(b'"')) | zero_bytes(word ^ repeat(b'\\')) | control_bytes(word);
+    if ASTRAL {
+        // 0xf0..=0xff: the four high bits are set.
+        marks | (word & (word << 1) & (word << 2) & (word << 3) & HIGHS)
+    } else {
+        marks
+    }
 }
 
 /// Returns a quick hash of a key: it differs where the first or last eight bytes or the length do, mostly.

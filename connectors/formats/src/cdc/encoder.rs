@@ -3,7 +3,7 @@
 use arrow_array::{Array, ArrayRef};
 use millrace_connector::RowKind;
 
-use crate::json::{ValueWriter, check_names, encode_options, field_writers, write_row};
+use crate::json::{RowWriter, ValueWriter, check_names, encode_options, field_writers};
 use crate::registry::{FormatOptions, Schema};
 use crate::{EncodeError, EncodedBatch, Encoder, FormatError};
 
@@ -55,13 +55,15 @@ impl Encoder for ChangeEncoder {
         out: &mut EncodedBatch,
     ) -> Result<(), EncodeError> {
         let rows = columns.first().map_or(0, |column| column.len());
+        let writer = RowWriter::new(&self.fields, columns);
         for row in 0..rows {
             let (head, tail) = match kinds.map_or(RowKind::Insert, |kinds| kinds[row]) {
                 RowKind::Insert | RowKind::UpdateAfter => self.layout.insert,
                 RowKind::UpdateBefore | RowKind::Delete => self.layout.delete,
             };
             out.bytes.extend_from_slice(head);
-            write_row(&self.fields, columns, row, &mut out.bytes)
+            writer
+                .write(row, &mut out.bytes)
                 .map_err(|reason| EncodeError { row, reason })?;
             out.bytes.extend_from_slice(tail);
             out.end_row();

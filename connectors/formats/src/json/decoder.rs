@@ -32,30 +32,98 @@ pub(crate) fn make_decoder(
     Ok(Box::new(JsonDecoder::new(schema, wanted, read)?))
 }
 
-/// Where the keys of the wanted columns lie in the rows before: most producers write the same keys in the same order.
+/// What the rows before looked like: most producers write the same keys in the same order, and many of the values
+/// again and again.
 #[derive(Debug, Default)]
-struct ExpectedKeys {
-    /// The n-th key of the row before with its quotes and colon, and its column.
-    keys: Vec<(Vec<u8>, Option<u16>)>,
+struct Expected {
+    /// The n-th entry of the row before.
+    entries: Vec<ExpectedEntry>,
 }
 
-/// Keys of a row that are remembered; rows with more are scanned without memory from there on.
-const EXPECTED_KEYS_MAX: usize = 1024;
+#[derive(Clone, Debug, Default)]
+struct ExpectedEntry {
+    /// The key with its quotes and colon.
+    key: Vec<u8>,
+    /// The column of that key.
+    slot: Option<u16>,
+    /// The value's text, a string's with its quotes; empty where it is not known.
+    value: Vec<u8>,
+    /// What the value is; places count from its start.
+    span: Span,
+    /// How many values in a row were others.
+    misses: u32,
+}
 
-impl ExpectedKeys {
-    fn remember(&mut self, ordinal: usize, key: &[u8], slot: Option<u16>) {
-        if ordinal >= EXPECTED_KEYS_MAX {
+/// Entries of a row that are remembered; rows with more are scanned without memory from there on.
+const ENTRIES_MAX: usize = 1024;
+/// Values longer than this are not remembered.
+const VALUE_BYTES_MAX: usize = 256;
+/// After so many other values in a row, a value is no longer compared.
+const MISSES_MAX: u32 = 4;
+/// Values that are no longer compared get another chance after so many.
+const MISSES_RETRY: u32 = 256;
+
+impl ExpectedEntry {
+    /// Steps over the value if it is the one of the row before.
+    #[inline]
+    fn skip_value(&self, scanner: &mut Scanner<'_, true>) -> Option<Span> {
+        if self.misses >= MISSES_MAX || self.value.is_empty() {
+            return None;
+        }
+        let start = scanner.position() as u32;
+        scanner.skip_text(&self.value).then(|| Span {
+            start: start + self.span.start,
+            end: start + self.span.end,
+            ..self.span
+        })
+    }
+
+    /// Remembers a value. Numbers and words are not: they end only where something else begins.
+    #[inline]
+    fn note_value(&mut self, span: Span, bytes: &[u8]) {
+        self.misses += 1;
+        if self.misses >= MISSES_MAX {
+            if self.misses >= MISSES_RETRY {
+                self.misses = MISSES_MAX - 2;
+            }
             return;
         }
-        if self.keys.len() <= ordinal {
-            self.keys.resize(ordinal + 1, (Vec::new(), None));
+        let quote = u32::from(span.kind == Kind::String);
+        self.value.clear();
+        let is_kept = matches!(span.kind, Kind::String | Kind::Array | Kind::Object)
+            && (span.end - span.start) as usize <= VALUE_BYTES_MAX;
+        if !is_kept {
+            self.misses = MISSES_MAX;
+            return;
         }
-        let (text, column) = &mut self.keys[ordinal];
-        text.clear();
-        text.push(b'"');
-        text.extend_from_slice(key);
-        text.extend_from_slice(b"\":");
-        *column = slot;
+        let start = span.start - quote;
+        self.value
+            .extend_from_slice(&bytes[start as usize..(span.end + quote) as usize]);
+        self.span = Span {
+            start: span.start - start,
+            end: span.end - start,
+            ..span
+        };
+    }
+}
+
+impl Expected {
+    /// Remembers a key.
+    fn note_key(&mut self, ordinal: usize, key: &[u8], slot: Option<u16>) {
+        if ordinal >= ENTRIES_MAX {
+            return;
+        }
+        if self.entries.len() <= ordinal {
+            self.entries.resize(ordinal + 1, ExpectedEntry::default());
+        }
+        let entry = &mut self.entries[ordinal];
+        entry.key.clear();
+        entry.key.push(b'"');
+        entry.key.extend_from_slice(key);
+        entry.key.extend_from_slice(b"\":");
+        entry.slot = slot;
+        entry.value.clear();
+        entry.misses = 0;
     }
 }
 
@@ -80,7 +148,7 @@ struct Column {
 pub(crate) struct JsonDecoder {
     columns: Vec<Column>,
     keys: KeyTable,
-    expected: ExpectedKeys,
+    expected: Expected,
     scratch: Scratch,
     options: ReadOptions,
 }
@@ -109,7 +177,7 @@ impl JsonDecoder {
         Ok(Self {
             columns,
             keys,
-            expected: ExpectedKeys::default(),
+            expected: Expected::default(),
             scratch: Scratch::default(),
             options,
         })
@@ -343,7 +411,7 @@ fn scan_fields(
     bytes: &[u8],
     columns: &mut [Column],
     keys: &KeyTable,
-    expected: &mut ExpectedKeys,
+    expected: &mut Expected,
     row: usize,
 ) -> Result<(), JsonError> {
     if scanner.token() == Some(b'}') {
@@ -352,29 +420,48 @@ fn scan_fields(
     }
     let mut ordinal = 0;
     loop {
-        let slot = match expected.keys.get(ordinal) {
-            Some((text, slot)) if scanner.skip_text(text) => *slot,
+        let mut known = false;
+        let slot = match expected.entries.get(ordinal) {
+            Some(entry) if scanner.skip_text(&entry.key) => {
+                known = true;
+                entry.slot
+            }
             _ => {
                 let key = scanner.key()?;
                 let slot = keys.find(&unescaped(key.of(bytes), key.is_escaped()));
                 if !key.is_escaped() {
-                    expected.remember(ordinal, key.of(bytes), slot);
+                    expected.note_key(ordinal, key.of(bytes), slot);
                 }
                 slot
             }
         };
-        match slot {
-            Some(slot) => {
-                let column = &mut columns[usize::from(slot)];
-                column.spans[row] = if column.is_text {
+        let entry = if known {
+            expected.entries.get_mut(ordinal)
+        } else {
+            None
+        };
+        let span = match entry.as_ref().and_then(|entry| entry.skip_value(scanner)) {
+            Some(span) => {
+                if let Some(entry) = entry {
+                    entry.misses = 0;
+                }
+                span
+            }
+            None => {
+                let is_text = slot.is_some_and(|slot| columns[usize::from(slot)].is_text);
+                let span = if is_text {
                     scanner.value::<true>()?
                 } else {
                     scanner.value::<false>()?
                 };
+                if let Some(entry) = entry {
+                    entry.note_value(span, bytes);
+                }
+                span
             }
-            None => {
-                scanner.value::<false>()?;
-            }
+        };
+        if let Some(slot) = slot {
+            columns[usize::from(slot)].spans[row] = span;
         }
         ordinal += 1;
         if !scanner.next_entry()? {

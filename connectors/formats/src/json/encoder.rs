@@ -5,7 +5,7 @@ use millrace_connector::RowKind;
 
 use super::columns::unsupported_type;
 use super::options::{check_names, encode_options};
-use super::write::{ValueWriter, WriteOptions, key_text, value_writer, write_row};
+use super::write::{RowWriter, ValueWriter, WriteOptions, key_text, value_writer};
 use crate::registry::{FormatOptions, Schema};
 use crate::{EncodeError, EncodedBatch, Encoder, FormatContext, FormatError};
 
@@ -58,8 +58,10 @@ impl Encoder for JsonEncoder {
             .sum();
         out.bytes.reserve(rows * keys);
         out.ends.reserve(rows);
+        let writer = RowWriter::new(&self.fields, columns);
         for row in 0..rows {
-            write_row(&self.fields, columns, row, &mut out.bytes)
+            writer
+                .write(row, &mut out.bytes)
                 .map_err(|reason| EncodeError { row, reason })?;
             out.end_row();
         }

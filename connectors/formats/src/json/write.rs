@@ -5,7 +5,8 @@ use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
     Int32Type, Int64Type, Time32MillisecondType, TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, PrimitiveArray, StringViewArray};
+use arrow_buffer::NullBuffer;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use millrace_connector::physical::MICROSECOND_PRECISION_MAX;
@@ -203,8 +204,99 @@ impl ValueWriter {
     }
 }
 
-/// Appends a row as an object.
-pub(crate) fn write_row(
+/// The columns of a batch as the fields of an object: types are looked at once a batch, not once a value.
+pub(crate) struct RowWriter<'a> {
+    fields: Vec<BoundField<'a>>,
+}
+
+struct BoundField<'a> {
+    key: &'a [u8],
+    nulls: Option<&'a NullBuffer>,
+    values: BoundValues<'a>,
+}
+
+/// The types that most columns have.
+enum BoundValues<'a> {
+    Text(&'a StringViewArray),
+    Int(&'a [i32]),
+    BigInt(&'a [i64]),
+    Double(&'a [f64]),
+    Micros(&'a [i64], TimestampStyle),
+    Other(&'a ValueWriter, &'a dyn Array),
+}
+
+impl<'a> RowWriter<'a> {
+    pub(crate) fn new(fields: &'a [(Vec<u8>, ValueWriter)], columns: &'a [ArrayRef]) -> Self {
+        let fields = fields
+            .iter()
+            .zip(columns)
+            .map(|((key, writer), column)| BoundField {
+                key,
+                nulls: column.nulls(),
+                values: match writer {
+                    ValueWriter::Text => BoundValues::Text(column.as_string_view()),
+                    ValueWriter::Int => {
+                        BoundValues::Int(column.as_primitive::<Int32Type>().values())
+                    }
+                    ValueWriter::BigInt => {
+                        BoundValues::BigInt(column.as_primitive::<Int64Type>().values())
+                    }
+                    ValueWriter::Double => {
+                        BoundValues::Double(column.as_primitive::<Float64Type>().values())
+                    }
+                    ValueWriter::Timestamp {
+                        style,
+                        is_micros: true,
+                    } => BoundValues::Micros(
+                        column.as_primitive::<TimestampMicrosecondType>().values(),
+                        *style,
+                    ),
+                    writer => BoundValues::Other(writer, &**column),
+                },
+            })
+            .collect();
+        Self { fields }
+    }
+
+    /// Appends a row as an object.
+    ///
+    /// # Errors
+    /// A map has a NULL key that the options do not allow.
+    pub(crate) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<(), String> {
+        out.push(b'{');
+        for (i, field) in self.fields.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(field.key);
+            if field.nulls.is_some_and(|nulls| nulls.is_null(row)) {
+                out.extend_from_slice(b"null");
+                continue;
+            }
+            match &field.values {
+                BoundValues::Text(texts) => {
+                    write_escaped_utf8_bytes(texts.value(row).as_bytes(), out);
+                }
+                BoundValues::Int(values) => push_integer(values[row].into(), out),
+                BoundValues::BigInt(values) => push_integer(values[row], out),
+                BoundValues::Double(values) => {
+                    let value = values[row];
+                    quoted_unless(value.is_finite(), out, |out| push_double(value, out));
+                }
+                BoundValues::Micros(values, style) => {
+                    let time = WallTime::of_micros(values[row]);
+                    quoted_unless(false, out, |out| write_timestamp(time, *style, out));
+                }
+                BoundValues::Other(writer, column) => writer.write(*column, row, out)?,
+            }
+        }
+        out.push(b'}');
+        Ok(())
+    }
+}
+
+/// Appends a ROW value as an object.
+fn write_row(
     fields: &[(Vec<u8>, ValueWriter)],
     columns: &[ArrayRef],
     row: usize,

@@ -5,7 +5,7 @@
 //! and as an error in strict mode, which is the mode of a path that names none. A malformed document is empty in lax
 //! mode and an error in strict mode; what follows a document is not looked at. Numbers are shown as Java shows them:
 //! `1.50` is `1.5`, `1e3` is `1000.0`. RETURNING takes STRING, VARCHAR(n) (without cutting), BOOLEAN, INT and DOUBLE,
-//! and casts nothing: a value of another class fails the row.
+//! and casts nothing: a value of another class fails the row. A DEFAULT that is NULL makes every result NULL.
 
 use std::sync::Arc;
 
@@ -222,9 +222,16 @@ fn evaluate(
     let input = Texts::new(&args[0]);
     let mut paths = Paths::new(&args[1]);
     let mut tape = Tape::new();
+    let defaults: Vec<usize> = [(call.on_empty, ON_EMPTY + 1), (call.on_error, ON_ERROR + 1)]
+        .into_iter()
+        .filter(|(behavior, _)| *behavior == Behavior::Default)
+        .map(|(_, index)| index)
+        .collect();
     for row in 0..rows {
+        // As any argument of a generated call, a default that is NULL makes the whole call NULL.
+        let has_null_default = defaults.iter().any(|index| args[*index].is_null(row));
         let value = match (input.view(row), paths.get(row)) {
-            (Some((_, text)), Some(path)) => {
+            (Some((_, text)), Some(path)) if !has_null_default => {
                 let (outcome, _) = look(&mut tape, text, path);
                 call.value(outcome, path.is_strict, &tape, row)?
             }
