@@ -74,6 +74,24 @@ impl Broker {
         Ok(())
     }
 
+    /// Writes lines to partition 0, the first with the Kafka timestamp `first_ms` and each further one a millisecond
+    /// later; the line `\N` is a tombstone.
+    pub(crate) fn write_at(&self, topic: &str, first_ms: i64, lines: &[String]) -> Result<()> {
+        let producer = self.producer()?;
+        for (line, timestamp) in lines.iter().zip(first_ms..) {
+            let record: BaseRecord<'_, (), str> =
+                BaseRecord::to(topic).partition(0).timestamp(timestamp);
+            let record = if line == "\\N" {
+                record
+            } else {
+                record.payload(line.as_str())
+            };
+            producer.send(record).map_err(|(error, _)| error)?;
+        }
+        producer.flush(Duration::from_secs(60))?;
+        Ok(())
+    }
+
     /// Returns a producer that writes in order, without doubling, for as long as a restart of the broker takes.
     fn producer(&self) -> Result<ThreadedProducer<DefaultProducerContext>> {
         let mut config = self.config();
