@@ -1,18 +1,12 @@
-//! What arguments temporal functions take, and readers for them.
+//! What arguments temporal functions take.
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Int32Type, Int64Type, Time32MillisecondType,
-    TimestampMicrosecondType,
-};
-use arrow_array::{ArrayRef, PrimitiveArray};
 use millrace_connector::{FlinkType, TypeKind};
 
 use super::unit::Unit;
-use crate::cast::print::timestamp_at;
 use crate::operator::signature::{bad_types, between};
-use crate::{Arg, CallError, Column};
+use crate::{Arg, CallError};
 
 /// What a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +55,11 @@ pub(super) fn unit_of(args: &[Arg], index: usize) -> Result<Unit, CallError> {
         let texts = value.as_string_view_opt()?;
         (texts.len() == 1 && texts.is_valid(0)).then(|| texts.value(0))
     });
-    text.and_then(Unit::parse).ok_or_else(|| CallError::Argument {
-        index,
-        message: "a unit of time such as YEAR, DAY or SECOND is needed".to_owned(),
-    })
+    text.and_then(Unit::parse)
+        .ok_or_else(|| CallError::Argument {
+            index,
+            message: "a unit of time such as YEAR, DAY or SECOND is needed".to_owned(),
+        })
 }
 
 /// Returns the refusal of a unit for a type.
@@ -72,71 +67,5 @@ pub(super) fn bad_unit(name: &str, index: usize, unit: Unit, kind: &TypeKind) ->
     CallError::Argument {
         index,
         message: format!("'{name}' does not take {} of {kind}", unit.name()),
-    }
-}
-
-/// Returns the array as one of type `T`.
-fn of<T: ArrowPrimitiveType>(array: &ArrayRef) -> &PrimitiveArray<T> {
-    array
-        .as_primitive_opt::<T>()
-        .expect("the planner gives each kernel its argument types")
-}
-
-/// A date, time, timestamp or interval argument.
-pub(super) struct Moments<'a> {
-    column: &'a Column,
-    form: Form,
-}
-
-/// How values lie in memory.
-enum Form {
-    Date,
-    Time,
-    Timestamp,
-    Months,
-    Millis,
-    Null,
-}
-
-impl<'a> Moments<'a> {
-    /// Reads `column` as values of `kind`.
-    pub(super) fn new(column: &'a Column, kind: &TypeKind) -> Self {
-        let form = match kind {
-            TypeKind::Date => Form::Date,
-            TypeKind::Time(_) => Form::Time,
-            TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_) => Form::Timestamp,
-            TypeKind::IntervalYearMonth(..) => Form::Months,
-            TypeKind::IntervalDayTime(..) => Form::Millis,
-            _ => Form::Null,
-        };
-        Self { column, form }
-    }
-
-    /// Returns the value of `row`, or `None` for NULL: days, milliseconds or months as the type has it, and
-    /// nanoseconds of the millisecond.
-    #[inline]
-    pub(super) fn get(&self, row: usize) -> Option<(i64, i32)> {
-        let (array, index) = (self.column.array(), self.column.index(row));
-        if array.is_null(index) {
-            return None;
-        }
-        Some(match self.form {
-            Form::Date => (i64::from(of::<Date32Type>(array).value(index)), 0),
-            Form::Time => (i64::from(of::<Time32MillisecondType>(array).value(index)), 0),
-            Form::Timestamp => match array.as_primitive_opt::<TimestampMicrosecondType>() {
-                Some(micros) => {
-                    let micros = micros.value(index);
-                    let rest = i32::try_from(micros.rem_euclid(1000)).expect("below 1000");
-                    (micros.div_euclid(1000), rest * 1000)
-                }
-                None => {
-                    debug_assert!(array.as_primitive_opt::<Decimal128Type>().is_some());
-                    timestamp_at(array, index)
-                }
-            },
-            Form::Months => (i64::from(of::<Int32Type>(array).value(index)), 0),
-            Form::Millis => (of::<Int64Type>(array).value(index), 0),
-            Form::Null => return None,
-        })
     }
 }

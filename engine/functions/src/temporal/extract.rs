@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int32Type, Int64Type, Time32MillisecondType};
-use arrow_array::{ArrayRef, ArrowPrimitiveType, Int64Array};
+use arrow_array::{ArrowPrimitiveType, Int64Array};
 use jiff::tz::TimeZone;
 use millrace_connector::TypeKind;
 
+use super::arguments::{bad_unit, unit_of};
 use super::calendar::{DAY_MS, extract_from_date};
 use super::java_zone::{JavaZone, ZoneCursor};
-use super::moments::{Moment, Moments, unit_argument, unit_refused};
+use super::moments::{Moment, Moments, values};
 use super::unit::Unit;
 use crate::operator::signature::{bad_types, exactly, nullable_if_args};
 use crate::string::BatchKernel;
@@ -41,7 +42,7 @@ pub(crate) static EXTRACT: FunctionDef = FunctionDef {
     volatility: Volatility::Deterministic,
     bind: |args, ctx| {
         exactly("EXTRACT", 2, args)?;
-        bind("EXTRACT", args, 1, unit_argument(args, 0)?, ctx)
+        bind("EXTRACT", args, 1, unit_of(args, 0)?, ctx)
     },
 };
 
@@ -149,7 +150,7 @@ fn bind(
     unit: Unit,
     ctx: &BindContext,
 ) -> Result<Bound, CallError> {
-    let refused = || unit_refused(0, unit, args, value);
+    let refused = || bad_unit(name, 0, unit, &args[value].ty.kind);
     let kernel = match &args[value].ty.kind {
         TypeKind::Date => of_numbers::<Date32Type>(value, date_field(unit).ok_or_else(refused)?),
         TypeKind::Time(_) => {
@@ -181,20 +182,12 @@ where
     T::Native: Into<i64>,
 {
     BatchKernel::infallible("EXTRACT", move |args: &[Column], rows| {
-        let array = args[value].array().as_primitive::<T>();
-        let fields: Int64Array = array.unary(|number| field(number.into()));
-        spread(&args[value], fields, rows)
+        let numbers = values(&args[value], rows);
+        let fields: Int64Array = numbers
+            .as_primitive::<T>()
+            .unary(|number| field(number.into()));
+        Arc::new(fields)
     })
-}
-
-/// Returns the values for all rows; a constant beside a column that is none counts for each of them.
-fn spread(column: &Column, values: Int64Array, rows: usize) -> ArrayRef {
-    if !column.is_constant() || rows == 1 {
-        return Arc::new(values);
-    }
-    use arrow_array::Array;
-    let one = values.is_valid(0).then(|| values.value(0));
-    Arc::new(Int64Array::from(vec![one; rows]))
 }
 
 fn of_moments(value: usize, unit: Unit, zone: Option<TimeZone>) -> Arc<dyn Kernel> {

@@ -1,12 +1,17 @@
-//! Reads the columns that temporal functions work on: timestamps of both layouts, and units as literals.
+//! Reads timestamps of both layouts.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, TimestampMicrosecondType};
-use arrow_array::{Array, Decimal128Array, TimestampMicrosecondArray};
+use arrow_array::{Array, ArrayRef, Decimal128Array, TimestampMicrosecondArray};
 
-use super::unit::Unit;
-use crate::string::literal_text;
-use crate::{Arg, CallError, Column};
+use crate::Column;
+
+/// Returns the values for `rows` rows of the only argument that is no literal: a constant comes with a batch of
+/// one row, or of none.
+pub(crate) fn values(column: &Column, rows: usize) -> ArrayRef {
+    let array = column.array();
+    array.slice(0, rows.min(array.len()))
+}
 
 /// A point on the time line as Flink's `TimestampData` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,30 +93,5 @@ impl<'a> Moments<'a> {
                     .then(|| Moment::from_nanos(array.value(row)))
             }
         }
-    }
-}
-
-/// Returns the unit that an argument names.
-///
-/// # Errors
-/// The argument is no literal, or no unit.
-pub(crate) fn unit_argument(args: &[Arg], index: usize) -> Result<Unit, CallError> {
-    literal_text(&args[index])
-        .and_then(|name| Unit::parse(&name))
-        .ok_or_else(|| CallError::Argument {
-            index,
-            message: "the unit is not a unit of time".to_owned(),
-        })
-}
-
-/// Returns the refusal of a unit for values of a type.
-pub(crate) fn unit_refused(index: usize, unit: Unit, args: &[Arg], value: usize) -> CallError {
-    CallError::Argument {
-        index,
-        message: format!(
-            "unit {} can not be applied to {}",
-            unit.name(),
-            args[value].ty.kind
-        ),
     }
 }

@@ -16,9 +16,10 @@ use jiff::tz::TimeZone;
 use millrace_connector::TypeKind;
 use millrace_connector::physical::arrow_type;
 
+use super::arguments::{bad_unit, unit_of};
 use super::calendar::{DAY_MS, Rounding, round_date};
 use super::java_zone::{JavaZone, ZoneCursor};
-use super::moments::{Moment, unit_argument, unit_refused};
+use super::moments::{Moment, values};
 use super::unit::Unit;
 use crate::operator::signature::{bad_types, exactly, nullable_if_args};
 use crate::string::BatchKernel;
@@ -69,9 +70,9 @@ fn bind(
     if !kind.is_datetime() {
         return Err(bad_types(name, args));
     }
-    let unit = unit_argument(args, 1)?;
+    let unit = unit_of(args, 1)?;
     if step_of(unit).is_none() && !is_date_unit(unit) {
-        return Err(unit_refused(1, unit, args, 0));
+        return Err(bad_unit(name, 1, unit, &kind));
     }
     let kernel = match &kind {
         TypeKind::Date => dates(name, unit, rounding),
@@ -123,8 +124,9 @@ fn round_step(value: i64, step: i64, rounding: Rounding) -> i64 {
 }
 
 fn dates(name: &'static str, unit: Unit, rounding: Rounding) -> Arc<dyn Kernel> {
-    BatchKernel::infallible(name, move |args: &[Column], _| {
-        let days = args[0].array().as_primitive::<Date32Type>();
+    BatchKernel::infallible(name, move |args: &[Column], rows| {
+        let days = values(&args[0], rows);
+        let days = days.as_primitive::<Date32Type>();
         let rounded: PrimitiveArray<Date32Type> =
             days.unary(|days| round_date(unit, days, rounding));
         Arc::new(rounded)
@@ -133,8 +135,9 @@ fn dates(name: &'static str, unit: Unit, rounding: Rounding) -> Arc<dyn Kernel> 
 
 fn times(name: &'static str, unit: Unit, rounding: Rounding) -> Arc<dyn Kernel> {
     let step = step_of(unit).filter(|step| *step < DAY_MS);
-    BatchKernel::infallible(name, move |args: &[Column], _| {
-        let times = args[0].array().as_primitive::<Time32MillisecondType>();
+    BatchKernel::infallible(name, move |args: &[Column], rows| {
+        let times = values(&args[0], rows);
+        let times = times.as_primitive::<Time32MillisecondType>();
         let rounded: PrimitiveArray<Time32MillisecondType> = times.unary(|time| match step {
             Some(step) => round_step(i64::from(time), step, rounding) as i32,
             None => round_date(unit, time, rounding),
@@ -154,7 +157,7 @@ fn timestamps(
     let zone = zone
         .filter(|_| step_of(unit).is_none_or(|step| step >= 3_600_000))
         .map(|zone| Arc::new(JavaZone::of_zone(zone.clone())));
-    BatchKernel::infallible(name, move |args: &[Column], _| {
+    BatchKernel::infallible(name, move |args: &[Column], rows| {
         let mut cursor = zone.as_ref().map(|zone| ZoneCursor::new(Arc::clone(zone)));
         let mut round = |moment: Moment| {
             let second = moment.millis.div_euclid(1000);
@@ -166,7 +169,7 @@ fn timestamps(
                 nanos: 0,
             }
         };
-        map_moments(args[0].array(), &kind, &mut round)
+        map_moments(&values(&args[0], rows), &kind, &mut round)
     })
 }
 

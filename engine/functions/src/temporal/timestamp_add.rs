@@ -13,8 +13,9 @@ use arrow_array::{ArrayRef, PrimitiveArray};
 use millrace_connector::TypeKind;
 use millrace_connector::physical::{MICROSECOND_PRECISION_MAX, arrow_type};
 
+use super::arguments::{bad_unit, unit_of};
 use super::calendar::{DAY_MS, add_months_to_date, add_months_to_millis};
-use super::moments::{Moment, Moments, unit_argument, unit_refused};
+use super::moments::{Moment, Moments};
 use super::unit::Unit;
 use crate::operator::signature::{bad_types, exactly, nullable_if_args};
 use crate::string::BatchKernel;
@@ -59,12 +60,12 @@ fn step_of(unit: Unit) -> Option<Step> {
 
 fn bind(args: &[Arg]) -> Result<Bound, CallError> {
     exactly("TIMESTAMPADD", 3, args)?;
-    let unit = unit_argument(args, 0)?;
+    let unit = unit_of(args, 0)?;
     let mut kind = args[2].ty.kind.clone();
     if !args[1].ty.kind.is_integer() || !kind.is_datetime() {
         return Err(bad_types("TIMESTAMPADD", args));
     }
-    let step = step_of(unit).ok_or_else(|| unit_refused(0, unit, args, 2))?;
+    let step = step_of(unit).ok_or_else(|| bad_unit("TIMESTAMPADD", 0, unit, &args[2].ty.kind))?;
     let below_day = matches!(step, Step::Millis(millis) if millis < DAY_MS);
     let mut value_type = args[2].ty.clone();
     if kind == TypeKind::Date && below_day {

@@ -11,8 +11,9 @@ use arrow_array::types::{Date32Type, Time32MillisecondType};
 use arrow_array::{Array, Int32Array};
 use millrace_connector::TypeKind;
 
+use super::arguments::{bad_unit, unit_of};
 use super::calendar::{DAY_MS, months_between_dates, months_between_millis};
-use super::moments::{Moments, unit_argument, unit_refused};
+use super::moments::Moments;
 use super::unit::Unit;
 use crate::operator::signature::{bad_types, exactly, nullable_if_args};
 use crate::string::BatchKernel;
@@ -88,7 +89,7 @@ impl Count {
 fn bind(args: &[Arg]) -> Result<Bound, CallError> {
     use TypeKind::{Date, Time, Timestamp, TimestampLtz};
     exactly("TIMESTAMPDIFF", 3, args)?;
-    let unit = unit_argument(args, 0)?;
+    let unit = unit_of(args, 0)?;
     let count = Count::of(unit);
     let kernel = match (&args[1].ty.kind, &args[2].ty.kind, count) {
         (Timestamp(_) | Date, Timestamp(_) | Date, Some(count))
@@ -96,7 +97,7 @@ fn bind(args: &[Arg]) -> Result<Bound, CallError> {
         // Flink takes the milliseconds of two TIMEs for days here, and refuses other units.
         (Time(_), Time(_), Some(Count::Months { divisor })) => of_times(divisor),
         (from, to, _) if from.is_datetime() && to.is_datetime() => {
-            return Err(unit_refused(0, unit, args, 1));
+            return Err(bad_unit("TIMESTAMPDIFF", 0, unit, from));
         }
         _ => return Err(bad_types("TIMESTAMPDIFF", args)),
     };

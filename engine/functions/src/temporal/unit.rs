@@ -50,7 +50,9 @@ const NAMES: [(Unit, &str); 19] = [
 impl Unit {
     /// Returns the unit of that name, in any case.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        let found = NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name));
+        let found = NAMES
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(name));
         found.map(|(unit, _)| *unit)
     }
 
@@ -58,32 +60,5 @@ impl Unit {
     pub(crate) fn name(self) -> &'static str {
         let found = NAMES.iter().find(|(unit, _)| *unit == self);
         found.map_or("", |(_, name)| name)
-    }
-
-    /// Returns how many months it has, or `None` for a unit of days or less.
-    pub(crate) fn months(self) -> Option<i64> {
-        Some(match self {
-            Self::Month => 1,
-            Self::Quarter => 3,
-            Self::Year | Self::IsoYear => 12,
-            Self::Decade => 120,
-            Self::Century => 1200,
-            Self::Millennium => 12_000,
-            _ => return None,
-        })
-    }
-
-    /// Returns how many milliseconds it has, or `None` for months and more, for parts of a millisecond and for
-    /// what is no length of time.
-    pub(crate) fn millis(self) -> Option<i64> {
-        Some(match self {
-            Self::Week => 7 * 86_400_000,
-            Self::Day => 86_400_000,
-            Self::Hour => 3_600_000,
-            Self::Minute => 60_000,
-            Self::Second => 1000,
-            Self::Millisecond => 1,
-            _ => return None,
-        })
     }
 }
