@@ -3,8 +3,10 @@
 mod arguments;
 mod calendar;
 mod compiled;
+mod formatter;
 mod hybrid_calendar;
 mod java_zone;
+mod legacy_text;
 mod moments;
 mod names;
 mod plain_text;
@@ -13,6 +15,7 @@ mod unit;
 
 mod clock;
 mod convert_tz;
+mod date_format;
 mod extract;
 mod round_to;
 mod timestamp_add;
@@ -33,6 +36,7 @@ pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
     &clock::CURRENT_TIME,
     &clock::CURRENT_TIMESTAMP,
     &clock::CURRENT_WATERMARK,
+    &date_format::DATE_FORMAT,
     &extract::DAYOFMONTH,
     &extract::DAYOFWEEK,
     &extract::DAYOFYEAR,
