@@ -12,7 +12,10 @@ use millrace_connector::{
 use crate::flush::{FlushGroup, only_sink};
 
 static OPTIONS: &[OptionDef] = &[
-    OptionDef { required: true, ..OptionDef::text("connector", "which connector: 'blackhole'") },
+    OptionDef {
+        required: true,
+        ..OptionDef::text("connector", "which connector: 'blackhole'")
+    },
     OptionDef {
         kind: OptionKind::Integer,
         ..OptionDef::text("property-version", "accepted, as Flink does")
@@ -49,9 +52,14 @@ impl Connector for BlackholeConnector {
         table: &TableDefinition,
         _ctx: &ValidateContext,
     ) -> Result<Box<dyn SinkSpec>, Vec<Diagnostic>> {
-        let definitions: Vec<_> = OPTIONS.iter().map(|def| (def.key.to_owned(), *def)).collect();
+        let definitions: Vec<_> = OPTIONS
+            .iter()
+            .map(|def| (def.key.to_owned(), *def))
+            .collect();
         check_options(table, &definitions, "blackhole")?;
-        Ok(Box::new(BlackholeSpec { table: table.name.value.clone() }))
+        Ok(Box::new(BlackholeSpec {
+            table: table.name.value.clone(),
+        }))
     }
 }
 
@@ -102,6 +110,9 @@ struct Nothing;
 
 impl SinkWriter for Nothing {
     fn write(&mut self, rows: &SinkBatch<'_>) -> Result<Written, ConnectorError> {
-        Ok(Written { records: rows.rows as u64, bytes: 0 })
+        Ok(Written {
+            records: rows.rows as u64,
+            bytes: 0,
+        })
     }
 }

@@ -70,7 +70,9 @@ impl SourceSpec for DatagenSpec {
     }
 
     fn describe(&self) -> Vec<(String, String)> {
-        let rows = self.end().map_or_else(|| "without end".to_owned(), |end| end.to_string());
+        let rows = self
+            .end()
+            .map_or_else(|| "without end".to_owned(), |end| end.to_string());
         vec![
             ("rows".into(), rows),
             ("rows a second".into(), self.rows_per_second.to_string()),
@@ -82,7 +84,11 @@ impl SourceSpec for DatagenSpec {
         projection: &Projection,
         ctx: &OpenContext,
     ) -> Result<Box<dyn millrace_connector::source::Source>, ConnectorError> {
-        Ok(Box::new(DatagenSource::new(self.clone(), projection.clone(), ctx.lanes.max(1))))
+        Ok(Box::new(DatagenSource::new(
+            self.clone(),
+            projection.clone(),
+            ctx.lanes.max(1),
+        )))
     }
 }
 

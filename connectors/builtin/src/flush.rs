@@ -1,6 +1,8 @@
 //! The group of a sink that has nothing to commit.
 
-use millrace_connector::sink::{CommitOutcome, CommitRole, Committable, Mark, SinkGroup, SinkWriter};
+use millrace_connector::sink::{
+    CommitOutcome, CommitRole, Committable, Mark, SinkGroup, SinkWriter,
+};
 use millrace_connector::{ConnectorError, Diagnostic, Epoch, LaneId, TableDefinition};
 
 /// Makes writers; epochs come and go without a trace.
@@ -34,7 +36,11 @@ where
         Ok(None)
     }
 
-    fn writer(&mut self, _member: usize, lane: LaneId) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+    fn writer(
+        &mut self,
+        _member: usize,
+        lane: LaneId,
+    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         Ok((self.make)(lane))
     }
 
@@ -55,7 +61,11 @@ where
         Ok(CommitOutcome::Committed)
     }
 
-    fn discard(&mut self, _epoch: Epoch, _committable: Option<&Committable>) -> Result<(), ConnectorError> {
+    fn discard(
+        &mut self,
+        _epoch: Epoch,
+        _committable: Option<&Committable>,
+    ) -> Result<(), ConnectorError> {
         Ok(())
     }
 }
@@ -66,7 +76,9 @@ pub(crate) fn only_sink(table: &TableDefinition, connector: &str) -> Vec<Diagnos
         Diagnostic::error(
             "MR0106",
             format!("connector '{connector}' can only be written to"),
-            table.option("connector").map_or(table.options_span, |option| option.span),
+            table
+                .option("connector")
+                .map_or(table.options_span, |option| option.span),
         )
         .label("read by a query"),
     ]
@@ -78,7 +90,9 @@ pub(crate) fn only_source(table: &TableDefinition, connector: &str) -> Vec<Diagn
         Diagnostic::error(
             "MR0106",
             format!("connector '{connector}' can only be read"),
-            table.option("connector").map_or(table.options_span, |option| option.span),
+            table
+                .option("connector")
+                .map_or(table.options_span, |option| option.span),
         )
         .label("written by an INSERT"),
     ]

@@ -14,8 +14,14 @@ use crate::flush::{FlushGroup, only_sink};
 use crate::row_text::write_row;
 
 static OPTIONS: &[OptionDef] = &[
-    OptionDef { required: true, ..OptionDef::text("connector", "which connector: 'print'") },
-    OptionDef::text("print-identifier", "what each line begins with, before '> '"),
+    OptionDef {
+        required: true,
+        ..OptionDef::text("connector", "which connector: 'print'")
+    },
+    OptionDef::text(
+        "print-identifier",
+        "what each line begins with, before '> '",
+    ),
     OptionDef {
         kind: OptionKind::Boolean,
         default: Some("false"),
@@ -23,7 +29,10 @@ static OPTIONS: &[OptionDef] = &[
     },
     OptionDef {
         kind: OptionKind::Integer,
-        ..OptionDef::text("sink.parallelism", "accepted; lanes follow 'parallelism.default'")
+        ..OptionDef::text(
+            "sink.parallelism",
+            "accepted; lanes follow 'parallelism.default'",
+        )
     },
 ];
 
@@ -57,7 +66,10 @@ impl Connector for PrintConnector {
         table: &TableDefinition,
         _ctx: &ValidateContext,
     ) -> Result<Box<dyn SinkSpec>, Vec<Diagnostic>> {
-        let definitions: Vec<_> = OPTIONS.iter().map(|def| (def.key.to_owned(), *def)).collect();
+        let definitions: Vec<_> = OPTIONS
+            .iter()
+            .map(|def| (def.key.to_owned(), *def))
+            .collect();
         let options = check_options(table, &definitions, "print")?;
         let columns = table.columns.iter().filter(|column| match &column.kind {
             ColumnKind::Physical => true,
@@ -66,7 +78,10 @@ impl Connector for PrintConnector {
         });
         Ok(Box::new(PrintSpec {
             table: table.name.value.clone(),
-            identifier: options.text("print-identifier").unwrap_or_default().to_owned(),
+            identifier: options
+                .text("print-identifier")
+                .unwrap_or_default()
+                .to_owned(),
             to_error: options.boolean("standard-error"),
             types: columns.map(|column| column.ty.clone()).collect(),
         }))
@@ -99,7 +114,11 @@ impl SinkSpec for PrintSpec {
     }
 
     fn describe(&self) -> Vec<(String, String)> {
-        let to = if self.to_error { "standard error" } else { "standard output" };
+        let to = if self.to_error {
+            "standard error"
+        } else {
+            "standard output"
+        };
         vec![("to".into(), to.into())]
     }
 
@@ -118,7 +137,11 @@ impl SinkSpec for PrintSpec {
     ) -> Result<Box<dyn SinkGroup>, ConnectorError> {
         let (spec, lanes) = (self.clone(), ctx.lanes);
         Ok(Box::new(FlushGroup::new(move |lane| {
-            Box::new(Printer { spec: spec.clone(), prefix: spec.prefix(lane, lanes), lines: Vec::new() })
+            Box::new(Printer {
+                spec: spec.clone(),
+                prefix: spec.prefix(lane, lanes),
+                lines: Vec::new(),
+            })
         })))
     }
 }
@@ -160,7 +183,10 @@ impl SinkWriter for Printer {
         written.map_err(|error| {
             ConnectorError::new(ErrorKind::Rejected, Retry::Never, "cannot print").caused_by(error)
         })?;
-        Ok(Written { records: rows.rows as u64, bytes: self.lines.len() as u64 })
+        Ok(Written {
+            records: rows.rows as u64,
+            bytes: self.lines.len() as u64,
+        })
     }
 }
 

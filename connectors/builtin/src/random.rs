@@ -7,7 +7,8 @@ pub(crate) struct Random(u64);
 impl Random {
     /// Returns the generator for one value.
     pub(crate) fn new(split: u64, row: u64, column: u64) -> Self {
-        let mut random = Self(split.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ row.rotate_left(17) ^ (column << 56));
+        let mut random =
+            Self(split.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ row.rotate_left(17) ^ (column << 56));
         random.next();
         random
     }

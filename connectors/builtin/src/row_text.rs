@@ -4,8 +4,8 @@ use std::io::Write;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType, TimestampMicrosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType, TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef};
 use jiff::civil::{Date, DateTime, Time};
@@ -58,9 +58,15 @@ fn write_value(kind: &TypeKind, array: &ArrayRef, row: usize, out: &mut Vec<u8>)
             out.extend_from_slice(array.as_string_view().value(row).as_bytes());
         }
         TypeKind::Boolean => put(out, array.as_boolean().value(row)),
-        TypeKind::Binary(_) | TypeKind::Varbinary(_) => write_bytes(array.as_binary_view().value(row), out),
+        TypeKind::Binary(_) | TypeKind::Varbinary(_) => {
+            write_bytes(array.as_binary_view().value(row), out)
+        }
         TypeKind::Decimal(_, scale) => {
-            write_decimal(array.as_primitive::<Decimal128Type>().value(row), usize::from(*scale), out);
+            write_decimal(
+                array.as_primitive::<Decimal128Type>().value(row),
+                usize::from(*scale),
+                out,
+            );
         }
         TypeKind::TinyInt => put(out, array.as_primitive::<Int8Type>().value(row)),
         TypeKind::SmallInt => put(out, array.as_primitive::<Int16Type>().value(row)),
@@ -72,16 +78,27 @@ fn write_value(kind: &TypeKind, array: &ArrayRef, row: usize, out: &mut Vec<u8>)
         }
         TypeKind::IntervalDayTime(..) => {
             let millis = array.as_primitive::<Int64Type>().value(row);
-            put(out, format_args!("PT{}.{:03}S", millis / 1000, (millis % 1000).abs()));
+            put(
+                out,
+                format_args!("PT{}.{:03}S", millis / 1000, (millis % 1000).abs()),
+            );
         }
-        TypeKind::Float => write_floating(f64::from(array.as_primitive::<Float32Type>().value(row)), out),
+        TypeKind::Float => write_floating(
+            f64::from(array.as_primitive::<Float32Type>().value(row)),
+            out,
+        ),
         TypeKind::Double => write_floating(array.as_primitive::<Float64Type>().value(row), out),
         TypeKind::Date => write_date(array.as_primitive::<Date32Type>().value(row), out),
-        TypeKind::Time(_) => write_time(array.as_primitive::<Time32MillisecondType>().value(row), out),
+        TypeKind::Time(_) => write_time(
+            array.as_primitive::<Time32MillisecondType>().value(row),
+            out,
+        ),
         TypeKind::Timestamp(precision) => {
             write_timestamp(nanos(*precision, array, row), false, out);
         }
-        TypeKind::TimestampLtz(precision) => write_timestamp(nanos(*precision, array, row), true, out),
+        TypeKind::TimestampLtz(precision) => {
+            write_timestamp(nanos(*precision, array, row), true, out)
+        }
         TypeKind::Array(element) => {
             let values = array.as_list::<i32>().value(row);
             write_list(&element.kind, &values, out);
@@ -180,7 +197,12 @@ fn write_date(days: i32, out: &mut Vec<u8>) {
 fn write_time(millis: i32, out: &mut Vec<u8>) {
     let (seconds, rest) = (millis.div_euclid(1000), millis.rem_euclid(1000));
     let part = |value: i32| i8::try_from(value).unwrap_or_default();
-    let time = Time::new(part(seconds / 3600 % 24), part(seconds / 60 % 60), part(seconds % 60), rest * 1_000_000);
+    let time = Time::new(
+        part(seconds / 3600 % 24),
+        part(seconds / 60 % 60),
+        part(seconds % 60),
+        rest * 1_000_000,
+    );
     write_clock(time.unwrap_or(Time::midnight()), false, out);
 }
 
@@ -193,7 +215,13 @@ fn write_clock(time: Time, whole: bool, out: &mut Vec<u8>) {
     }
     if fraction > 0 {
         let digits = format!("{fraction:09}");
-        let length = if fraction % 1_000_000 == 0 { 3 } else if fraction % 1_000 == 0 { 6 } else { 9 };
+        let length = if fraction % 1_000_000 == 0 {
+            3
+        } else if fraction % 1_000 == 0 {
+            6
+        } else {
+            9
+        };
         put(out, format_args!(".{}", &digits[..length]));
     }
 }
@@ -217,7 +245,9 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use arrow_array::{Decimal128Array, Float64Array, Int32Array, StringViewArray, TimestampMicrosecondArray};
+    use arrow_array::{
+        Decimal128Array, Float64Array, Int32Array, StringViewArray, TimestampMicrosecondArray,
+    };
 
     fn shown(ty: TypeKind, array: ArrayRef) -> String {
         let mut out = Vec::new();
@@ -228,12 +258,31 @@ mod tests {
     #[test]
     fn values_look_as_in_flink() {
         let text = TypeKind::Varchar(10);
-        assert_eq!(shown(text.clone(), Arc::new(StringViewArray::from(vec!["a"]))), "+I[a]");
-        assert_eq!(shown(text, Arc::new(StringViewArray::from(vec![None::<&str>]))), "+I[null]");
-        assert_eq!(shown(TypeKind::Int, Arc::new(Int32Array::from(vec![-3]))), "+I[-3]");
-        let decimal = Decimal128Array::from(vec![-5]).with_precision_and_scale(5, 2).unwrap();
-        assert_eq!(shown(TypeKind::Decimal(5, 2), Arc::new(decimal)), "+I[-0.05]");
-        for (value, expect) in [(1.0, "1.0"), (1e7, "1.0E7"), (1.5e-4, "1.5E-4"), (0.001, "0.001")] {
+        assert_eq!(
+            shown(text.clone(), Arc::new(StringViewArray::from(vec!["a"]))),
+            "+I[a]"
+        );
+        assert_eq!(
+            shown(text, Arc::new(StringViewArray::from(vec![None::<&str>]))),
+            "+I[null]"
+        );
+        assert_eq!(
+            shown(TypeKind::Int, Arc::new(Int32Array::from(vec![-3]))),
+            "+I[-3]"
+        );
+        let decimal = Decimal128Array::from(vec![-5])
+            .with_precision_and_scale(5, 2)
+            .unwrap();
+        assert_eq!(
+            shown(TypeKind::Decimal(5, 2), Arc::new(decimal)),
+            "+I[-0.05]"
+        );
+        for (value, expect) in [
+            (1.0, "1.0"),
+            (1e7, "1.0E7"),
+            (1.5e-4, "1.5E-4"),
+            (0.001, "0.001"),
+        ] {
             let array = Arc::new(Float64Array::from(vec![value]));
             assert_eq!(shown(TypeKind::Double, array), format!("+I[{expect}]"));
         }
@@ -243,9 +292,15 @@ mod tests {
             (1_500_000, "1970-01-01T00:00:01.500"),
         ] {
             let array = Arc::new(TimestampMicrosecondArray::from(vec![micros]));
-            assert_eq!(shown(TypeKind::Timestamp(3), array), format!("+I[{expect}]"));
+            assert_eq!(
+                shown(TypeKind::Timestamp(3), array),
+                format!("+I[{expect}]")
+            );
         }
         let array = Arc::new(TimestampMicrosecondArray::from(vec![0]));
-        assert_eq!(shown(TypeKind::TimestampLtz(3), array), "+I[1970-01-01T00:00:00Z]");
+        assert_eq!(
+            shown(TypeKind::TimestampLtz(3), array),
+            "+I[1970-01-01T00:00:00Z]"
+        );
     }
 }

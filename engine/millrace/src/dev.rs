@@ -64,7 +64,14 @@ pub(crate) fn command(command: &DevCommand) -> Result<u8, Failure> {
             bind,
             partitions,
         } => kafka(SocketAddr::new(*bind, *port), *partitions),
-        DevCommand::Feed { brokers, topic, group, partitions, rows, seed } => {
+        DevCommand::Feed {
+            brokers,
+            topic,
+            group,
+            partitions,
+            rows,
+            seed,
+        } => {
             let fed = feed(brokers, topic, group, *partitions, *rows, *seed)?;
             let seconds = fed.elapsed.as_secs_f64();
             output::line(format!(

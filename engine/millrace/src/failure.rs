@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use millrace_connector::Diagnostic;
 
 use crate::text::SqlText;
-use crate::{output, screen};
+use crate::{logging, output, screen};
 
 /// Why a command ends without having done its work.
 #[derive(Debug)]
@@ -48,6 +48,11 @@ impl Failure {
                 ));
                 2
             }
+            Self::Failed { error, help } if logging::is_json() => {
+                let causes = causes(error);
+                tracing::error!(help, "{}", causes.join(": "));
+                1
+            }
             Self::Failed { error, help } => {
                 screen::print_above(&describe(error, help.as_deref(), colours()));
                 1
@@ -74,6 +79,18 @@ fn codes(diagnostics: &[Diagnostic]) -> &'static str {
         .map_or("MR0101", |found| found.code)
 }
 
+/// Returns the error and its causes, without those that one before has told already.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let part = output::one_line(&cause.to_string());
+        if !told.iter().any(|before| before.contains(&part)) {
+            told.push(part);
+        }
+    }
+    told
+}
+
 /// Returns the error with its causes, each once, and the way out.
 pub(crate) fn describe(error: &anyhow::Error, help: Option<&str>, colours: bool) -> String {
     let (red, cyan, plain) = if colours {
@@ -81,15 +98,8 @@ pub(crate) fn describe(error: &anyhow::Error, help: Option<&str>, colours: bool)
     } else {
         ("", "", "")
     };
-    let mut said = String::new();
     let mut text = String::new();
-    for (depth, cause) in error.chain().enumerate() {
-        let part = output::one_line(&cause.to_string());
-        // A message that repeats its cause would say everything twice.
-        if said.contains(&part) {
-            continue;
-        }
-        said.push_str(&part);
+    for (depth, part) in causes(error).iter().enumerate() {
         if depth == 0 {
             text.push_str(&format!("{red}error{plain}: {part}\n"));
         } else {

@@ -1,6 +1,7 @@
 //! Log lines on standard error.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -8,6 +9,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
 use crate::screen::LogLine;
+
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Tells whether log lines are JSON, so that everything else on standard error should be too.
+pub(crate) fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,6 +52,7 @@ impl Options {
         let format = self
             .format
             .unwrap_or(if terminal { Format::Text } else { Format::Json });
+        IS_JSON.store(format == Format::Json, Ordering::Relaxed);
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(LogLine::default)

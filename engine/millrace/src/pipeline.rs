@@ -49,7 +49,7 @@ pub(crate) struct Flow {
 }
 
 /// Codes of findings that may only follow from text that could not be read.
-const CONSEQUENCES: &[&str] = &["MR0301", "MR0302", "MR0505", "MR0506"];
+const CONSEQUENCES: &[&str] = &["MR0301", "MR0505", "MR0506"];
 
 /// Reads and checks the pipeline of a command line.
 pub(crate) fn load(args: &PipelineArgs) -> Result<Pipeline, Failure> {

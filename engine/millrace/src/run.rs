@@ -18,7 +18,7 @@ use crate::http::{self, Watch};
 use crate::metrics::Watched;
 use crate::pipeline::{self, Pipeline};
 use crate::progress::Progress;
-use crate::{screen, stop, store};
+use crate::{logging, screen, stop, store};
 
 /// How often the main thread looks up.
 const TICK: Duration = Duration::from_millis(20);
@@ -51,7 +51,17 @@ pub(crate) fn async_runtime() -> anyhow::Result<Runtime> {
 }
 
 fn tell(pipeline: &Pipeline) {
-    if !pipeline.warnings.is_empty() {
+    if logging::is_json() {
+        for warning in &pipeline.warnings {
+            let place = warning.primary.as_ref().map(|label| {
+                let start = label.span.start as usize;
+                let place = millrace_sql::line_column(&pipeline.text.text, start);
+                format!("{}:{}:{}", pipeline.text.name, place.line, place.column)
+            });
+            let help = warning.help.join("; ");
+            tracing::warn!(code = warning.code, place, help, "{}", warning.message);
+        }
+    } else if !pipeline.warnings.is_empty() {
         screen::print_above(&pipeline.text.render(&pipeline.warnings, colours()));
     }
     for note in &pipeline.notes {

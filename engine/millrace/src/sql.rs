@@ -195,7 +195,7 @@ mod tests {
                 "MR0507",
             ),
             ("SELECT nope(1)", "MR0305"),
-            ("SELEC 1", "MR0201"),
+            ("SELEC 1", "MR0213"),
         ] {
             let Err(Failure::Refused { diagnostics, .. }) = query(text) else {
                 panic!("{text} is not refused")

@@ -14,17 +14,35 @@ const LENGTH_DEFAULT: usize = 100;
 const LENGTH_MAX: usize = 1 << 20;
 
 const fn option(key: &'static str, kind: OptionKind, doc: &'static str) -> OptionDef {
-    OptionDef { key, kind, default: None, required: false, secret: false, doc }
+    OptionDef {
+        key,
+        kind,
+        default: None,
+        required: false,
+        secret: false,
+        doc,
+    }
 }
 
 /// What a table may say.
 pub(crate) static OPTIONS: &[OptionDef] = &[
-    OptionDef { required: true, ..OptionDef::text("connector", "which connector: 'datagen'") },
+    OptionDef {
+        required: true,
+        ..OptionDef::text("connector", "which connector: 'datagen'")
+    },
     OptionDef {
         default: Some("10000"),
-        ..option("rows-per-second", OptionKind::Integer, "how many rows are made in a second")
+        ..option(
+            "rows-per-second",
+            OptionKind::Integer,
+            "how many rows are made in a second",
+        )
     },
-    option("number-of-rows", OptionKind::Integer, "how many rows are made in all; without it, rows without end"),
+    option(
+        "number-of-rows",
+        OptionKind::Integer,
+        "how many rows are made in all; without it, rows without end",
+    ),
     option(
         "fields.",
         OptionKind::Prefix,
@@ -75,7 +93,10 @@ impl Field {
 
 /// Returns the validated table, or everything that is wrong with it.
 pub(crate) fn parse(table: &TableDefinition) -> Result<DatagenSpec, Vec<Diagnostic>> {
-    let definitions: Vec<_> = OPTIONS.iter().map(|def| (def.key.to_owned(), *def)).collect();
+    let definitions: Vec<_> = OPTIONS
+        .iter()
+        .map(|def| (def.key.to_owned(), *def))
+        .collect();
     let options = check_options(table, &definitions, "datagen")?;
     let mut faults = unknown_fields(table, &options);
     let mut fields = Vec::new();
@@ -89,7 +110,11 @@ pub(crate) fn parse(table: &TableDefinition) -> Result<DatagenSpec, Vec<Diagnost
             fields.push(None);
         }
     }
-    let positive = |key: &str| options.integer(key).map(|value| u64::try_from(value).unwrap_or(0));
+    let positive = |key: &str| {
+        options
+            .integer(key)
+            .map(|value| u64::try_from(value).unwrap_or(0))
+    };
     if faults.is_empty() {
         Ok(DatagenSpec {
             rows_per_second: positive("rows-per-second").unwrap_or(10_000).max(1),
@@ -108,22 +133,41 @@ fn unknown_fields(table: &TableDefinition, options: &Options) -> Vec<Diagnostic>
     let mut faults = Vec::new();
     for (rest, _) in options.with_prefix("fields.") {
         let key = format!("fields.{rest}");
-        let Some(span) = options.key_span(&key) else { continue };
+        let Some(span) = options.key_span(&key) else {
+            continue;
+        };
         let Some((column, word)) = rest.rsplit_once('.') else {
-            faults.push(unknown(&key, span, "write fields.<column>.<word>".to_owned()));
+            faults.push(unknown(
+                &key,
+                span,
+                "write fields.<column>.<word>".to_owned(),
+            ));
             continue;
         };
         if !table.columns.iter().any(|known| known.name.value == column) {
-            faults.push(unknown(&key, span, format!("the table has no column '{column}'")));
+            faults.push(unknown(
+                &key,
+                span,
+                format!("the table has no column '{column}'"),
+            ));
         } else if !WORDS.contains(&word) {
-            faults.push(unknown(&key, span, format!("'{word}' is none of {}", WORDS.join(", "))));
+            faults.push(unknown(
+                &key,
+                span,
+                format!("'{word}' is none of {}", WORDS.join(", ")),
+            ));
         }
     }
     faults
 }
 
 fn unknown(key: &str, span: millrace_connector::Span, why: String) -> Diagnostic {
-    Diagnostic::error("MR0103", format!("unknown option '{key}' for connector 'datagen'"), span).label(why)
+    Diagnostic::error(
+        "MR0103",
+        format!("unknown option '{key}' for connector 'datagen'"),
+        span,
+    )
+    .label(why)
 }
 
 fn field(name: &str, ty: &FlinkType, options: &Options) -> Result<Field, Box<Diagnostic>> {
@@ -134,8 +178,10 @@ fn field(name: &str, ty: &FlinkType, options: &Options) -> Result<Field, Box<Dia
     let kind = options.text(&key("kind")).unwrap_or("random");
     let how = match kind {
         "sequence" => {
-            let start = whole("start")?.ok_or_else(|| bad("kind", "a sequence needs 'start' and 'end'"))?;
-            let end = whole("end")?.ok_or_else(|| bad("kind", "a sequence needs 'start' and 'end'"))?;
+            let start =
+                whole("start")?.ok_or_else(|| bad("kind", "a sequence needs 'start' and 'end'"))?;
+            let end =
+                whole("end")?.ok_or_else(|| bad("kind", "a sequence needs 'start' and 'end'"))?;
             if end < start {
                 return Err(bad("end", "the end lies before the start"));
             }
@@ -145,7 +191,9 @@ fn field(name: &str, ty: &FlinkType, options: &Options) -> Result<Field, Box<Dia
             How::Sequence { start, end }
         }
         "random" => {
-            let length = whole("length")?.map_or(default_length(&ty.kind), |length| usize::try_from(length).unwrap_or(0));
+            let length = whole("length")?.map_or(default_length(&ty.kind), |length| {
+                usize::try_from(length).unwrap_or(0)
+            });
             if length > LENGTH_MAX {
                 return Err(bad("length", "that is too long"));
             }
@@ -158,19 +206,27 @@ fn field(name: &str, ty: &FlinkType, options: &Options) -> Result<Field, Box<Dia
         }
         _ => return Err(bad("kind", "write 'random' or 'sequence'")),
     };
-    Ok(Field { ty: ty.clone(), how })
+    Ok(Field {
+        ty: ty.clone(),
+        how,
+    })
 }
 
 fn default_length(kind: &TypeKind) -> usize {
     match kind {
         TypeKind::Char(length) | TypeKind::Binary(length) => (*length as usize).min(LENGTH_MAX),
-        TypeKind::Varchar(length) | TypeKind::Varbinary(length) => (*length as usize).min(LENGTH_DEFAULT),
+        TypeKind::Varchar(length) | TypeKind::Varbinary(length) => {
+            (*length as usize).min(LENGTH_DEFAULT)
+        }
         TypeKind::Array(_) | TypeKind::Map(..) | TypeKind::Multiset(_) => 3,
         _ => LENGTH_DEFAULT,
     }
 }
 
-fn number<T: std::str::FromStr>(options: &Options, key: &str) -> Result<Option<T>, Box<Diagnostic>> {
+fn number<T: std::str::FromStr>(
+    options: &Options,
+    key: &str,
+) -> Result<Option<T>, Box<Diagnostic>> {
     number_or(options, key, |text| text.parse().ok())
 }
 
@@ -184,7 +240,11 @@ fn number_or<T>(
     };
     match parse(text.trim()) {
         Some(value) => Ok(Some(value)),
-        None => Err(Box::new(bad(options, key, &format!("'{text}' is not a number")))),
+        None => Err(Box::new(bad(
+            options,
+            key,
+            &format!("'{text}' is not a number"),
+        ))),
     }
 }
 

@@ -22,7 +22,11 @@ pub(crate) struct DatagenSource {
 
 impl DatagenSource {
     pub(crate) fn new(spec: DatagenSpec, projection: Projection, splits: u32) -> Self {
-        Self { spec: Arc::new(spec), projection, splits }
+        Self {
+            spec: Arc::new(spec),
+            projection,
+            splits,
+        }
     }
 }
 
@@ -75,7 +79,13 @@ impl Split {
         let (index, of): (u64, u64) = (index.parse().ok()?, of.parse().ok()?);
         let next = start.position.0.as_u64()?;
         let end = end.map(|end| end.saturating_sub(index).div_ceil(of.max(1)));
-        (index < of).then(|| Self { id: start.split.clone(), index, of, next, end })
+        (index < of).then(|| Self {
+            id: start.split.clone(),
+            index,
+            of,
+            next,
+            end,
+        })
     }
 
     fn is_done(&self) -> bool {
@@ -96,7 +106,10 @@ impl SplitReader for Reader {
     fn assign(&mut self, splits: &[SplitStart]) -> Result<(), ConnectorError> {
         for start in splits {
             let split = Split::parse(start, self.spec.end()).ok_or_else(|| {
-                let message = format!("'{}' at {} is no split of datagen", start.split, start.position.0);
+                let message = format!(
+                    "'{}' at {} is no split of datagen",
+                    start.split, start.position.0
+                );
                 ConnectorError::new(ErrorKind::Internal, Retry::Never, message)
             })?;
             self.splits.push(split);
@@ -121,7 +134,9 @@ impl SplitReader for Reader {
             .find(|index| !self.splits[*index].is_done())
             .expect("not all splits are done");
         self.turn = index + 1;
-        let rows = usize::try_from(allowed).unwrap_or(usize::MAX).min(limit.rows_max);
+        let rows = usize::try_from(allowed)
+            .unwrap_or(usize::MAX)
+            .min(limit.rows_max);
         Ok(Poll::Batch(self.make(index, rows)))
     }
 }
@@ -142,21 +157,31 @@ impl Reader {
         let first = split.next;
         split.next += rows as u64;
         self.made += rows as u64;
-        let numbers: Vec<u64> = (first..split.next).map(|row| split.index + row * split.of).collect();
+        let numbers: Vec<u64> = (first..split.next)
+            .map(|row| split.index + row * split.of)
+            .collect();
         let columns: Vec<ArrayRef> = self
             .columns
             .iter()
             .map(|column| {
-                let field = self.spec.fields[*column].as_ref().expect("only stored columns are asked for");
+                let field = self.spec.fields[*column]
+                    .as_ref()
+                    .expect("only stored columns are asked for");
                 value::column(field, *column as u64, &numbers)
             })
             .collect();
-        let bytes: usize = columns.iter().map(|column| arrow_array::Array::get_buffer_memory_size(column)).sum();
+        let bytes: usize = columns
+            .iter()
+            .map(|column| arrow_array::Array::get_buffer_memory_size(column))
+            .sum();
         SourceBatch {
             columns,
             rows,
             kinds: None,
-            positions: vec![SplitStart { split: split.id.clone(), position: Position(json!(split.next)) }],
+            positions: vec![SplitStart {
+                split: split.id.clone(),
+                position: Position(json!(split.next)),
+            }],
             records: rows as u64,
             bytes: bytes as u64,
             skipped: 0,
@@ -181,16 +206,33 @@ mod tests {
 
     fn spec(rows: u64) -> DatagenSpec {
         let ty = TypeKind::BigInt.nullable();
-        let sequence = Field { ty: ty.clone(), how: How::Sequence { start: 10, end: 1_000 } };
-        let random = Field { ty, how: How::Random(Range::default()) };
-        DatagenSpec { rows_per_second: 1_000_000, rows_max: Some(rows), fields: vec![Some(sequence), Some(random)] }
+        let sequence = Field {
+            ty: ty.clone(),
+            how: How::Sequence {
+                start: 10,
+                end: 1_000,
+            },
+        };
+        let random = Field {
+            ty,
+            how: How::Random(Range::default()),
+        };
+        DatagenSpec {
+            rows_per_second: 1_000_000,
+            rows_max: Some(rows),
+            fields: vec![Some(sequence), Some(random)],
+        }
     }
 
     fn read(source: &mut DatagenSource, splits: &[SplitStart]) -> Vec<i64> {
         use arrow_array::cast::AsArray;
         let mut reader = source.reader(LaneId(0)).unwrap();
         reader.assign(splits).unwrap();
-        let limit = PollLimit { rows_max: 7, bytes_max: 1 << 20, wait: Duration::from_millis(1) };
+        let limit = PollLimit {
+            rows_max: 7,
+            bytes_max: 1 << 20,
+            wait: Duration::from_millis(1),
+        };
         let mut values = Vec::new();
         loop {
             match reader.poll(&limit).unwrap() {
@@ -214,7 +256,10 @@ mod tests {
         assert_eq!(all, (10..35).collect::<Vec<i64>>());
         splits[0].position = Position(json!(8));
         assert_eq!(read(&mut source, &splits[..1]), [34]);
-        let known = splits.into_iter().map(|start| (start.split, start.position)).collect();
+        let known = splits
+            .into_iter()
+            .map(|start| (start.split, start.position))
+            .collect();
         assert_eq!(source.discover(&known).unwrap(), []);
     }
 }

@@ -56,8 +56,8 @@ pub(crate) struct DemoArgs {
 
 /// What the run took.
 struct Effort {
-    elapsed: Duration,
     first_commit: Option<Duration>,
+    last_commit: Option<Duration>,
     cpu_seconds: Option<f64>,
     peak_bytes: Option<u64>,
 }
@@ -184,61 +184,72 @@ fn run(
     rows: u64,
     patience: Duration,
 ) -> Result<Effort, Failure> {
-    let started = Instant::now();
     let cpu_before = own_cpu_seconds();
+    let started = Instant::now();
     let mut running = Running::start(pipeline, runtime, stop)?;
-    let watched = running.watched();
     let done = Cancel::default();
-    let watcher = watch(watched, done.clone(), stop.clone(), rows, started, patience)?;
+    let watcher = Watcher {
+        watched: running.watched(),
+        done: done.clone(),
+        stop: stop.clone(),
+        rows,
+        started,
+        patience,
+    };
+    let watcher = std::thread::Builder::new()
+        .name("demo-watch".to_owned())
+        .spawn(move || watcher.watch())
+        .context("cannot start a thread")?;
     let result = running.wait(false);
     done.cancel();
-    let first_commit = watcher.join().ok().flatten();
+    let (first_commit, last_commit) = watcher.join().unwrap_or_default();
     result?;
     let cpu_seconds = own_cpu_seconds()
         .zip(cpu_before)
         .map(|(after, before)| after - before);
     Ok(Effort {
-        elapsed: started.elapsed(),
         first_commit,
+        last_commit,
         cpu_seconds,
         peak_bytes: output::resident_bytes_peak(),
     })
 }
 
-/// Watches from a thread of its own, stops the run when it is through, and returns when the first rows were committed.
-fn watch(
+/// Looks on from a thread of its own, and stops the run when it is through.
+struct Watcher {
     watched: Vec<Watched>,
     done: Cancel,
     stop: Cancel,
     rows: u64,
     started: Instant,
     patience: Duration,
-) -> anyhow::Result<std::thread::JoinHandle<Option<Duration>>> {
-    let look = move || {
+}
+
+impl Watcher {
+    /// Returns when the first rows and when all rows were committed.
+    fn watch(self) -> (Option<Duration>, Option<Duration>) {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let mut progress = Progress::new(watched.clone(), clock);
-        let mut first_commit = None;
-        while !done.is_cancelled() {
-            let committed: u64 = watched
-                .iter()
-                .map(|flow| flow.status.snapshot().records_committed)
-                .sum();
-            if committed > 0 && first_commit.is_none() {
-                first_commit = Some(started.elapsed());
+        let mut progress = Progress::new(self.watched.clone(), clock);
+        let (mut first, mut last) = (None, None);
+        while !self.done.is_cancelled() {
+            let snapshots = self.watched.iter().map(|flow| flow.status.snapshot());
+            let committed: u64 = snapshots.map(|now| now.records_committed).sum();
+            if committed > 0 && first.is_none() {
+                first = Some(self.started.elapsed());
             }
-            if committed >= rows || started.elapsed() > patience {
-                stop.cancel();
+            if committed >= self.rows && last.is_none() {
+                last = Some(self.started.elapsed());
+                self.stop.cancel();
+            }
+            if self.started.elapsed() > self.patience {
+                self.stop.cancel();
             }
             progress.tick();
             std::thread::sleep(TICK);
         }
         screen::set_status(Vec::new());
-        first_commit
-    };
-    std::thread::Builder::new()
-        .name("demo-watch".to_owned())
-        .spawn(look)
-        .context("cannot start a thread")
+        (first, last)
+    }
 }
 
 /// CPU time of this process without the stand-in's threads, which in real life are another machine's.
@@ -273,11 +284,13 @@ fn report(audit: &audit::Audit, effort: &Effort, rows_in: u64) {
         "  missing             {:>12}",
         grouped(audit.missing)
     ));
-    let seconds = effort.elapsed.as_secs_f64().max(0.001);
-    line(format!(
-        "  rows a second       {:>12}   start, recovery and last commit included",
-        grouped((audit.rows as f64 / seconds) as u64)
-    ));
+    if let Some(last) = effort.last_commit {
+        let rate = rows_in as f64 / last.as_secs_f64().max(0.001);
+        line(format!(
+            "  rows a second       {:>12}   from the start to the last commit",
+            grouped(rate as u64)
+        ));
+    }
     if let Some(first) = effort.first_commit {
         line(format!(
             "  first rows committed{:>9} ms   after the start",

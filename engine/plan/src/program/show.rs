@@ -40,6 +40,18 @@ fn registers(list: &[usize]) -> String {
         .join(", ")
 }
 
+/// Debug output of an array has its type, and each value on a line of its own between brackets.
+fn constant(value: &arrow_array::ArrayRef) -> String {
+    let shown = format!("{value:?}");
+    let inner = shown.split_once('\n').map_or("", |(_, rest)| rest);
+    let text: Vec<&str> = inner
+        .trim_matches(['[', ']', '\n', ' '])
+        .lines()
+        .map(str::trim)
+        .collect();
+    text.join(" ").trim_end_matches(',').to_owned()
+}
+
 fn logic(logic: Logic) -> &'static str {
     match logic {
         Logic::And => "AND",
@@ -69,7 +81,7 @@ fn write_lazy(f: &mut fmt::Formatter<'_>, what: &str, block: &Block, depth: usiz
 fn write_op(f: &mut fmt::Formatter<'_>, op: &StepOp, depth: usize) -> fmt::Result {
     match op {
         StepOp::Import(index) => write!(f, "input {index}"),
-        StepOp::Constant(value) => write!(f, "constant {}", value.data_type()),
+        StepOp::Constant(value) => write!(f, "constant {}", constant(value)),
         StepOp::Call { name, args, .. } => write!(f, "{name}({})", registers(args)),
         StepOp::Many {
             kernel,
