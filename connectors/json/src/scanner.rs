@@ -2,7 +2,7 @@
 
 use crate::error::{Fault, JsonError};
 use crate::number::is_canonical_float;
-use crate::swar::{key_hash, string_stop};
+use crate::swar::{is_equal, key_hash, string_stop};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +129,10 @@ impl<'a, const LENIENT: bool> Scanner<'a, LENIENT> {
     /// Steps over `text` if it stands here.
     #[inline]
     pub fn skip_text(&mut self, text: &[u8]) -> bool {
-        let stands = self.bytes[self.at.min(self.bytes.len())..].starts_with(text);
+        let stands = self
+            .bytes
+            .get(self.at..self.at + text.len())
+            .is_some_and(|here| is_equal(here, text));
         if stands {
             self.at += text.len();
         }

@@ -122,6 +122,30 @@ fn escape_marks<const ASTRAL: bool>(word: u64) -> u64 {
     }
 }
 
+/// Texts longer than this are left to `memcmp`, whose call costs more than it saves on keys.
+const COMPARED_HERE_MAX: usize = 64;
+
+/// Tells whether two texts of equal length are equal.
+#[inline]
+pub(crate) fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let length = a.len();
+    if length > COMPARED_HERE_MAX || length != b.len() {
+        return a == b;
+    }
+    if length >= WORD {
+        // The last words overlap those before them.
+        let mut at = 0;
+        while at + WORD < length {
+            if word_at(a, at) != word_at(b, at) {
+                return false;
+            }
+            at += WORD;
+        }
+        return word_at(a, length - WORD) == word_at(b, length - WORD);
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
+}
+
 /// Returns a quick hash of a key: it differs where the first or last eight bytes or the length do, mostly.
 #[inline]
 #[must_use]
@@ -144,6 +168,19 @@ pub fn key_hash(key: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn compares_as_slices_do() {
+        let text: Vec<u8> = (0..80).collect();
+        for length in 0..text.len() {
+            assert!(is_equal(&text[..length], &text[..length]));
+            for place in 0..length {
+                let mut other = text[..length].to_vec();
+                other[place] ^= 0x80;
+                assert!(!is_equal(&text[..length], &other), "{length} {place}");
+            }
+        }
+    }
 
     #[test]
     fn finds_what_a_loop_finds() {
