@@ -42,6 +42,9 @@ pub struct PipelineCase {
     pub json_out: Vec<Value>,
 }
 
+/// A row out: the number of the row in that it came from, and its values.
+pub type RowOut = (usize, Vec<Value>);
+
 /// A table's name and columns.
 #[derive(Debug, Deserialize)]
 pub struct TableSchema {
@@ -101,11 +104,7 @@ impl PipelineCase {
     ///
     /// # Errors
     /// The row that failed and why.
-    pub fn run(
-        &self,
-        pipeline: &Pipeline,
-        rows: &[usize],
-    ) -> Result<Vec<(usize, Vec<Value>)>, (usize, String)> {
+    pub fn run(&self, pipeline: &Pipeline, rows: &[usize]) -> Result<Vec<RowOut>, (usize, String)> {
         let source = &pipeline.flows[0].sources[0];
         let mut columns: Vec<ArrayRef> = Vec::new();
         for index in &source.projection.columns {

@@ -145,6 +145,7 @@ impl<'a> Binder<'a> {
             K::Function(call) => self.bind_function(call),
             K::Extract { .. }
             | K::RoundTo { .. }
+            | K::Difference { .. }
             | K::TimestampAdd { .. }
             | K::TimestampDiff { .. }
             | K::Trim { .. }

@@ -110,6 +110,10 @@ impl Settings {
     ///
     /// # Errors
     /// A name that no zone has.
+    #[expect(
+        clippy::result_large_err,
+        reason = "made once, at start; boxing would only burden callers"
+    )]
     pub fn session_time_zone(&self) -> Result<jiff::tz::TimeZone, Diagnostic> {
         let name = self.session_time_zone_name();
         parse_time_zone(name).ok_or_else(|| {
@@ -122,6 +126,10 @@ impl Settings {
     ///
     /// # Errors
     /// A word that Flink does not know.
+    #[expect(
+        clippy::result_large_err,
+        reason = "made once, at start; boxing would only burden callers"
+    )]
     pub fn not_null_enforcer(&self) -> Result<NotNullEnforcer, Diagnostic> {
         match self
             .get(NOT_NULL_ENFORCER)
@@ -143,6 +151,10 @@ impl Settings {
     ///
     /// # Errors
     /// A word that Flink does not know.
+    #[expect(
+        clippy::result_large_err,
+        reason = "made once, at start; boxing would only burden callers"
+    )]
     pub fn trims_and_pads(&self) -> Result<bool, Diagnostic> {
         match self
             .get(TYPE_LENGTH_ENFORCER)

@@ -58,7 +58,7 @@ impl Binder<'_> {
                     return self.unknown_function(call);
                 };
                 let args = self.bind_all(&args)?;
-                self.apply_def(def, args, call.span)
+                self.apply_def(def, &args, call.span)
             }
         }
     }
@@ -94,11 +94,11 @@ impl Binder<'_> {
     pub(super) fn apply(
         &mut self,
         name: &'static str,
-        args: Vec<ExprRef>,
+        args: impl AsRef<[ExprRef]>,
         span: Span,
     ) -> Option<ExprRef> {
         match registry::lookup(name) {
-            Some(def) => self.apply_def(def, args, span),
+            Some(def) => self.apply_def(def, args.as_ref(), span),
             None => self.not_yet(name, span),
         }
     }
@@ -106,11 +106,11 @@ impl Binder<'_> {
     fn apply_def(
         &mut self,
         def: &'static FunctionDef,
-        args: Vec<ExprRef>,
+        args: &[ExprRef],
         span: Span,
     ) -> Option<ExprRef> {
         if !NULL_TAKERS.contains(&def.name) {
-            for arg in &args {
+            for arg in args {
                 self.refuse_null(arg)?;
             }
         }
@@ -123,15 +123,15 @@ impl Binder<'_> {
             .collect();
         let bound = match (def.bind)(&described, self.ctx) {
             Ok(bound) => bound,
-            Err(error) => return self.report(call_error(def, &error, &args, span)),
+            Err(error) => return self.report(call_error(def, &error, args, span)),
         };
         let mut converted = Vec::with_capacity(args.len());
         for (arg, ty) in args.iter().zip(&bound.arg_types) {
             match super::implicit_cast(arg, ty, self.ctx) {
                 Ok(arg) => converted.push(arg),
                 Err(_) => {
-                    let error = types_error(def, &args);
-                    return self.report(call_error(def, &error, &args, span));
+                    let error = types_error(def, args);
+                    return self.report(call_error(def, &error, args, span));
                 }
             }
         }

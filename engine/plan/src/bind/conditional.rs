@@ -52,7 +52,7 @@ impl Binder<'_> {
         let Some(ty) = least_restrictive(results().map(|result| &result.ty)) else {
             return self.mixed_types("the results of CASE", results(), span);
         };
-        self.case(bound, otherwise, ty, span)
+        self.case(bound, &otherwise, ty, span)
     }
 
     /// Returns the condition of one WHEN.
@@ -82,7 +82,7 @@ impl Binder<'_> {
     fn case(
         &mut self,
         branches: Vec<(ExprRef, ExprRef)>,
-        otherwise: ExprRef,
+        otherwise: &ExprRef,
         ty: FlinkType,
         span: Span,
     ) -> Option<ExprRef> {
@@ -91,7 +91,7 @@ impl Binder<'_> {
             let then = self.coerce(&then, &ty)?;
             converted.push((when, then));
         }
-        let otherwise = self.coerce(&otherwise, &ty)?;
+        let otherwise = self.coerce(otherwise, &ty)?;
         Some(Expr::new(
             ExprKind::Case {
                 branches: converted,
@@ -155,12 +155,7 @@ impl Binder<'_> {
         };
         let nullable = bound.iter().any(|arg| arg.ty.nullable);
         let ty = ty.with_nullable(nullable);
-        self.case(
-            vec![(condition.clone(), then.clone())],
-            otherwise.clone(),
-            ty,
-            span,
-        )
+        self.case(vec![(condition.clone(), then.clone())], otherwise, ty, span)
     }
 
     /// # Flink

@@ -25,7 +25,7 @@ impl Binder<'_> {
         let items = self.bind_all(&items)?;
         let value = value?;
         if items.len() >= SET_LENGTH_MIN {
-            let args = std::iter::once(value).chain(items).collect();
+            let args: Vec<ExprRef> = std::iter::once(value).chain(items).collect();
             let any = self.apply("IN", args, span)?;
             return if negated {
                 self.not(any, span)

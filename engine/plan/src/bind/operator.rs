@@ -310,6 +310,15 @@ impl Binder<'_> {
                     span,
                 )
             }
+            K::Difference {
+                left,
+                right,
+                qualifier,
+            } => {
+                let args = self.bind_all(&[left, right])?;
+                let unit = unit_literal(&Spanned::new(qualifier.start, span));
+                self.apply("MINUS_DATE", prepend(unit, args), span)
+            }
             K::TimestampAdd { unit, count, expr } => {
                 let args = self.bind_all(&[count, expr])?;
                 self.apply("TIMESTAMPADD", prepend(unit_literal(unit), args), span)

@@ -58,7 +58,7 @@ pub(crate) fn valid(column: &Column, rows: usize) -> BooleanBuffer {
 pub(crate) fn and(a: &Column, b: &Column, rows: usize) -> Column {
     column(
         &trues(a, rows) & &trues(b, rows),
-        &falses(a, rows) | &falses(b, rows),
+        &(&falses(a, rows) | &falses(b, rows)),
     )
 }
 
@@ -66,13 +66,13 @@ pub(crate) fn and(a: &Column, b: &Column, rows: usize) -> Column {
 pub(crate) fn or(a: &Column, b: &Column, rows: usize) -> Column {
     column(
         &trues(a, rows) | &trues(b, rows),
-        &falses(a, rows) & &falses(b, rows),
+        &(&falses(a, rows) & &falses(b, rows)),
     )
 }
 
 /// Makes a column from where it is TRUE and where it is FALSE.
-fn column(trues: BooleanBuffer, falses: BooleanBuffer) -> Column {
-    let known = &trues | &falses;
+fn column(trues: BooleanBuffer, falses: &BooleanBuffer) -> Column {
+    let known = &trues | falses;
     let nulls = (known.count_set_bits() < known.len()).then(|| NullBuffer::new(known));
     Column::Array(Arc::new(BooleanArray::new(trues, nulls)))
 }

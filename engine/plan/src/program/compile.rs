@@ -210,7 +210,7 @@ impl Compiler<'_> {
                 args,
                 volatility,
             } => StepOp::Call {
-                name: *name,
+                name,
                 kernel: Arc::clone(kernel),
                 args: args.iter().map(|arg| self.register(*arg, frame)).collect(),
                 volatility: *volatility,
