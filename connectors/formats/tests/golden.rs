@@ -10,6 +10,8 @@ use millrace_connector::{FlinkType, RowKind};
 use millrace_formats::{FormatContext, FormatError, Payloads, create_decoder};
 use serde_json::Value;
 
+/// A row with its kind.
+type Row = (RowKind, Vec<Value>);
 /// A case that differs.
 type Difference = String;
 
@@ -63,7 +65,7 @@ fn message(case: &Value) -> Option<Vec<u8>> {
 }
 
 /// Decodes the message of a case, between two others so that offsets matter.
-fn decode(case: &Value) -> Result<Vec<(RowKind, Vec<Value>)>, (&'static str, String)> {
+fn decode(case: &Value) -> Result<Vec<Row>, (&'static str, String)> {
     let schema = schema(case);
     let wanted: Vec<usize> = (0..schema.len()).collect();
     let format = case["format"].as_str().expect("a format");
@@ -77,7 +79,7 @@ fn decode(case: &Value) -> Result<Vec<(RowKind, Vec<Value>)>, (&'static str, Str
     let mut decoder = made.map_err(|error: FormatError| ("create", error.to_string()))?;
     let payload = message(case);
     let bytes = payload.clone().unwrap_or_default();
-    let range = payload.is_some().then(|| 0..bytes.len() as u32);
+    let range = payload.map(|_| 0..bytes.len() as u32);
     let buffer = Buffer::from_vec(bytes);
     let payloads = Payloads {
         buffer: &buffer,

@@ -46,11 +46,12 @@ pub(crate) fn needs_repair(message: &[u8]) -> bool {
     head.contains(&0) || head.first().is_some_and(|b| *b == 0xef || *b >= 0xfe)
 }
 
+/// A buffer of valid messages, where they lie in it, and which were cut and why.
+pub(crate) type Repaired = (Buffer, Vec<Option<Range<u32>>>, Vec<(usize, String)>);
+
 /// Returns a buffer in which every message is valid UTF-8, with the ranges there and, for a message that is cut where
 /// it stops being text, the reason.
-pub(crate) fn repair_batch(
-    payloads: &Payloads<'_>,
-) -> (Buffer, Vec<Option<Range<u32>>>, Vec<(usize, String)>) {
+pub(crate) fn repair_batch(payloads: &Payloads<'_>) -> Repaired {
     let mut bytes = Vec::with_capacity(payloads.buffer.len());
     let mut faults = Vec::new();
     let ranges = (0..payloads.ranges.len())
