@@ -97,7 +97,7 @@ impl Connector for KafkaConnector {
         let context = format_context(ctx);
         let (formats, client) = collect(formats, client, &mut diagnostics)?;
         for used in std::iter::once(&formats.value).chain(&formats.key) {
-            diagnostics.extend(used.check_decoder(table, &context).err());
+            diagnostics.extend(used.check_decoder(table, &context));
         }
         if !diagnostics.is_empty() {
             return Err(diagnostics);
@@ -147,7 +147,7 @@ impl Connector for KafkaConnector {
         let context = format_context(ctx);
         let (formats, client) = collect(formats, client, &mut diagnostics)?;
         for used in std::iter::once(&formats.value).chain(&formats.key) {
-            diagnostics.extend(used.check_encoder(table, &context).err());
+            diagnostics.extend(used.check_encoder(table, &context));
         }
         if !diagnostics.is_empty() {
             return Err(diagnostics);

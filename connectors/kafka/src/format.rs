@@ -264,26 +264,24 @@ impl FormatUse {
         create_encoder(&self.identifier, &self.options, &self.schema, ctx)
     }
 
-    /// Tries to make a decoder, so that types and values are checked before start.
+    /// Returns what keeps a decoder from being made, so that types and values are checked before start.
     pub(crate) fn check_decoder(
         &self,
         table: &TableDefinition,
         ctx: &FormatContext,
-    ) -> Result<(), Diagnostic> {
+    ) -> Option<Diagnostic> {
         let wanted: Vec<usize> = (0..self.columns.len()).collect();
-        self.decoder(&wanted, ctx)
-            .map(drop)
-            .map_err(|error| diagnose(&error, table, &self.columns, self.span))
+        let error = self.decoder(&wanted, ctx).err()?;
+        Some(diagnose(&error, table, &self.columns, self.span))
     }
 
-    /// Tries to make an encoder, so that types and values are checked before start.
+    /// Returns what keeps an encoder from being made, so that types and values are checked before start.
     pub(crate) fn check_encoder(
         &self,
         table: &TableDefinition,
         ctx: &FormatContext,
-    ) -> Result<(), Diagnostic> {
-        self.encoder(ctx)
-            .map(drop)
-            .map_err(|error| diagnose(&error, table, &self.columns, self.span))
+    ) -> Option<Diagnostic> {
+        let error = self.encoder(ctx).err()?;
+        Some(diagnose(&error, table, &self.columns, self.span))
     }
 }

@@ -280,11 +280,11 @@ impl KafkaReader {
         }
         match failed {
             None => Ok(()),
-            Some(event) => Err(self.event_error(event)),
+            Some(event) => Err(self.event_error(&event)),
         }
     }
 
-    fn event_error(&self, event: Event) -> ConnectorError {
+    fn event_error(&self, event: &Event) -> ConnectorError {
         if event.code == RDKafkaErrorCode::AutoOffsetReset
             || event.code == RDKafkaErrorCode::OffsetOutOfRange
         {

@@ -46,6 +46,9 @@ pub(crate) struct KafkaWriter {
     keys: EncodedBatch,
 }
 
+/// A topic and the rows that go to it; `None` = all rows.
+type Route = (String, Option<Vec<usize>>);
+
 struct Topic {
     handle: TopicHandle<Ear>,
     partitions: i32,
@@ -196,16 +199,13 @@ impl KafkaWriter {
     }
 
     /// Returns the rows of each topic; without a topic column all rows go to the table's own.
-    fn route(
-        &self,
-        rows: &SinkBatch<'_>,
-    ) -> Result<Vec<(String, Option<Vec<usize>>)>, ConnectorError> {
+    fn route(&self, rows: &SinkBatch<'_>) -> Result<Vec<Route>, ConnectorError> {
         let own = self.spec.topics.list().first().cloned().unwrap_or_default();
         let Some(column) = self.topic_column else {
             return Ok(vec![(own, None)]);
         };
         let names = rows.columns[column].as_string_view();
-        let mut routes: Vec<(String, Option<Vec<usize>>)> = Vec::new();
+        let mut routes: Vec<Route> = Vec::new();
         let mut index: HashMap<&str, usize> = HashMap::new();
         for row in 0..rows.rows {
             let name = if names.is_null(row) {

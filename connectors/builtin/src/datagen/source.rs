@@ -172,7 +172,7 @@ impl Reader {
             .collect();
         let bytes: usize = columns
             .iter()
-            .map(|column| arrow_array::Array::get_buffer_memory_size(column))
+            .map(arrow_array::Array::get_buffer_memory_size)
             .sum();
         SourceBatch {
             columns,
