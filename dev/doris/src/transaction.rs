@@ -284,7 +284,8 @@ impl Book {
             .ok_or_else(|| format!("running transaction not found, label={label}"))
     }
 
-    /// Does what time does, and returns which transactions changed and which are forgotten.
+    /// Does what time does, and returns which transactions changed and which are forgotten: never the same ones, since the
+    /// caller has to see what became visible.
     pub(crate) fn pass_time(&mut self, limits: &Limits, now_ms: i64) -> (Vec<i64>, Vec<i64>) {
         let mut changed = Vec::new();
         for found in self.transactions.values_mut() {
@@ -311,11 +312,13 @@ impl Book {
             .transactions
             .values()
             .filter(|found| {
-                found.state.is_final() && now_ms - found.since_ms > limits.label_keep_ms
+                found.state.is_final()
+                    && now_ms - found.since_ms > limits.label_keep_ms
+                    && !changed.contains(&found.id)
             })
             .map(|found| found.id)
             .collect();
-        forgotten.extend(self.over_threshold(limits.labels_max, &forgotten));
+        forgotten.extend(self.over_threshold(limits.labels_max, &forgotten, &changed));
         for id in &forgotten {
             self.transactions.remove(id);
         }
@@ -323,10 +326,10 @@ impl Book {
     }
 
     /// Returns the oldest finished transactions of each database that has too many of them.
-    fn over_threshold(&self, labels_max: usize, gone: &[i64]) -> Vec<i64> {
+    fn over_threshold(&self, labels_max: usize, gone: &[i64], fresh: &[i64]) -> Vec<i64> {
         let mut finished: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
         for found in self.transactions.values() {
-            if found.state.is_final() && !gone.contains(&found.id) {
+            if found.state.is_final() && !gone.contains(&found.id) && !fresh.contains(&found.id) {
                 finished.entry(&found.db).or_default().push(found.id);
             }
         }

@@ -1,0 +1,235 @@
+//! The options of the `doris` connector: Apache's names, and those of the DorisDB connector that `'doris'` was before.
+
+use millrace_connector::{OptionDef, OptionKind};
+
+const fn option(
+    key: &'static str,
+    kind: OptionKind,
+    default: Option<&'static str>,
+    doc: &'static str,
+) -> OptionDef {
+    OptionDef {
+        kind,
+        default,
+        ..OptionDef::text(key, doc)
+    }
+}
+
+const fn unused(key: &'static str) -> OptionDef {
+    OptionDef::text(key, "accepted, without effect")
+}
+
+/// What a sink table may say.
+pub static SINK_OPTIONS: &[OptionDef] = &[
+    OptionDef {
+        required: true,
+        ..OptionDef::text("connector", "which connector: 'doris'")
+    },
+    OptionDef::text(
+        "fenodes",
+        "the frontends' HTTP addresses, host:port separated by commas",
+    ),
+    OptionDef::text("load-url", "the same as 'fenodes', separated by semicolons"),
+    OptionDef::text(
+        "benodes",
+        "backends' HTTP addresses, separated by commas: loads then go there without redirect",
+    ),
+    option(
+        "auto-redirect",
+        OptionKind::Boolean,
+        None,
+        "whether frontends redirect loads to backends; 'false' needs 'benodes'",
+    ),
+    OptionDef::text("jdbc-url", "accepted; the table is looked at over HTTP"),
+    OptionDef::text("table.identifier", "the table in Doris: db.table"),
+    OptionDef::text(
+        "database-name",
+        "the database in Doris, with 'table-name' in place of 'table.identifier'",
+    ),
+    OptionDef::text("table-name", "the table in Doris, with 'database-name'"),
+    OptionDef {
+        required: true,
+        ..OptionDef::text("username", "who logs in")
+    },
+    OptionDef {
+        required: true,
+        secret: true,
+        ..OptionDef::text("password", "the password, which may be empty")
+    },
+    option(
+        "sink.enable-2pc",
+        OptionKind::Boolean,
+        None,
+        "exactly-once by two-phase commit; without it and 'sink.semantic': yes with 'fenodes', no with 'load-url'",
+    ),
+    option(
+        "sink.semantic",
+        OptionKind::OneOf(&["at-least-once", "exactly-once"]),
+        None,
+        "what is promised; exactly-once is 'sink.enable-2pc' = 'true'",
+    ),
+    OptionDef::text(
+        "sink.label-prefix",
+        "what labels of loads begin with; the names of pipeline and table follow",
+    ),
+    option(
+        "sink.enable-delete",
+        OptionKind::Boolean,
+        Some("true"),
+        "whether deletes are written, to UNIQUE tables",
+    ),
+    option(
+        "sink.ignore.update-before",
+        OptionKind::Boolean,
+        None,
+        "only 'true'",
+    ),
+    option(
+        "sink.max-retries",
+        OptionKind::Integer,
+        Some("3"),
+        "how often the begin of a load is tried again",
+    ),
+    option(
+        "sink.enable.batch-mode",
+        OptionKind::Boolean,
+        None,
+        "loads at least once, each ended by 'sink.buffer-flush.*'",
+    ),
+    OptionDef::text("sink.write-mode", "only 'stream_load'"),
+    option(
+        "sink.buffer-flush.max-bytes",
+        OptionKind::MemorySize,
+        None,
+        "at-least-once in batches: a load ends at this size",
+    ),
+    option(
+        "sink.buffer-flush.max-rows",
+        OptionKind::Integer,
+        None,
+        "at-least-once in batches: a load ends at so many rows",
+    ),
+    option(
+        "sink.buffer-flush.interval",
+        OptionKind::Duration,
+        None,
+        "at-least-once in batches: a load ends with the first row after this time, or with the checkpoint",
+    ),
+    option(
+        "sink.buffer-flush.interval-ms",
+        OptionKind::Integer,
+        None,
+        "the same in milliseconds",
+    ),
+    option(
+        "sink.ignore.commit-error",
+        OptionKind::Boolean,
+        None,
+        "only 'false': no rows are thrown away",
+    ),
+    OptionDef {
+        kind: OptionKind::Prefix,
+        ..OptionDef::text(
+            "sink.properties.",
+            "a header of the stream load, such as 'sink.properties.max_filter_ratio'",
+        )
+    },
+    option(
+        "doris.request.connect.timeout",
+        OptionKind::Duration,
+        None,
+        "how long a connection may take; 30 s",
+    ),
+    option(
+        "doris.request.connect.timeout.ms",
+        OptionKind::Integer,
+        None,
+        "the same in milliseconds",
+    ),
+    option(
+        "sink.connect.timeout-ms",
+        OptionKind::Integer,
+        None,
+        "the same in milliseconds",
+    ),
+    option(
+        "doris.request.read.timeout",
+        OptionKind::Duration,
+        None,
+        "how long an answer may take that is not a load's; 60 s",
+    ),
+    option(
+        "doris.request.read.timeout.ms",
+        OptionKind::Integer,
+        None,
+        "the same in milliseconds",
+    ),
+    option(
+        "sink.socket.timeout-ms",
+        OptionKind::Integer,
+        None,
+        "how long the answer to a load may take; 10 min",
+    ),
+    option(
+        "doris.enable.tls",
+        OptionKind::Boolean,
+        None,
+        "only 'false'",
+    ),
+    unused("sink.parallelism"),
+    unused("sink.buffer-size"),
+    unused("sink.buffer-count"),
+    unused("sink.use-cache"),
+    unused("sink.check-interval"),
+    unused("sink.flush.queue-size"),
+    unused("sink.retry.interval-ms"),
+    unused("sink.wait-for-continue.timeout-ms"),
+    unused("sink.io.thread-count"),
+    unused("sink.http-utf8-charset"),
+    unused("doris.request.retries"),
+    unused("sink.version"),
+    unused("sink.chunk-limit"),
+    unused("sink.scan-frequency.ms"),
+    unused("sink.at-least-once.use-transaction-stream-load"),
+    unused("sink.buffer-flush.enqueue-timeout-ms"),
+    unused("sink.metric.histogram-window-size"),
+    unused("sink.wrap-json-as-array"),
+    unused("sink.use.new-sink-api"),
+    // A table that is written may also have a source's words.
+    unused("doris.request.tablet.size"),
+    unused("doris.request.query.timeout.s"),
+    unused("doris.batch.size"),
+    unused("doris.exec.mem.limit"),
+    unused("doris.deserialize.arrow.async"),
+    unused("doris.deserialize.queue.size"),
+    unused("doris.filter.query"),
+    unused("doris.read.field"),
+    unused("doris.thrift.max.message.size"),
+    OptionDef {
+        kind: OptionKind::Prefix,
+        ..unused("source.")
+    },
+    OptionDef {
+        kind: OptionKind::Prefix,
+        ..unused("lookup.")
+    },
+    OptionDef {
+        kind: OptionKind::Prefix,
+        ..unused("sink.exactly-once.")
+    },
+];
+
+/// Options of which the user is told that they do nothing.
+pub(crate) const WITHOUT_EFFECT: &[&str] = &[
+    "sink.buffer-size",
+    "sink.buffer-count",
+    "sink.use-cache",
+    "sink.check-interval",
+    "sink.flush.queue-size",
+    "sink.retry.interval-ms",
+    "sink.io.thread-count",
+    "sink.version",
+    "sink.chunk-limit",
+    "sink.at-least-once.use-transaction-stream-load",
+    "sink.wrap-json-as-array",
+];
