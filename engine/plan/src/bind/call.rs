@@ -34,6 +34,15 @@ const NULL_TAKERS: &[&str] = &[
     "ARRAY_CONTAINS",
 ];
 
+/// Functions of standard SQL that are written as a word.
+const WORDS: &[&str] = &[
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "LOCALTIME",
+    "LOCALTIMESTAMP",
+];
+
 impl Binder<'_> {
     pub(super) fn bind_function(&mut self, call: &ast::FunctionCall) -> Option<ExprRef> {
         let name = call.name.last().value.to_ascii_uppercase();
@@ -45,6 +54,16 @@ impl Binder<'_> {
         }
         if let Some(argument) = call.args.iter().find_map(|arg| arg.name.as_ref()) {
             return self.not_yet("an argument by name", argument.span);
+        }
+        if call.parenthesized && call.args.is_empty() && WORDS.contains(&name.as_str()) {
+            return self.report(
+                Diagnostic::error(
+                    "MR0401",
+                    format!("'{name}' takes no parentheses"),
+                    call.span,
+                )
+                .help(format!("write {name}")),
+            );
         }
         let args: Vec<&ast::Expr> = call.args.iter().map(|arg| &arg.value).collect();
         match name.as_str() {

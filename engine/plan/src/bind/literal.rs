@@ -125,7 +125,12 @@ fn approximate(text: &str, negative: bool) -> Result<(ArrayRef, TypeKind), Strin
     let value: f64 = text
         .parse()
         .map_err(|_| format!("'{text}' is not a number"))?;
-    let value = if negative { -value } else { value };
+    // Flink keeps constants as BigDecimal, which has no negative zero.
+    let value = if negative && value != 0.0 {
+        -value
+    } else {
+        value
+    };
     Ok((Arc::new(Float64Array::from(vec![value])), TypeKind::Double))
 }
 
