@@ -104,7 +104,11 @@ impl<'a> ZoneReader<'a> {
 
     /// Returns the zone of that id.
     pub(crate) fn get(&mut self, id: &str) -> &mut ZoneCursor {
-        if self.known.get(self.last).is_none_or(|(known, _)| known != id) {
+        if self
+            .known
+            .get(self.last)
+            .is_none_or(|(known, _)| known != id)
+        {
             self.last = self.find(id);
         }
         &mut self.known[self.last].1
@@ -119,7 +123,8 @@ impl<'a> ZoneReader<'a> {
         }
         let zone = self.all.get(id);
         let zone = zone.as_ref().as_ref().expect("every id is a zone");
-        self.known.push((id.to_owned(), ZoneCursor::new(Arc::clone(zone))));
+        self.known
+            .push((id.to_owned(), ZoneCursor::new(Arc::clone(zone))));
         self.known.len() - 1
     }
 }

@@ -9,13 +9,13 @@ use std::sync::LazyLock;
 use arrow_array::{Array, ArrayRef};
 use millrace_connector::FlinkType;
 
+use super::arguments::{Param, check};
 use super::compiled::{ZoneReader, Zones, zones};
 use super::java_zone::ZoneCursor;
 use super::plain_text;
 use super::simple_format::{SimpleFormat, TIMESTAMP_PATTERN};
 use crate::string::kernel::{BatchKernel, Texts};
 use crate::string::text_builder::TextBuilder;
-use super::arguments::{Param, check};
 use crate::{Bound, Category, Column, FunctionDef, Volatility};
 
 /// `CONVERT_TZ`.
@@ -60,7 +60,11 @@ pub(super) static TIMESTAMP: LazyLock<SimpleFormat> =
     LazyLock::new(|| SimpleFormat::compile(TIMESTAMP_PATTERN).expect("a valid pattern"));
 
 fn convert_tz(args: &[Column], rows: usize, zones: &Zones) -> ArrayRef {
-    let (texts, from, to) = (Texts::new(&args[0]), Texts::new(&args[1]), Texts::new(&args[2]));
+    let (texts, from, to) = (
+        Texts::new(&args[0]),
+        Texts::new(&args[1]),
+        Texts::new(&args[2]),
+    );
     let (mut from_zones, mut to_zones) = (ZoneReader::new(zones), ZoneReader::new(zones));
     let mut out = TextBuilder::new(rows);
     let mut scratch = String::new();

@@ -62,7 +62,11 @@ fn bind(args: &[Arg], ctx: &BindContext) -> Result<Bound, CallError> {
             let kernel = BatchKernel::fallible("DATE_FORMAT", move |args, rows| {
                 of_text(args, rows, &patterns, &zones)
             });
-            let text = if kind.is_character() { value.clone() } else { FlinkType::string() };
+            let text = if kind.is_character() {
+                value.clone()
+            } else {
+                FlinkType::string()
+            };
             (text, kernel)
         }
         kind @ (TypeKind::Date | TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_)) => {

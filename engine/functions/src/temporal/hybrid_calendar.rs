@@ -229,13 +229,24 @@ impl CalendarFields {
             } else {
                 best == week_of_month
             };
-            return if of_month_wins { Way::WeekOfMonth } else { Way::WeekdayInMonth };
+            return if of_month_wins {
+                Way::WeekOfMonth
+            } else {
+                Way::WeekdayInMonth
+            };
         }
-        if best == day_of_year { Way::DayOfYear } else { Way::WeekOfYear }
+        if best == day_of_year {
+            Way::DayOfYear
+        } else {
+            Way::WeekOfYear
+        }
     }
 
     fn date_in(&self, year: i64, way: Way, days_of: fn(i64, u32, u32) -> i64) -> i64 {
-        let by_month = matches!(way, Way::DayOfMonth | Way::WeekOfMonth | Way::WeekdayInMonth);
+        let by_month = matches!(
+            way,
+            Way::DayOfMonth | Way::WeekOfMonth | Way::WeekdayInMonth
+        );
         let month = self.get(Field::Month).filter(|_| by_month).unwrap_or(0);
         let year = year + month.div_euclid(12);
         let month = u32::try_from(month.rem_euclid(12) + 1).expect("1 to 12");
@@ -251,9 +262,7 @@ impl CalendarFields {
         match way {
             Way::DayOfMonth => first + self.get(Field::DayOfMonth).unwrap_or(1) - 1,
             Way::DayOfYear => first + self.get(Field::DayOfYear).unwrap_or(1) - 1,
-            Way::WeekOfMonth => {
-                week_start() + 7 * (self.get(Field::WeekOfMonth).unwrap_or(1) - 1)
-            }
+            Way::WeekOfMonth => week_start() + 7 * (self.get(Field::WeekOfMonth).unwrap_or(1) - 1),
             Way::WeekOfYear => week_start() + 7 * (self.get(Field::WeekOfYear).unwrap_or(1) - 1),
             Way::WeekdayInMonth => {
                 let weekday = weekday.unwrap_or(1);
@@ -270,7 +279,13 @@ impl CalendarFields {
 
 fn last_day(year: i64, month: u32) -> u32 {
     match month {
-        2 => 28 + u32::from(if year > CUTOVER_YEAR { is_leap_year(year) } else { year % 4 == 0 }),
+        2 => {
+            28 + u32::from(if year > CUTOVER_YEAR {
+                is_leap_year(year)
+            } else {
+                year % 4 == 0
+            })
+        }
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
@@ -309,13 +324,25 @@ mod tests {
                 all.set(*field, *value);
             }
             let millis = all.wall_millis();
-            (date_from_days(millis.div_euclid(86_400_000)), millis.rem_euclid(86_400_000))
+            (
+                date_from_days(millis.div_euclid(86_400_000)),
+                millis.rem_euclid(86_400_000),
+            )
         };
         use Field::{DayOfMonth, DayOfYear, HourOfDay, Month, WeekOfYear, Year};
         let date = |year, month, day| ((year, month, day), 0);
-        assert_eq!(days(&[(Year, 2024), (Month, 1), (DayOfMonth, 30)]), date(2024, 3, 1));
-        assert_eq!(days(&[(Year, 2024), (Month, 12), (DayOfMonth, 1)]), date(2025, 1, 1));
-        assert_eq!(days(&[(Year, 0), (Month, -1), (DayOfMonth, 0)]), date(-1, 11, 28));
+        assert_eq!(
+            days(&[(Year, 2024), (Month, 1), (DayOfMonth, 30)]),
+            date(2024, 3, 1)
+        );
+        assert_eq!(
+            days(&[(Year, 2024), (Month, 12), (DayOfMonth, 1)]),
+            date(2025, 1, 1)
+        );
+        assert_eq!(
+            days(&[(Year, 0), (Month, -1), (DayOfMonth, 0)]),
+            date(-1, 11, 28)
+        );
         assert_eq!(days(&[(Year, 2024), (WeekOfYear, 1)]), date(2023, 12, 31));
         assert_eq!(days(&[(Year, 2024), (DayOfYear, 60)]), date(2024, 2, 29));
         assert_eq!(days(&[(HourOfDay, 25)]), ((1970, 1, 2), 3_600_000));

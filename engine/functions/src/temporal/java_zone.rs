@@ -251,9 +251,7 @@ impl ZoneCursor {
         let start = tz
             .preceding(timestamp(second.saturating_add(1)))
             .next()
-            .map_or(TABLE_START, |t| {
-                t.timestamp().as_second().max(TABLE_START)
-            });
+            .map_or(TABLE_START, |t| t.timestamp().as_second().max(TABLE_START));
         let end = tz.following(instant).next();
         let end = end.map_or(i64::MAX, |t| t.timestamp().as_second());
         let here = offset(second);

@@ -15,6 +15,7 @@ mod unit;
 
 mod clock;
 mod convert_tz;
+mod date_difference;
 mod date_format;
 mod extract;
 mod round_to;
@@ -53,6 +54,7 @@ pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
     &extract::QUARTER,
     &extract::SECOND,
     &clock::SOURCE_WATERMARK,
+    &date_difference::MINUS_DATE,
     &timestamp_add::TIMESTAMPADD,
     &timestamp_diff::TIMESTAMPDIFF,
     &to_date::TO_DATE,

@@ -44,6 +44,50 @@ pub(crate) fn read(text: &str) -> Option<i64> {
     Some(days_from_date(year, month, day) * 86_400 + i64::from(of_day))
 }
 
+/// Reads a valid date `yyyy-MM-dd` of the years 0 to 9999, with a space and more behind it perhaps, into days.
+/// `None` says nothing about the text but that it needs a closer look.
+#[inline]
+pub(crate) fn read_date(text: &str) -> Option<i32> {
+    let bytes = text.as_bytes();
+    let head: &[u8; 10] = bytes.first_chunk()?;
+    if head[4] != b'-' || head[7] != b'-' || bytes.get(10).is_some_and(|byte| *byte != b' ') {
+        return None;
+    }
+    let mut bad = 0;
+    let mut pair = |at: usize| {
+        let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
+        bad |= u8::from(tens > 9) | u8::from(ones > 9);
+        u32::from(tens) * 10 + u32::from(ones)
+    };
+    let year = i64::from(pair(0)) * 100 + i64::from(pair(2));
+    let (month, day) = (pair(5), pair(8));
+    if bad != 0 || !(1..=12).contains(&month) || day == 0 || day > days_of_month(year, month) {
+        return None;
+    }
+    i32::try_from(days_from_date(year, month, day)).ok()
+}
+
+/// Reads a timestamp with a fraction of one to nine digits perhaps, and nothing else, into milliseconds.
+#[inline]
+pub(crate) fn read_millis(text: &str) -> Option<i64> {
+    let fraction = match text.as_bytes().get(LENGTH..)? {
+        [] => 0,
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
+            let mut millis = 0;
+            for place in 0..3 {
+                let digit = digits.get(place).map_or(0, |byte| byte.wrapping_sub(b'0'));
+                millis = millis * 10 + i64::from(digit);
+            }
+            if !digits.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            millis
+        }
+        _ => return None,
+    };
+    Some(read(text)? * 1000 + fraction)
+}
+
 /// Writes seconds of the years 1583 to 9999; none for others.
 #[inline]
 pub(crate) fn write(seconds: i64) -> Option<[u8; LENGTH]> {
@@ -84,9 +128,38 @@ mod tests {
             let text = write(seconds).unwrap();
             assert_eq!(read(as_text(&text)), Some(seconds));
         }
-        assert_eq!(as_text(&write(1_704_164_645).unwrap()), "2024-01-02 03:04:05");
+        assert_eq!(
+            as_text(&write(1_704_164_645).unwrap()),
+            "2024-01-02 03:04:05"
+        );
         assert_eq!(write(LAST + 1), None);
         assert_eq!(write(FIRST - 1), None);
+    }
+
+    #[test]
+    fn reads_dates_and_fractions() {
+        assert_eq!(read_date("2024-01-02"), Some(19_724));
+        assert_eq!(read_date("2024-01-02 x"), Some(19_724));
+        assert_eq!(read_date("0000-01-01"), Some(-719_528));
+        for text in [
+            "2024-02-30",
+            "2024-01-02x",
+            "2024-1-2",
+            "2024-01-00",
+            "2024-0a-02",
+        ] {
+            assert_eq!(read_date(text), None, "{text}");
+        }
+        assert_eq!(read_millis("1970-01-01 00:00:01"), Some(1000));
+        assert_eq!(read_millis("1970-01-01 00:00:01.0567"), Some(1056));
+        assert_eq!(read_millis("1970-01-01 00:00:01.5"), Some(1500));
+        for text in [
+            "1970-01-01 00:00:01.",
+            "1970-01-01 00:00:01.0x",
+            "1970-01-01 00:00:01Z",
+        ] {
+            assert_eq!(read_millis(text), None, "{text}");
+        }
     }
 
     #[test]

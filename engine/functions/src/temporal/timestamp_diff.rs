@@ -109,13 +109,16 @@ fn bind(args: &[Arg]) -> Result<Bound, CallError> {
 }
 
 /// A DATE or timestamp argument in milliseconds.
-enum Points<'a> {
+pub(super) enum Points<'a> {
+    /// A DATE.
     Days(Values<'a, Date32Type>),
+    /// A timestamp.
     Moments(Moments<'a>),
 }
 
 impl<'a> Points<'a> {
-    fn new(column: &'a Column) -> Self {
+    /// Reads `column` as either.
+    pub(super) fn new(column: &'a Column) -> Self {
         if column.array().data_type() == &arrow_schema::DataType::Date32 {
             Self::Days(Values::new(column))
         } else {
@@ -123,7 +126,8 @@ impl<'a> Points<'a> {
         }
     }
 
-    fn millis(&self, row: usize) -> Option<i64> {
+    /// Returns the milliseconds of `row`, or `None` for NULL.
+    pub(super) fn millis(&self, row: usize) -> Option<i64> {
         match self {
             Self::Days(days) => days.get(row).map(|days| i64::from(days) * DAY_MS),
             Self::Moments(moments) => moments.get(row).map(|moment| moment.millis),

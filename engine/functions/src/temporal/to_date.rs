@@ -9,12 +9,13 @@ use arrow_array::types::Date32Type;
 use millrace_connector::TypeKind;
 use millrace_connector::physical::arrow_type;
 
+use super::arguments::{Param, check};
 use super::compiled::{Compiled, ZoneReader, Zones, zones};
+use super::plain_text;
 use super::simple_format::SimpleFormat;
 use crate::cast::convert::{OnFailure, build_primitive};
 use crate::cast::parse_temporal::parse_date;
 use crate::string::kernel::{BatchKernel, Texts};
-use super::arguments::{Param, check};
 use crate::{Bound, Category, Column, FunctionDef, RowError, Volatility};
 
 /// Days of the date that unreadable text is.
@@ -59,7 +60,8 @@ fn to_date(args: &[Column], rows: usize) -> ArrayRef {
     let texts = Texts::new(&args[0]);
     let ty = arrow_type(&TypeKind::Date);
     build_primitive::<Date32Type>(rows, None, &ty, OnFailure::Null, |row| {
-        Ok(texts.get(row).and_then(parse_date))
+        let date = |text| plain_text::read_date(text).or_else(|| parse_date(text));
+        Ok(texts.get(row).and_then(date))
     })
     .expect("no row fails")
 }
@@ -80,6 +82,9 @@ fn to_date_by(
         };
         let millis = patterns.get(format)?.parse(text, utc);
         let days = millis.map(|millis| millis.div_euclid(86_400_000));
-        Ok(Some(days.and_then(|days| i32::try_from(days).ok()).unwrap_or(UNREADABLE)))
+        Ok(Some(
+            days.and_then(|days| i32::try_from(days).ok())
+                .unwrap_or(UNREADABLE),
+        ))
     })
 }

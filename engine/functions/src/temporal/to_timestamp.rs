@@ -34,7 +34,10 @@ pub(crate) static TO_TIMESTAMP: FunctionDef = FunctionDef {
           `yyyy-M-d` with perhaps `H:m:s` and a fraction.\n\
           NULL, text that cannot be read and a format that is none give NULL.",
     examples: &[
-        ("TO_TIMESTAMP('2024-01-02 03:04:05')", "2024-01-02 03:04:05.000"),
+        (
+            "TO_TIMESTAMP('2024-01-02 03:04:05')",
+            "2024-01-02 03:04:05.000",
+        ),
         (
             "TO_TIMESTAMP('02/Jan/2024 03:04', 'dd/MMM/yyyy HH:mm')",
             "2024-01-02 03:04:00.000",
@@ -64,12 +67,11 @@ fn to_timestamp(args: &[Column], rows: usize) -> ArrayRef {
     let ty = arrow_type(&TypeKind::Timestamp(3));
     build_primitive::<TimestampMicrosecondType>(rows, None, &ty, OnFailure::Null, |row| {
         Ok(texts.get(row).and_then(|text| {
-            if text.len() == plain_text::LENGTH
-                && let Some(seconds) = plain_text::read(text)
-            {
-                return Some(seconds * 1_000_000);
-            }
-            parse_timestamp(text, 3).ok()?.millis.checked_mul(1000)
+            let millis = match plain_text::read_millis(text) {
+                Some(millis) => millis,
+                None => parse_timestamp(text, 3).ok()?.millis,
+            };
+            millis.checked_mul(1000)
         }))
     })
     .expect("no row fails")

@@ -29,8 +29,14 @@ pub(crate) static TO_TIMESTAMP_LTZ: FunctionDef = FunctionDef {
           Seconds of an approximate type count with their milliseconds; the fraction of a DECIMAL is dropped.\n\
           Instants outside the years 0 to 9999 and NULL give NULL; another precision fails the row.",
     examples: &[
-        ("TO_TIMESTAMP_LTZ(1704164645, 0)", "2024-01-02 03:04:05.000Z"),
-        ("TO_TIMESTAMP_LTZ(1704164645123, 3)", "2024-01-02 03:04:05.123Z"),
+        (
+            "TO_TIMESTAMP_LTZ(1704164645, 0)",
+            "2024-01-02 03:04:05.000Z",
+        ),
+        (
+            "TO_TIMESTAMP_LTZ(1704164645123, 3)",
+            "2024-01-02 03:04:05.123Z",
+        ),
     ],
     volatility: Volatility::Deterministic,
     bind: |args, _| bind(args),
@@ -67,7 +73,11 @@ fn from_integer(args: &[Column], rows: usize) -> Result<ArrayRef, RowError> {
     let values = Values::<Int64Type>::new(&args[0]);
     build(args, rows, |row, seconds| {
         let value = values.get(row)?;
-        Some(if seconds { checked_seconds(value)? } else { value })
+        Some(if seconds {
+            checked_seconds(value)?
+        } else {
+            value
+        })
     })
 }
 
@@ -77,7 +87,10 @@ fn checked_seconds(seconds: i64) -> Option<i64> {
         .then(|| seconds * 1000)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "Java's cast to long, which saturates too")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "Java's cast to long, which saturates too"
+)]
 fn from_double(args: &[Column], rows: usize) -> Result<ArrayRef, RowError> {
     let values = Values::<Float64Type>::new(&args[0]);
     let range = (FIRST / 1000) as f64..=(LAST / 1000) as f64;
@@ -86,7 +99,7 @@ fn from_double(args: &[Column], rows: usize) -> Result<ArrayRef, RowError> {
         if !seconds {
             return Some(value as i64);
         }
-        range.contains(&value).then(|| (value * 1000.0) as i64)
+        range.contains(&value).then_some((value * 1000.0) as i64)
     })
 }
 
@@ -94,9 +107,16 @@ fn from_decimal(args: &[Column], rows: usize, scale: u8) -> Result<ArrayRef, Row
     let values = Values::<Decimal128Type>::new(&args[0]);
     let unit = 10_i128.pow(u32::from(scale));
     build(args, rows, |row, seconds| {
-        #[expect(clippy::cast_possible_truncation, reason = "BigDecimal.longValue drops high bits")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "BigDecimal.longValue drops high bits"
+        )]
         let whole = (values.get(row)? / unit) as i64;
-        Some(if seconds { whole.wrapping_mul(1000) } else { whole })
+        Some(if seconds {
+            whole.wrapping_mul(1000)
+        } else {
+            whole
+        })
     })
 }
 

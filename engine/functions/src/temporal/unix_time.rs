@@ -11,6 +11,7 @@ use arrow_array::{ArrayRef, Int64Array};
 use jiff::tz::TimeZone;
 use millrace_connector::{FlinkType, TypeKind};
 
+use super::arguments::{Param, check};
 use super::compiled::Compiled;
 use super::convert_tz::TIMESTAMP;
 use super::java_zone::{JavaZone, ZoneCursor};
@@ -19,7 +20,6 @@ use super::simple_format::{SimpleFormat, TIMESTAMP_PATTERN};
 use crate::operator::signature::nullable_if_args;
 use crate::string::kernel::{BatchKernel, Texts, Values};
 use crate::string::text_builder::TextBuilder;
-use super::arguments::{Param, check};
 use crate::{
     Arg, BindContext, Bound, CallError, Category, Column, EvalContext, FunctionDef, Kernel,
     RowError, Volatility,
@@ -189,7 +189,11 @@ fn unix_timestamp(
             out.push(None);
             continue;
         };
-        let plain = if format == TIMESTAMP_PATTERN { plain_text::read(text) } else { None };
+        let plain = if format == TIMESTAMP_PATTERN {
+            plain_text::read(text)
+        } else {
+            None
+        };
         out.push(Some(match plain {
             Some(wall) => wall - zone.offset_of_wall(wall),
             None => patterns

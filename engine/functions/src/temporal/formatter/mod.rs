@@ -10,6 +10,8 @@ mod parse;
 mod pattern;
 mod print;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(crate) use print::Local;

@@ -86,7 +86,10 @@ impl Number {
             }
             Form::Plain => {}
         }
-        let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+        let digits = value
+            .unsigned_abs()
+            .checked_ilog10()
+            .map_or(1, |log| log as usize + 1);
         if digits > self.max {
             return Err(format!(
                 "Field {:?} cannot be printed as the value {value} exceeds the maximum print width of {}",
@@ -121,7 +124,10 @@ impl Number {
         let start = at + usize::from(negative || positive);
         let digits = |limit: usize| {
             let rest = &text[start.min(text.len())..];
-            rest.iter().take(limit).take_while(|byte| byte.is_ascii_digit()).count()
+            rest.iter()
+                .take(limit)
+                .take_while(|byte| byte.is_ascii_digit())
+                .count()
         };
         let behind = match self.width {
             Width::Open(behind) => behind,
@@ -134,7 +140,10 @@ impl Number {
         if behind > 0 {
             length = digits(self.min.max(length.saturating_sub(behind)));
         }
-        let value: i64 = std::str::from_utf8(&text[start..start + length]).ok()?.parse().ok()?;
+        let value: i64 = std::str::from_utf8(&text[start..start + length])
+            .ok()?
+            .parse()
+            .ok()?;
         if negative && value == 0 {
             return None;
         }

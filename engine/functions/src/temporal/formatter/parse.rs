@@ -144,7 +144,11 @@ fn parse_localized_offset(full: bool, text: &[u8], at: usize) -> Option<usize> {
     if !matches!(text.get(end), Some(b'+' | b'-')) {
         return Some(end);
     }
-    let digits = text[end + 1..].iter().take(2).take_while(|b| b.is_ascii_digit()).count();
+    let digits = text[end + 1..]
+        .iter()
+        .take(2)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     if digits == 0 || (full && digits < 2) {
         return None;
     }

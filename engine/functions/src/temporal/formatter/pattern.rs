@@ -63,7 +63,10 @@ impl Builder<'_> {
                 }
                 '\'' => {
                     let text = quoted(&mut chars).ok_or_else(|| {
-                        format!("Pattern ends with an incomplete string literal: {}", self.pattern)
+                        format!(
+                            "Pattern ends with an incomplete string literal: {}",
+                            self.pattern
+                        )
                     })?;
                     self.push(Item::Literal(text));
                 }
@@ -227,19 +230,33 @@ impl Builder<'_> {
                     (_, 2 | 4) => "+0000",
                     _ => "+00:00",
                 };
-                let minutes = if count == 1 { Presence::Optional } else { Presence::Always };
-                let seconds = if count >= 4 { Presence::Optional } else { Presence::Never };
+                let minutes = if count == 1 {
+                    Presence::Optional
+                } else {
+                    Presence::Always
+                };
+                let seconds = if count >= 4 {
+                    Presence::Optional
+                } else {
+                    Presence::Never
+                };
                 self.push(offset(matches!(count, 3 | 5), minutes, seconds, zero));
             }
             (b'B', 1 | 4 | 5) => self.push(Item::DayPeriod {
                 narrow: style == Style::Narrow,
             }),
             (b'V', _) => {
-                return Err(format!("Pattern letter count must be 2: {}", letter as char));
+                return Err(format!(
+                    "Pattern letter count must be 2: {}",
+                    letter as char
+                ));
             }
             (b'w' | b'W' | b'z' | b'Z' | b'X' | b'x', _) => return too_many(),
             (b'v' | b'O' | b'B', _) => {
-                return Err(format!("Wrong number of pattern letters: {}", letter as char));
+                return Err(format!(
+                    "Wrong number of pattern letters: {}",
+                    letter as char
+                ));
             }
             _ => return Err(format!("Unknown pattern letter: {}", letter as char)),
         }

@@ -102,7 +102,9 @@ fn print_item(item: &Item, local: &Local, out: &mut String) -> Result<bool, Stri
             None => return Ok(false),
         },
         Item::Text(field, style) => {
-            let word = local.get(*field).and_then(|value| word(*field, *style, value));
+            let word = local
+                .get(*field)
+                .and_then(|value| word(*field, *style, value));
             out.push_str(word.ok_or("the field has no text")?);
         }
         Item::DayPeriod { narrow } => {

@@ -4,10 +4,10 @@
 //! `java.time.format.Parsed`, and `DateTimeUtils.fromTemporalAccessor`, which takes what is missing from
 //! 1970-01-01 00:00:00.
 
+use super::Formatter;
 use super::field::Field;
 use super::parse::Parsed;
 use super::print::Local;
-use super::Formatter;
 use crate::cast::civil::{MILLIS_PER_DAY, days_from_date, days_of_month, is_leap_year};
 
 /// What a text is to a pattern.
@@ -89,7 +89,10 @@ fn simplify_hours(fields: &mut Parsed) -> Option<()> {
 }
 
 fn simplify_time(fields: &mut Parsed) -> Option<()> {
-    let nano_of_day = match (fields.take(Field::NanoOfDay), fields.take(Field::MilliOfDay)) {
+    let nano_of_day = match (
+        fields.take(Field::NanoOfDay),
+        fields.take(Field::MilliOfDay),
+    ) {
         (Some(nanos), None) => Some(nanos),
         (None, Some(millis)) => Some(millis.checked_mul(1_000_000)?),
         (Some(nanos), Some(millis)) if nanos / 1_000_000 == millis => Some(nanos),
@@ -128,7 +131,9 @@ fn resolve_date(fields: &mut Parsed) -> Option<Option<i64>> {
         fields.set(Field::DayOfWeek, (weekday + 5) % 7 + 1)?;
     }
     if let Some(day) = fields.take(Field::ModifiedJulianDay) {
-        return Some(Some(check(day, -365_961_480_000, 364_522_971_000)? - 40_587));
+        return Some(Some(
+            check(day, -365_961_480_000, 364_522_971_000)? - 40_587,
+        ));
     }
     if let Some(days) = week_date(fields)? {
         return Some(Some(days));

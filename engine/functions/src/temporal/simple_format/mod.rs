@@ -6,6 +6,8 @@
 
 mod parse;
 mod print;
+#[cfg(test)]
+mod tests;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

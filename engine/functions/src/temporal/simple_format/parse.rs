@@ -58,7 +58,8 @@ impl Reader<'_> {
         let instant = to_instant(&self.fields, zone);
         if self.ambiguous_year && instant < self.century_start * 86_400_000 {
             let year = self.fields.get(Field::Year).unwrap_or(1970) + 100;
-            self.fields.set(Field::Year, i32::try_from(year).unwrap_or(i32::MAX));
+            self.fields
+                .set(Field::Year, i32::try_from(year).unwrap_or(i32::MAX));
             return to_instant(&self.fields, zone);
         }
         instant
@@ -138,10 +139,19 @@ impl Reader<'_> {
         names: &[&'static str],
         first: i32,
     ) -> Option<usize> {
-        let index = names.iter().position(|name| self.at_name(at, short(name)))?;
+        let index = names
+            .iter()
+            .position(|name| self.at_name(at, short(name)))?;
         let long = names[index];
-        let name = if self.at_name(at, long) { long } else { short(long) };
-        self.fields.set(field, i32::try_from(index).expect("at most 12 names") + first);
+        let name = if self.at_name(at, long) {
+            long
+        } else {
+            short(long)
+        };
+        self.fields.set(
+            field,
+            i32::try_from(index).expect("at most 12 names") + first,
+        );
         Some(at + name.len())
     }
 
@@ -253,7 +263,11 @@ fn to_instant(fields: &CalendarFields, zone: &mut ZoneCursor) -> i64 {
 fn integer(text: &[u8], start: usize) -> Option<(i32, usize)> {
     let negative = text.get(start) == Some(&b'-');
     let first = start + usize::from(negative);
-    let digits = text.get(first..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = text
+        .get(first..)?
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     if digits == 0 {
         return None;
     }

@@ -23,7 +23,8 @@ impl SimpleFormat {
         let second = millis.div_euclid(1000);
         let offset = zone.offset_at(second);
         let wall = i128::from(millis) + i128::from(offset) * 1000;
-        let days = i64::try_from(wall.div_euclid(86_400_000)).expect("fewer days than milliseconds");
+        let days =
+            i64::try_from(wall.div_euclid(86_400_000)).expect("fewer days than milliseconds");
         let of_day = i64::try_from(wall.rem_euclid(86_400_000)).expect("below a day");
         let (year, month, day) = hybrid_date(days);
         let fields = Fields {
@@ -57,7 +58,11 @@ impl Fields {
         match letter {
             b'G' => out.push_str(if self.year > 0 { "AD" } else { "BC" }),
             b'y' => {
-                let year = if self.year > 0 { self.year } else { 1 - self.year };
+                let year = if self.year > 0 {
+                    self.year
+                } else {
+                    1 - self.year
+                };
                 print_year(year, count, out);
             }
             b'Y' => print_year(week_of_year(self.days, self.year).1, count, out),
