@@ -1,5 +1,7 @@
 //! Both dialects of the options, and what is refused before start.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[expect(dead_code, reason = "the harness serves two files of tests")]
 mod harness;
 

@@ -296,11 +296,11 @@ impl Loader {
         self.rows.counts.bytes += bytes.len() as u64;
         let rows = &mut self.rows;
         match &mut self.gzip {
-            None => self.splitter.feed(bytes, |row| rows.write(row)),
+            None => self.splitter.feed(bytes, |row| rows.write(&row)),
             Some(gzip) => {
                 gzip.write_all(bytes).map_err(|error| error.to_string())?;
                 let plain = std::mem::take(gzip.get_mut());
-                self.splitter.feed(&plain, |row| rows.write(row));
+                self.splitter.feed(&plain, |row| rows.write(&row));
             }
         }
         match self.rows.failure.take() {
@@ -314,9 +314,9 @@ impl Loader {
         let rows = &mut self.rows;
         if let Some(gzip) = self.gzip.take().filter(|_| rows.counts.bytes > 0) {
             let plain = gzip.finish().map_err(other)?;
-            self.splitter.feed(&plain, |row| rows.write(row));
+            self.splitter.feed(&plain, |row| rows.write(&row));
         }
-        self.splitter.finish(|row| rows.write(row));
+        self.splitter.finish(|row| rows.write(&row));
         if let Some(error) = self.rows.failure.take() {
             return Err(other(error));
         }
@@ -333,9 +333,9 @@ impl Loader {
 }
 
 impl RowWriter {
-    fn write(&mut self, raw: RawRow) {
+    fn write(&mut self, raw: &RawRow) {
         self.counts.total += 1;
-        match self.cells(&raw) {
+        match self.cells(raw) {
             Ok(cells) => {
                 let mut line = serde_json::to_vec(&cells).expect("values are JSON");
                 line.push(b'\n');

@@ -177,6 +177,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "cases read better")]
     fn check(ty: &str, value: &Value, expected: Option<Value>) {
         let ty = ColumnType::parse(ty).unwrap();
         let zone = TimeZone::get("Asia/Shanghai").unwrap();

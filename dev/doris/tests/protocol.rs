@@ -1,5 +1,7 @@
 //! What a client sees on the wire, byte by byte where it matters.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 

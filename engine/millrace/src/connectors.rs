@@ -9,6 +9,7 @@ use millrace_connector::{
 
 static CONNECTORS: &[&dyn Connector] = &[
     &millrace_kafka::KafkaConnector,
+    &millrace_doris::DorisConnector,
     &millrace_builtin::PrintConnector,
     &millrace_builtin::BlackholeConnector,
     &millrace_builtin::DatagenConnector,
@@ -18,7 +19,6 @@ static CONNECTORS: &[&dyn Connector] = &[
 const KNOWN: &[&str] = &[
     "upsert-kafka",
     "mysql-cdc",
-    "doris",
     "starrocks",
     "jdbc",
     "filesystem",

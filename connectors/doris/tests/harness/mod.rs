@@ -1,5 +1,7 @@
 //! A pipeline of one table, driven by hand as the coordinator drives it.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
