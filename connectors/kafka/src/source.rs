@@ -28,8 +28,13 @@ use crate::startup::{Bound, Reset, Startup};
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the lag may take: it is asked for between two epochs.
 const LAG_TIMEOUT: Duration = Duration::from_millis(500);
-/// The most that one fetch may bring of one partition, whatever the user asks for.
+/// The most that one fetch brings of one partition and in all, whatever the user asks for: librdkafka unpacks the whole answer of a
+/// partition before it hands over the first record, so large answers delay the first row and fill memory. A single larger
+/// record still arrives: a broker always sends at least one batch.
+const PARTITION_FETCH_BYTES_MAX: u64 = 2 << 20;
 const FETCH_BYTES_MAX: u64 = 16 << 20;
+/// What one fetch brings of one partition where the user says nothing, as Java's consumer has it.
+const PARTITION_FETCH_BYTES: u64 = 1 << 20;
 
 /// Where each partition ends, shared with the readers.
 pub(crate) type Stops = Arc<Mutex<HashMap<TopicPartition, i64>>>;
@@ -128,10 +133,11 @@ impl KafkaSourceSpec {
                 .and_then(|text| text.parse::<u64>().ok())
         };
         let partition_bytes = bytes("max.partition.fetch.bytes")
-            .unwrap_or(4 << 20)
-            .min(FETCH_BYTES_MAX);
+            .unwrap_or(PARTITION_FETCH_BYTES)
+            .min(PARTITION_FETCH_BYTES_MAX);
         let fetch_bytes = bytes("fetch.max.bytes")
-            .unwrap_or(50 << 20)
+            .unwrap_or(FETCH_BYTES_MAX)
+            .min(FETCH_BYTES_MAX)
             .min(ctx.buffer_bytes_max.max(1 << 20));
         let group = self
             .group
