@@ -100,5 +100,5 @@ fn convert_plain(
 ) -> Option<[u8; plain_text::LENGTH]> {
     let wall = plain_text::read(text)?;
     let instant = wall - from.offset_of_wall(wall);
-    plain_text::write(instant + to.offset_at(instant))
+    plain_text::write_near(instant + to.offset_at(instant), text, wall)
 }

@@ -50,6 +50,17 @@ const SHORT_IDS: &[(&str, &str)] = &[
 /// Ids that Java reads as offsets without daylight saving time.
 const FIXED_IDS: &[(&str, i32)] = &[("EST", -5), ("MST", -7), ("HST", -10)];
 
+/// Short names of zones whose abbreviations are digits in the time zone database.
+const SHORT_NAMES: &[(&str, &str)] = &[
+    ("America/Sao_Paulo", "BRT"),
+    ("Asia/Bangkok", "ICT"),
+    ("Asia/Dubai", "GST"),
+    ("Asia/Ho_Chi_Minh", "ICT"),
+    ("Asia/Kathmandu", "NPT"),
+    ("Asia/Saigon", "ICT"),
+    ("Asia/Singapore", "SGT"),
+];
+
 /// A time zone.
 #[derive(Clone, Debug)]
 pub(crate) struct JavaZone {
@@ -92,13 +103,29 @@ impl JavaZone {
         }
     }
 
-    /// Returns the abbreviation of the zone's time at the instant, such as `CST`, where it has one of letters.
-    pub(crate) fn abbreviation(&self, second: i64) -> Option<String> {
-        let info = self.tz.to_offset_info(timestamp(second));
-        let text = info.abbreviation();
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphabetic())
-            .then(|| text.to_owned())
+    /// Returns the short name of the zone's standard or daylight saving time of today, whichever the instant is in.
+    pub(crate) fn short_name(&self, second: i64) -> Option<String> {
+        let daylight = |second| self.tz.to_offset_info(timestamp(second)).dst().is_dst();
+        let wanted = second >= TABLE_START && daylight(second);
+        if let Some((_, name)) = SHORT_NAMES
+            .iter()
+            .find(|(id, _)| Some(*id) == self.tz.iana_name() && !wanted)
+        {
+            return Some((*name).to_owned());
+        }
+        let last = std::iter::once(LAST_EXACT)
+            .chain(self.changes().map(|change| change - 1))
+            .find(|second| daylight(*second) == wanted)?;
+        let info = self.tz.to_offset_info(timestamp(last));
+        let name = info.abbreviation();
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphabetic());
+        plain.then(|| name.to_owned())
+    }
+
+    /// Returns the seconds of the changes of the clock, latest first.
+    fn changes(&self) -> impl Iterator<Item = i64> + '_ {
+        let changes = self.tz.preceding(timestamp(LAST_EXACT));
+        changes.map(|change| change.timestamp().as_second())
     }
 }
 
@@ -323,6 +350,32 @@ mod tests {
         ] {
             assert_eq!(hours(id), expect, "{id}");
         }
+    }
+
+    #[test]
+    fn names_are_those_of_today() {
+        let name = |id: &str, at: &str| JavaZone::of_id(id).short_name(utc(at));
+        assert_eq!(name("UTC", "2024-01-01T00:00:00Z").as_deref(), Some("UTC"));
+        for at in [
+            "0001-01-01T00:00:00Z",
+            "1900-06-01T00:00:00Z",
+            "2024-06-01T00:00:00Z",
+        ] {
+            assert_eq!(name("Asia/Shanghai", at).as_deref(), Some("CST"));
+        }
+        assert_eq!(
+            name("Asia/Shanghai", "1988-06-01T00:00:00Z").as_deref(),
+            Some("CDT")
+        );
+        assert_eq!(
+            name("America/New_York", "2024-06-01T00:00:00Z").as_deref(),
+            Some("EDT")
+        );
+        assert_eq!(
+            name("Asia/Bangkok", "2024-06-01T00:00:00Z").as_deref(),
+            Some("ICT")
+        );
+        assert_eq!(name("GMT+8", "2024-06-01T00:00:00Z"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `yyyy-MM-dd HH:mm:ss`, read and written at once where nothing about it is special.
 
-use crate::cast::civil::{date_from_days, days_from_date, days_of_month};
+use crate::cast::civil::{days_from_date, days_of_month};
 
 /// The length of the text.
 pub(crate) const LENGTH: usize = 19;
@@ -94,22 +94,62 @@ pub(crate) fn write(seconds: i64) -> Option<[u8; LENGTH]> {
     if !(FIRST..=LAST).contains(&seconds) {
         return None;
     }
-    let (year, month, day) = date_from_days(seconds.div_euclid(86_400));
-    let of_day = seconds.rem_euclid(86_400);
     let mut out = *b"0000-00-00 00:00:00";
-    let mut pair = |at: usize, value: i64| {
-        let value = u8::try_from(value).expect("two digits");
-        out[at] = b'0' + value / 10;
-        out[at + 1] = b'0' + value % 10;
-    };
-    pair(0, year / 100);
-    pair(2, year % 100);
-    pair(5, i64::from(month));
-    pair(8, i64::from(day));
-    pair(11, of_day / 3600);
-    pair(14, of_day / 60 % 60);
-    pair(17, of_day % 60);
+    let (year, month, day) = date_of(seconds.div_euclid(86_400));
+    write_pair(&mut out, 0, year / 100);
+    write_pair(&mut out, 2, year % 100);
+    write_pair(&mut out, 5, month);
+    write_pair(&mut out, 8, day);
+    write_time(&mut out, seconds.rem_euclid(86_400));
     Some(out)
+}
+
+/// Writes seconds as [`write`] does, where `text` is what [`read`] made `near` of: on the same day the date is copied.
+#[inline]
+pub(crate) fn write_near(seconds: i64, text: &str, near: i64) -> Option<[u8; LENGTH]> {
+    let of_day = near.rem_euclid(86_400) + seconds - near;
+    match text.as_bytes().first_chunk::<LENGTH>() {
+        Some(head) if (0..86_400).contains(&of_day) => {
+            let mut out = *head;
+            write_time(&mut out, of_day);
+            Some(out)
+        }
+        _ => write(seconds),
+    }
+}
+
+#[inline]
+fn write_time(out: &mut [u8; LENGTH], of_day: i64) {
+    let of_day = of_day as u32;
+    write_pair(out, 11, of_day / 3600);
+    write_pair(out, 14, of_day / 60 % 60);
+    write_pair(out, 17, of_day % 60);
+}
+
+/// Writes two digits.
+#[inline]
+fn write_pair(out: &mut [u8; LENGTH], at: usize, value: u32) {
+    out[at] = b'0' + (value / 10) as u8;
+    out[at + 1] = b'0' + (value % 10) as u8;
+}
+
+/// What `civil::date_from_days` does, in 32 bits; the days are those of [`FIRST`] to [`LAST`].
+#[inline]
+fn date_of(days: i64) -> (u32, u32, u32) {
+    let shifted = (days + 719_468) as u32;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
+    (year_of_era + era * 400 + u32::from(month <= 2), month, day)
 }
 
 /// Returns the text as such.
@@ -126,7 +166,11 @@ mod tests {
     fn reads_what_it_writes() {
         for seconds in (FIRST..LAST).step_by(86_399 * 1013) {
             let text = write(seconds).unwrap();
-            assert_eq!(read(as_text(&text)), Some(seconds));
+            let text = as_text(&text);
+            assert_eq!(read(text), Some(seconds));
+            for other in [seconds - 30_000, seconds + 7, seconds + 30_000] {
+                assert_eq!(write_near(other, text, seconds), write(other));
+            }
         }
         assert_eq!(
             as_text(&write(1_704_164_645).unwrap()),

@@ -105,7 +105,7 @@ impl Fields {
     }
 
     fn print_zone_name(&self, zone: &ZoneCursor, out: &mut String) {
-        if let Some(name) = zone.zone().abbreviation(self.second) {
+        if let Some(name) = zone.zone().short_name(self.second) {
             out.push_str(&name);
             return;
         }
