@@ -21,6 +21,8 @@ pub(crate) struct Ear {
 #[derive(Default)]
 struct Heard {
     connection: Option<(RDKafkaErrorCode, String)>,
+    /// A newer producer with our transactional id has come: everything queued is then thrown away, under other codes.
+    fenced: bool,
     delivery: Option<(KafkaError, String)>,
 }
 
@@ -28,6 +30,10 @@ impl Ear {
     /// Returns the first failed delivery since the last call.
     pub(crate) fn take_delivery_failure(&self) -> Option<(KafkaError, String)> {
         self.heard.lock().delivery.take()
+    }
+
+    fn is_fenced(&self) -> bool {
+        self.heard.lock().fenced
     }
 
     fn connection(&self) -> Option<(RDKafkaErrorCode, String)> {
@@ -49,6 +55,7 @@ impl ClientContext for Ear {
         tracing::debug!(target: "librdkafka", %error, reason);
         if let Some(code) = error.rdkafka_error_code() {
             let mut heard = self.heard.lock();
+            heard.fenced |= code == RDKafkaErrorCode::Fatal && reason.contains("fenced");
             // "All brokers are down" follows the error that says why.
             let says_why = code != RDKafkaErrorCode::AllBrokersDown;
             if says_why || heard.connection.is_none() {
@@ -113,7 +120,9 @@ pub(crate) fn failure(action: &str, servers: &str, error: KafkaError, ear: &Ear)
         )
     };
     let with = |kind, retry, message: String| ConnectorError::new(kind, retry, message);
-    let base = if authentication(code) || (timed_out && authentication(connection_code)) {
+    let base = if ear.is_fenced() {
+        classify(action, Some(Code::Fenced), &error)
+    } else if authentication(code) || (timed_out && authentication(connection_code)) {
         let why = connection
             .map(|(_, text)| format!(": {text}"))
             .unwrap_or_default();
