@@ -18,7 +18,7 @@ pub fn json_value_many(input: &StringViewArray, paths: &[Path]) -> Vec<ArrayRef>
         if input.is_null(row) {
             extractor.push_nulls();
         } else {
-            extractor.push(input.views()[row], input.value(row));
+            extractor.push(input.value(row));
         }
     }
     extractor
@@ -82,7 +82,7 @@ impl<'a> Extractor<'a> {
         }
     }
 
-    fn push(&mut self, view: u128, text: &str) {
+    fn push(&mut self, text: &str) {
         if !self.scanned.is_empty() {
             if self
                 .tree
@@ -92,21 +92,15 @@ impl<'a> Extractor<'a> {
                 return self.push_nulls();
             }
             for (span, column) in self.spans.iter().zip(&self.scanned) {
-                push_scalar(
-                    *span,
-                    view,
-                    text,
-                    &mut self.columns[*column],
-                    &mut self.made,
-                );
+                push_scalar(*span, text, &mut self.columns[*column], &mut self.made);
             }
         }
         if !self.others.is_empty() {
-            self.push_others(view, text);
+            self.push_others(text);
         }
     }
 
-    fn push_others(&mut self, view: u128, text: &str) {
+    fn push_others(&mut self, text: &str) {
         let root = self.tape.parse::<false>(text.as_bytes(), 0).ok();
         for Other { path, column } in &self.others {
             let column = &mut self.columns[*column];
@@ -121,7 +115,7 @@ impl<'a> Extractor<'a> {
             };
             match find(&document, path) {
                 Ok(Found::Item(Item::Node(node))) => {
-                    push_scalar(self.tape.span(node), view, text, column, &mut self.made);
+                    push_scalar(self.tape.span(node), text, column, &mut self.made);
                 }
                 Ok(Found::Item(Item::Long(value))) => column.push(&value.to_string()),
                 Ok(Found::Item(Item::Double(value))) => {
@@ -136,20 +130,12 @@ impl<'a> Extractor<'a> {
 
 /// Appends a scalar as Java's `String.valueOf` shows it, NULL for anything else.
 #[inline]
-pub(super) fn push_scalar(
-    span: Span,
-    view: u128,
-    text: &str,
-    column: &mut TextBuilder,
-    made: &mut Vec<u8>,
-) {
+pub(super) fn push_scalar(span: Span, text: &str, column: &mut TextBuilder, made: &mut Vec<u8>) {
     let (start, end) = (span.start as usize, span.end as usize);
     match span.kind {
-        Kind::String if !span.is_escaped() => column.push_slice(view, text, start, end),
-        Kind::Int | Kind::Float if !span.needs_rewrite() => {
-            column.push_slice(view, text, start, end);
-        }
-        Kind::True | Kind::False => column.push_slice(view, text, start, end),
+        Kind::String if !span.is_escaped() => column.push_slice(&text[start..end]),
+        Kind::Int | Kind::Float if !span.needs_rewrite() => column.push_slice(&text[start..end]),
+        Kind::True | Kind::False => column.push_slice(&text[start..end]),
         Kind::String | Kind::Int | Kind::Float => {
             made.clear();
             if span.kind == Kind::String {

@@ -230,8 +230,8 @@ fn evaluate(
     for row in 0..rows {
         // As any argument of a generated call, a default that is NULL makes the whole call NULL.
         let has_null_default = defaults.iter().any(|index| args[*index].is_null(row));
-        let value = match (input.view(row), paths.get(row)) {
-            (Some((_, text)), Some(path)) if !has_null_default => {
+        let value = match (input.get(row), paths.get(row)) {
+            (Some(text), Some(path)) if !has_null_default => {
                 let (outcome, _) = look(&mut tape, text, path);
                 call.value(outcome, path.is_strict, &tape, row)?
             }
@@ -241,8 +241,8 @@ fn evaluate(
             Value::Null => out.push_null(),
             Value::Default(index) => out.push_default(&args[index], row),
             Value::Item(item) => {
-                let (view, text) = input.view(row).expect("a value comes from a text");
-                out.push(&item, &tape, view, text)
+                let text = input.get(row).expect("a value comes from a text");
+                out.push(&item, &tape, text)
                     .map_err(|fault| RowError::new(row, fault))?;
             }
         }
@@ -290,7 +290,7 @@ impl Out {
     }
 
     /// Appends a scalar; one of another class than the column's fails, as Java's cast does.
-    fn push(&mut self, item: &Item, tape: &Tape, view: u128, text: &str) -> Result<(), String> {
+    fn push(&mut self, item: &Item, tape: &Tape, text: &str) -> Result<(), String> {
         let class = class(item, tape, text);
         let span = match item {
             Item::Node(node) => Some(tape.span(*node)),
@@ -298,7 +298,7 @@ impl Out {
         };
         match (self, class) {
             (Self::Text(out), _) => match (item, span) {
-                (_, Some(span)) => push_scalar(span, view, text, out, &mut Vec::new()),
+                (_, Some(span)) => push_scalar(span, text, out, &mut Vec::new()),
                 (Item::Long(value), _) => out.push(&value.to_string()),
                 (Item::Double(value), _) => out.push(&millrace_json::double_to_string(*value)),
                 (Item::Text(made), _) => out.push(made),

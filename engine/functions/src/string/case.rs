@@ -95,7 +95,7 @@ fn map_case(
     let mut out = TextBuilder::over(texts.array(), rows);
     let mut buffer = String::new();
     for row in 0..rows {
-        let Some((view, text)) = texts.view(row) else {
+        let Some(text) = texts.get(row) else {
             out.push_null();
             continue;
         };
@@ -110,7 +110,7 @@ fn map_case(
             map_ascii(&mut buffer);
             out.push(&buffer);
         } else {
-            out.push_view(view);
+            out.push_slice(text);
         }
     }
     out.finish()

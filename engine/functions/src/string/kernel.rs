@@ -95,15 +95,6 @@ impl<'a> Texts<'a> {
         array.is_valid(index).then(|| array.value(index))
     }
 
-    /// Returns the view and the text of `row`, or `None` for NULL.
-    pub(crate) fn view(&self, row: usize) -> Option<(u128, &'a str)> {
-        let array = self.array?;
-        let index = if self.constant { 0 } else { row };
-        array
-            .is_valid(index)
-            .then(|| (array.views()[index], array.value(index)))
-    }
-
     /// Returns the array, unless the column is of type NULL.
     pub(crate) fn array(&self) -> Option<&'a StringViewArray> {
         self.array

@@ -194,7 +194,7 @@ fn bind_substr(args: &[Arg]) -> Result<Bound, CallError> {
             let sources = Texts::new(&args[1]);
             let mut out = TextBuilder::over(texts.array(), rows);
             for row in 0..rows {
-                let (Some((view, text)), Some(source)) = (texts.view(row), sources.get(row)) else {
+                let (Some(text), Some(source)) = (texts.get(row), sources.get(row)) else {
                     out.push_null();
                     continue;
                 };
@@ -204,7 +204,7 @@ fn bind_substr(args: &[Arg]) -> Result<Bound, CallError> {
                     None => None,
                 };
                 match found {
-                    Some((start, end)) => out.push_slice(view, text, start, end),
+                    Some((start, end)) => out.push_slice(&text[start..end]),
                     None => out.push_null(),
                 }
             }

@@ -34,8 +34,8 @@ pub(crate) static PRINT: FunctionDef = FunctionDef {
                     let message = messages.get(row).unwrap_or("null");
                     // A closed standard error must not stop the pipeline.
                     let _ = writeln!(stderr, "{message}{}", values.get(row).unwrap_or("null"));
-                    match values.view(row) {
-                        Some((view, _)) => out.push_view(view),
+                    match values.get(row) {
+                        Some(text) => out.push_slice(text),
                         None => out.push_null(),
                     }
                 }

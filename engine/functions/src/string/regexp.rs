@@ -114,8 +114,7 @@ fn extract(args: &[Column], rows: usize, patterns: &PatternArg) -> Result<ArrayR
             Some(groups) => groups.get(row),
             None => Some(0),
         };
-        let (Some((view, text)), Some(source), Some(group)) =
-            (texts.view(row), sources.get(row), group)
+        let (Some(text), Some(source), Some(group)) = (texts.get(row), sources.get(row), group)
         else {
             out.push_null();
             continue;
@@ -128,7 +127,7 @@ fn extract(args: &[Column], rows: usize, patterns: &PatternArg) -> Result<ArrayR
             _ => None,
         };
         match found {
-            Some((start, end)) => out.push_slice(view, text, start, end),
+            Some((start, end)) => out.push_slice(&text[start..end]),
             None => out.push_null(),
         }
     }
@@ -154,8 +153,8 @@ fn replace(args: &[Column], rows: usize, patterns: &PatternArg) -> Result<ArrayR
     let mut out = TextBuilder::over(texts.array(), rows);
     let mut buffer = String::new();
     for row in 0..rows {
-        let (Some((view, text)), Some(source), Some(replacement)) =
-            (texts.view(row), sources.get(row), replacements.get(row))
+        let (Some(text), Some(source), Some(replacement)) =
+            (texts.get(row), sources.get(row), replacements.get(row))
         else {
             out.push_null();
             continue;
@@ -176,7 +175,7 @@ fn replace(args: &[Column], rows: usize, patterns: &PatternArg) -> Result<ArrayR
         });
         at_row(result, row)?;
         if matches == 0 {
-            out.push_view(view);
+            out.push_slice(text);
         } else {
             buffer.push_str(&text[copied..]);
             out.push(&buffer);

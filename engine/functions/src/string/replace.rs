@@ -82,8 +82,8 @@ fn replace(args: &[Column], rows: usize) -> ArrayRef {
     let mut out = TextBuilder::over(texts.array(), rows);
     let mut buffer = String::new();
     for row in 0..rows {
-        let (Some((view, text)), Some(search), Some(replacement)) =
-            (texts.view(row), searches.get(row), replacements.get(row))
+        let (Some(text), Some(search), Some(replacement)) =
+            (texts.get(row), searches.get(row), replacements.get(row))
         else {
             out.push_null();
             continue;
@@ -106,7 +106,7 @@ fn replace(args: &[Column], rows: usize) -> ArrayRef {
                 .for_each(|(at, _)| replace_at(at)),
         }
         if copied == 0 {
-            out.push_view(view);
+            out.push_slice(text);
         } else {
             buffer.push_str(&text[copied..]);
             out.push(&buffer);
@@ -184,8 +184,8 @@ fn overlay(args: &[Column], rows: usize) -> ArrayRef {
     let lengths = args.get(3).map(Longs::new);
     let mut out = TextBuilder::over(texts.array(), rows);
     for row in 0..rows {
-        let (Some((view, text)), Some(replacement), Some(start)) =
-            (texts.view(row), replacements.get(row), starts.get(row))
+        let (Some(text), Some(replacement), Some(start)) =
+            (texts.get(row), replacements.get(row), starts.get(row))
         else {
             out.push_null();
             continue;
@@ -198,7 +198,7 @@ fn overlay(args: &[Column], rows: usize) -> ArrayRef {
             None => out.push_null(),
             Some(length) => match overlaid(text, replacement, start, length) {
                 Some(result) => out.push(&result),
-                None => out.push_view(view),
+                None => out.push_slice(text),
             },
         }
     }

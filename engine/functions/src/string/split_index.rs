@@ -6,16 +6,13 @@
 //! taken as a whole; the empty one splits at single white-space characters. A separator that is a number is the
 //! character of that code, 1 to 255; others give NULL. The result is always nullable.
 
-use std::sync::Arc;
-
 use arrow_array::{Array, ArrayRef, StringViewArray};
-use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 use memchr::{memchr_iter, memmem};
 use millrace_connector::FlinkType;
 
 use super::kernel::{BatchKernel, Ints, Texts};
 use super::signature::{Param, check, literal_text};
-use super::text_builder::{TextBuilder, slice_view};
+use super::text_builder::TextBuilder;
 use crate::{Arg, Bound, CallError, Category, Column, FunctionDef, Volatility};
 
 /// `SPLIT_INDEX`.
@@ -112,10 +109,10 @@ fn pick(
     let mut out = TextBuilder::over(texts.array(), rows);
     for row in 0..rows {
         let cut = texts
-            .view(row)
-            .and_then(|(view, text)| range(row, text).map(|range| (view, text, range)));
+            .get(row)
+            .and_then(|text| range(row, text).map(|range| (text, range)));
         match cut {
-            Some((view, text, (start, end))) => out.push_slice(view, text, start, end),
+            Some((text, (start, end))) => out.push_slice(&text[start..end]),
             None => out.push_null(),
         }
     }
@@ -228,22 +225,18 @@ pub fn split_index_many(
     );
     let separator = Separator::new(separator);
     let rows = input.len();
-    let mut columns: Vec<FieldColumn> = indexes
+    let mut columns: Vec<TextBuilder> = indexes
         .iter()
-        .map(|index| FieldColumn::new(*index, rows))
+        .map(|_| TextBuilder::over(Some(input), rows))
         .collect();
     let mut chunk = Chunk::new(&separator, indexes);
     for first in (0..rows).step_by(CHUNK_ROWS) {
-        let last = (first + CHUNK_ROWS).min(rows);
-        chunk.scan(input, first..last);
-        for column in &mut columns {
-            column.extend(input, first..last, &chunk);
+        chunk.scan(input, first..(first + CHUNK_ROWS).min(rows));
+        for (column, index) in columns.iter_mut().zip(indexes) {
+            chunk.push_field(*index, column);
         }
     }
-    columns
-        .into_iter()
-        .map(|column| column.finish(input))
-        .collect()
+    columns.into_iter().map(TextBuilder::finish).collect()
 }
 
 /// Where the fields of a chunk's rows begin and end.
@@ -251,6 +244,8 @@ struct Chunk<'a> {
     separator: &'a Separator<'a>,
     /// How many fields of a row are of interest.
     fields: usize,
+    /// The rows' texts, empty for NULL.
+    texts: Vec<&'a str>,
     /// For each row, `stride` bounds: field n is between bound n and bound n + 1 less the separator.
     bounds: Vec<u32>,
     stride: usize,
@@ -264,13 +259,14 @@ impl<'a> Chunk<'a> {
         Self {
             separator,
             fields: wanted,
+            texts: Vec::new(),
             bounds: Vec::new(),
             stride: 1,
             found: Vec::new(),
         }
     }
 
-    fn scan(&mut self, input: &StringViewArray, rows: std::ops::Range<usize>) {
+    fn scan(&mut self, input: &'a StringViewArray, rows: std::ops::Range<usize>) {
         // No text has more fields than bytes and one; an index far out must not cost memory.
         let longest = rows
             .clone()
@@ -280,6 +276,7 @@ impl<'a> Chunk<'a> {
         self.stride = stride;
         let step = narrow(self.separator.length());
         self.bounds.clear();
+        self.texts.clear();
         for row in rows {
             let next = self.bounds.len() + stride;
             let text = if input.is_null(row) {
@@ -287,6 +284,7 @@ impl<'a> Chunk<'a> {
             } else {
                 input.value(row)
             };
+            self.texts.push(text);
             if !text.is_empty() {
                 self.found.clear();
                 let bytes = text.as_bytes();
@@ -300,6 +298,26 @@ impl<'a> Chunk<'a> {
                 }
             }
             self.bounds.resize(next, MISSING);
+        }
+    }
+
+    /// Appends the field with that number of each row.
+    fn push_field(&self, index: i32, column: &mut TextBuilder) {
+        let index = usize::try_from(index)
+            .ok()
+            .filter(|index| index + 1 < self.stride);
+        let Some(index) = index else {
+            self.texts.iter().for_each(|_| column.push_null());
+            return;
+        };
+        let step = self.separator.length();
+        for (text, bounds) in self.texts.iter().zip(self.bounds.chunks_exact(self.stride)) {
+            let (start, end) = (bounds[index], bounds[index + 1]);
+            if end == MISSING {
+                column.push_null();
+            } else {
+                column.push_slice(&text[start as usize..end as usize - step]);
+            }
         }
     }
 }
@@ -335,86 +353,6 @@ fn find_byte(byte: u8, bytes: &[u8], count: usize, found: &mut Vec<u32>) {
             found.push(at);
         }
     }
-}
-
-/// One result column of [`split_index_many`].
-struct FieldColumn {
-    index: Option<usize>,
-    views: Vec<u128>,
-    null_rows: Vec<usize>,
-}
-
-impl FieldColumn {
-    fn new(index: i32, rows: usize) -> Self {
-        Self {
-            index: usize::try_from(index).ok(),
-            views: Vec::with_capacity(rows),
-            null_rows: Vec::new(),
-        }
-    }
-
-    fn extend(&mut self, input: &StringViewArray, rows: std::ops::Range<usize>, chunk: &Chunk<'_>) {
-        let views = &input.views()[rows.clone()];
-        let step = chunk.separator.length();
-        let all_bounds = chunk.bounds.chunks_exact(chunk.stride);
-        for ((row, view), bounds) in views.iter().enumerate().zip(all_bounds) {
-            let field = self
-                .index
-                .and_then(|index| bounds.get(index).zip(bounds.get(index + 1)))
-                .filter(|(_, end)| **end != MISSING);
-            match field {
-                Some((start, end)) => {
-                    let (start, end) = (*start as usize, *end as usize - step);
-                    self.views
-                        .push(field_view(input, rows.start + row, *view, start, end));
-                }
-                None => {
-                    self.null_rows.push(rows.start + row);
-                    self.views.push(0);
-                }
-            }
-        }
-    }
-
-    fn finish(self, input: &StringViewArray) -> ArrayRef {
-        let nulls = (!self.null_rows.is_empty()).then(|| {
-            let mut valid = BooleanBufferBuilder::new(self.views.len());
-            valid.append_n(self.views.len(), true);
-            for row in &self.null_rows {
-                valid.set_bit(*row, false);
-            }
-            NullBuffer::new(valid.finish())
-        });
-        let buffers = input.data_buffers().to_vec();
-        let array = StringViewArray::try_new(self.views.into(), buffers, nulls)
-            .expect("fields are cut from valid text at character boundaries");
-        Arc::new(array)
-    }
-}
-
-/// Returns the view of a field of the text behind `view`.
-///
-/// Sixteen bytes are read at once where the buffer has them, instead of a copy of as many as the field has.
-fn field_view(input: &StringViewArray, row: usize, view: u128, start: usize, end: usize) -> u128 {
-    let length = end - start;
-    let (buffer, offset) = ((view >> 64) as u32, (view >> 96) as u32);
-    let wide = (view as u32 as usize > 12)
-        .then(|| {
-            let from = offset as usize + start;
-            input.data_buffers()[buffer as usize].get(from..from + 16)
-        })
-        .flatten();
-    let Some(wide) = wide else {
-        return slice_view(view, input.value(row).as_bytes(), start, end);
-    };
-    let bytes = u128::from_le_bytes(wide.try_into().expect("sixteen bytes were asked for"));
-    if length <= 12 {
-        let kept = bytes & !(u128::MAX << (8 * length));
-        return (kept << 32) | length as u128;
-    }
-    let prefix = u128::from(bytes as u32) << 32;
-    let place = u128::from(buffer) << 64 | u128::from(offset + narrow(start)) << 96;
-    place | prefix | length as u128
 }
 
 #[cfg(test)]

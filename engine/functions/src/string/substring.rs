@@ -113,10 +113,10 @@ fn slices(
     let mut out = TextBuilder::over(texts.array(), rows);
     for row in 0..rows {
         let cut = texts
-            .view(row)
-            .and_then(|(view, text)| range(row, text).map(|range| (view, text, range)));
+            .get(row)
+            .and_then(|text| range(row, text).map(|range| (text, range)));
         match cut {
-            Some((view, text, (start, end))) => out.push_slice(view, text, start, end),
+            Some((text, (start, end))) => out.push_slice(&text[start..end]),
             None => out.push_null(),
         }
     }

@@ -129,7 +129,7 @@ fn trim(strings: &Column, characters: Option<&Column>, rows: usize, ends: Ends) 
             Some(sets) => sets.get(row),
             None => Some(" "),
         };
-        let (Some((view, text)), Some(set)) = (texts.view(row), set) else {
+        let (Some(text), Some(set)) = (texts.get(row), set) else {
             out.push_null();
             continue;
         };
@@ -141,11 +141,7 @@ fn trim(strings: &Column, characters: Option<&Column>, rows: usize, ends: Ends) 
         if ends.trailing {
             end = start + trim_end(&text[start..], set).len();
         }
-        if end - start == text.len() {
-            out.push_view(view);
-        } else {
-            out.push_slice(view, text, start, end);
-        }
+        out.push_slice(&text[start..end]);
     }
     out.finish()
 }
