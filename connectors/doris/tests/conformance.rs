@@ -1,5 +1,7 @@
 //! The sink against the stand-in: each row once in the table, whatever breaks on the way.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[expect(dead_code, reason = "the harness serves two files of tests")]
 mod harness;
 
@@ -24,7 +26,7 @@ fn states(doris: &DorisStandIn) -> Vec<TransactionState> {
 #[test]
 fn rows_are_seen_when_their_epoch_is_committed_and_not_before() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     assert_eq!(pipeline.role(), CommitRole::Follows);
     pipeline.write(1, &[1, 2, 3]);
     let prepared = pipeline.prepare(1);
@@ -44,7 +46,7 @@ fn rows_are_seen_when_their_epoch_is_committed_and_not_before() {
 #[test]
 fn an_epoch_without_rows_opens_no_load() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.write(1, &[]);
     let prepared = pipeline.prepare(1);
     assert_eq!(pipeline.commit(1, &prepared), CommitOutcome::Committed);
@@ -54,14 +56,14 @@ fn an_epoch_without_rows_opens_no_load() {
 #[test]
 fn what_was_prepared_is_committed_by_the_next_process() {
     let (folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.write(1, &[1, 2]);
     let prepared = pipeline.prepare(1);
     // Both die: the pipeline after its manifest, Doris with it.
     drop(pipeline);
     drop(doris);
     let doris = harness::start(&folder);
-    let mut next = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut next = Pipeline::open(&doris, &Table::exactly_once(&doris));
     for _ in 0..3 {
         assert_eq!(next.commit(1, &prepared), CommitOutcome::Committed);
     }
@@ -71,7 +73,7 @@ fn what_was_prepared_is_committed_by_the_next_process() {
 #[test]
 fn a_commit_whose_reply_is_lost_counts_once() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.write(1, &[1]);
     let prepared = pipeline.prepare(1);
     strike(&doris, FaultPoint::CommitReplyLost, 1);
@@ -82,7 +84,7 @@ fn a_commit_whose_reply_is_lost_counts_once() {
 #[test]
 fn a_commit_is_asked_for_again_while_doris_cannot() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.write(1, &[1]);
     let prepared = pipeline.prepare(1);
     strike(&doris, FaultPoint::CommitServerError, 2);
@@ -96,11 +98,11 @@ fn a_commit_is_asked_for_again_while_doris_cannot() {
 #[test]
 fn rows_prepared_without_a_manifest_are_loaded_again_and_count_once() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut first = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut first = Pipeline::open(&doris, &Table::exactly_once(&doris));
     first.write(1, &[1, 2]);
     first.prepare(1);
     drop(first);
-    let mut next = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut next = Pipeline::open(&doris, &Table::exactly_once(&doris));
     next.write(1, &[1, 2, 3]);
     let prepared = next.prepare(1);
     assert_eq!(states(&doris), [TransactionState::Precommitted; 2]);
@@ -117,10 +119,10 @@ fn rows_prepared_without_a_manifest_are_loaded_again_and_count_once() {
 #[test]
 fn a_copy_that_runs_beside_loses_nothing_until_it_has_lost_the_race() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut first = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut first = Pipeline::open(&doris, &Table::exactly_once(&doris));
     first.write(1, &[1]);
     let of_first = first.prepare(1);
-    let mut second = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut second = Pipeline::open(&doris, &Table::exactly_once(&doris));
     second.write(1, &[1]);
     second.prepare(1);
     // The first one's manifest was written, so the second one stops. Its load times out.
@@ -132,10 +134,10 @@ fn a_copy_that_runs_beside_loses_nothing_until_it_has_lost_the_race() {
 #[test]
 fn a_load_under_way_when_the_process_dies_leaves_nothing() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut first = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut first = Pipeline::open(&doris, &Table::exactly_once(&doris));
     first.write(1, &[1, 2]);
     drop(first);
-    let mut next = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut next = Pipeline::open(&doris, &Table::exactly_once(&doris));
     next.write(1, &[1, 2]);
     let prepared = next.prepare(1);
     next.commit(1, &prepared);
@@ -145,12 +147,12 @@ fn a_load_under_way_when_the_process_dies_leaves_nothing() {
 #[test]
 fn a_load_whose_answer_is_lost_fails_the_epoch_and_is_loaded_again() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.write(1, &[1]);
     strike(&doris, FaultPoint::LoadReplyLost, 1);
     let error = pipeline.try_prepare(1).unwrap_err();
     assert_eq!(error.retry, Retry::Restart);
-    let mut next = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut next = Pipeline::open(&doris, &Table::exactly_once(&doris));
     next.write(1, &[1]);
     let prepared = next.prepare(1);
     next.commit(1, &prepared);
@@ -164,7 +166,7 @@ fn a_load_whose_answer_is_lost_fails_the_epoch_and_is_loaded_again() {
 #[test]
 fn a_load_that_doris_cancels_fails_the_epoch_with_its_words() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     strike(&doris, FaultPoint::LoadCancelled, 1);
     pipeline.write(1, &[1]);
     let error = pipeline.try_prepare(1).unwrap_err();
@@ -179,7 +181,7 @@ fn a_load_that_doris_cancels_fails_the_epoch_with_its_words() {
 #[test]
 fn overload_slows_the_sink_down() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     strike(&doris, FaultPoint::LoadTooManyVersions, 1);
     strike(&doris, FaultPoint::LoadServerError, 1);
     pipeline.write(1, &[1]);
@@ -193,7 +195,7 @@ fn an_answer_without_status_is_a_refusal() {
     let (_folder, doris) = doris(Keys::Duplicate);
     let mut pipeline = Pipeline::open(
         &doris,
-        Table::exactly_once(&doris).with("sink.max-retries", "0"),
+        &Table::exactly_once(&doris).with("sink.max-retries", "0"),
     );
     strike(&doris, FaultPoint::FrontendFailed, 1);
     let error = pipeline.try_write(1, &[1]).unwrap_err();
@@ -207,7 +209,7 @@ fn an_answer_without_status_is_a_refusal() {
 #[test]
 fn the_password_goes_to_hosts_of_the_cluster_only() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     strike(&doris, FaultPoint::FrontendRedirectsToStranger, 1);
     let error = pipeline.try_write(1, &[1]).unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
@@ -221,7 +223,7 @@ fn the_password_goes_to_hosts_of_the_cluster_only() {
 fn the_next_frontend_is_asked_when_one_is_dead() {
     let (_folder, doris) = doris(Keys::Duplicate);
     let nodes = format!("127.0.0.1:9,{}", doris.fe_address());
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris).with("fenodes", &nodes));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris).with("fenodes", &nodes));
     pipeline.write(1, &[1]);
     let prepared = pipeline.prepare(1);
     pipeline.commit(1, &prepared);
@@ -233,7 +235,7 @@ fn backends_that_are_named_are_asked_without_redirect() {
     let (_folder, doris) = doris(Keys::Duplicate);
     strike(&doris, FaultPoint::FrontendFailed, u32::MAX);
     let table = Table::exactly_once(&doris).with("benodes", &doris.be_address());
-    let mut pipeline = Pipeline::open(&doris, table);
+    let mut pipeline = Pipeline::open(&doris, &table);
     pipeline.write(1, &[1]);
     let prepared = pipeline.prepare(1);
     pipeline.commit(1, &prepared);
@@ -243,7 +245,7 @@ fn backends_that_are_named_are_asked_without_redirect() {
 #[test]
 fn a_transaction_that_timed_out_stops_the_pipeline() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.write(1, &[1]);
     let prepared = pipeline.prepare(1);
     doris.set_settings(Settings {
@@ -258,7 +260,7 @@ fn a_transaction_that_timed_out_stops_the_pipeline() {
 #[test]
 fn a_transaction_that_doris_forgot_within_the_hour_was_committed() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.write(1, &[1]);
     let prepared = pipeline.prepare(1);
     pipeline.commit(1, &prepared);
@@ -275,7 +277,7 @@ fn a_transaction_that_doris_forgot_within_the_hour_was_committed() {
 #[test]
 fn a_void_epoch_is_thrown_away_by_its_handles() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.write(1, &[1]);
     let prepared = pipeline.prepare(1);
     pipeline.discard(1, &prepared);
@@ -286,7 +288,7 @@ fn a_void_epoch_is_thrown_away_by_its_handles() {
 #[test]
 fn bad_rows_fail_the_load_with_doris_s_reason() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     // The column takes 20 bytes.
     pipeline.try_write_named(1, &[(1, "x".repeat(21))]).unwrap();
     let error = pipeline.try_prepare(1).unwrap_err();
@@ -298,7 +300,7 @@ fn bad_rows_fail_the_load_with_doris_s_reason() {
 #[test]
 fn changes_update_and_delete_rows_of_a_unique_table() {
     let (_folder, doris) = doris(Keys::Unique);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     let kinds = row_kinds(&[RowKind::Insert, RowKind::Insert, RowKind::UpdateAfter]);
     pipeline.write_kinds(1, &[(1, "a"), (2, "b"), (1, "c")], Some(&kinds));
     let prepared = pipeline.prepare(1);
@@ -315,7 +317,7 @@ fn changes_update_and_delete_rows_of_a_unique_table() {
 fn the_documents_options_load_at_least_once() {
     let (_folder, doris) = doris(Keys::Duplicate);
     let table = Table::seed(&doris).with("sink.buffer-flush.max-rows", "2");
-    let mut pipeline = Pipeline::open(&doris, table);
+    let mut pipeline = Pipeline::open(&doris, &table);
     assert_eq!(pipeline.role(), CommitRole::Flushes);
     strike(&doris, FaultPoint::PublishTimeout, 1);
     pipeline.write(1, &[1, 2]);
@@ -325,7 +327,7 @@ fn the_documents_options_load_at_least_once() {
     assert!(prepared.0.is_null());
     assert_eq!(ids(&doris), [1, 2, 3]);
     // The same epoch once more, as after a crash before the manifest: nothing is lost to labels that are taken.
-    let mut next = Pipeline::open(&doris, Table::seed(&doris));
+    let mut next = Pipeline::open(&doris, &Table::seed(&doris));
     next.write(1, &[3, 4]);
     next.prepare(1);
     assert_eq!(ids(&doris), [1, 2, 3, 3, 4]);
@@ -335,15 +337,15 @@ fn the_documents_options_load_at_least_once() {
 fn a_table_that_does_not_fit_is_found_before_the_first_row() {
     let (_folder, doris) = doris(Keys::Duplicate);
     let error =
-        Pipeline::try_open(Table::exactly_once(&doris).with("table.identifier", "db.other"))
+        Pipeline::try_open(&Table::exactly_once(&doris).with("table.identifier", "db.other"))
             .err()
             .unwrap();
     assert_eq!((error.kind, error.retry), (ErrorKind::Config, Retry::Never));
-    let error = Pipeline::try_open(Table::exactly_once(&doris).with("password", "wrong"))
+    let error = Pipeline::try_open(&Table::exactly_once(&doris).with("password", "wrong"))
         .err()
         .unwrap();
     assert_eq!((error.kind, error.retry), (ErrorKind::Auth, Retry::Never));
-    let error = Pipeline::try_open(Table::exactly_once(&doris).rename("amount", "amounts"))
+    let error = Pipeline::try_open(&Table::exactly_once(&doris).rename("amount", "amounts"))
         .err()
         .unwrap();
     assert!(error.message.contains("has no column amounts"), "{error}");
@@ -353,7 +355,7 @@ fn a_table_that_does_not_fit_is_found_before_the_first_row() {
 #[test]
 fn lanes_share_one_load_and_large_bodies_flow_through_it() {
     let (_folder, doris) = doris(Keys::Duplicate);
-    let mut pipeline = Pipeline::open(&doris, Table::exactly_once(&doris));
+    let mut pipeline = Pipeline::open(&doris, &Table::exactly_once(&doris));
     pipeline.begin(1);
     let lanes: Vec<_> = (0..3).map(|lane| pipeline.writer(lane)).collect();
     std::thread::scope(|scope| {

@@ -43,8 +43,8 @@ impl Random {
     }
 }
 
-/// Kills processes of `pipeline` at random instants while rows come in; returns the rows written.
-fn kill_repeatedly(pipeline: &Pipeline, mut writer: RowWriter) -> Result<Vec<u64>> {
+/// Kills processes of `pipeline` at random instants while rows come in; returns the writer, which has written them all.
+pub(crate) fn kill_repeatedly(pipeline: &Pipeline, mut writer: RowWriter) -> Result<RowWriter> {
     let mut random = Random::from_environment();
     writer.write(200_000)?;
     let feeder = Feeder::start(writer, 10_000);
@@ -58,7 +58,8 @@ fn kill_repeatedly(pipeline: &Pipeline, mut writer: RowWriter) -> Result<Vec<u64
     let mut writer = feeder.stop()?;
     let written: u64 = writer.finish()?.iter().sum();
     writer.write(ROWS_MIN.saturating_sub(written))?;
-    writer.finish()
+    writer.finish()?;
+    Ok(writer)
 }
 
 fn survives_kills(store: Option<&ObjectStore>) -> Result<()> {
@@ -70,7 +71,8 @@ fn survives_kills(store: Option<&ObjectStore>) -> Result<()> {
     if let Some(store) = store {
         pipeline = store.keeps(pipeline);
     }
-    let written = kill_repeatedly(&pipeline, RowWriter::new(&broker, &source, PARTITIONS)?)?;
+    let writer = kill_repeatedly(&pipeline, RowWriter::new(&broker, &source, PARTITIONS)?)?;
+    let written = writer.finish()?;
     let rows = written.iter().sum::<u64>() as usize;
 
     let during = Delivered::read(&broker, &sink, &source)?.rows();

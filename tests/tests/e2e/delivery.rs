@@ -20,15 +20,26 @@ impl Delivered {
         let mut delivered = Self::default();
         for row in Reader::open(broker, sink_topic, Isolation::Committed)?.read_to_end()? {
             let text = String::from_utf8_lossy(&row);
-            delivered
-                .count(&row, source_topic)
+            serde_json::from_slice(&row)
+                .map_err(Into::into)
+                .and_then(|row| delivered.count(&row, source_topic))
                 .with_context(|| format!("output row {text:.300}"))?;
         }
         Ok(delivered)
     }
 
-    fn count(&mut self, row: &[u8], source_topic: &str) -> Result<()> {
-        let row: Value = serde_json::from_slice(row)?;
+    /// Counts rows of a table and checks each against its place in `source_topic`.
+    pub(crate) fn of_table(rows: &[Value], source_topic: &str) -> Result<Self> {
+        let mut delivered = Self::default();
+        for row in rows {
+            delivered
+                .count(row, source_topic)
+                .with_context(|| format!("table row {row}"))?;
+        }
+        Ok(delivered)
+    }
+
+    fn count(&mut self, row: &Value, source_topic: &str) -> Result<()> {
         ensure!(row["src_topic"] == source_topic, "not from {source_topic}");
         let partition = row["src_partition"].as_u64().context("no partition")?;
         let offset = row["src_offset"].as_u64().context("no offset")?;

@@ -22,6 +22,7 @@ mod services;
 
 mod bad_input;
 mod crash;
+mod doris;
 mod edge;
 mod outage;
 mod shutdown;

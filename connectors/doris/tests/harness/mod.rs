@@ -189,11 +189,11 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn open(_: &DorisStandIn, table: Table) -> Self {
+    pub(crate) fn open(_: &DorisStandIn, table: &Table) -> Self {
         Self::try_open(table).unwrap()
     }
 
-    pub(crate) fn try_open(table: Table) -> Result<Self, ConnectorError> {
+    pub(crate) fn try_open(table: &Table) -> Result<Self, ConnectorError> {
         let ctx = OpenContext {
             pipeline: "orders".into(),
             dataflow: "main".into(),
