@@ -129,7 +129,8 @@ impl CalendarFields {
         } else {
             self.date(carry)
         };
-        days * 86_400_000 + time
+        // Java's milliseconds wrap around for years beyond 292 million.
+        days.wrapping_mul(86_400_000).wrapping_add(time)
     }
 
     fn time_of_day(&self) -> i64 {

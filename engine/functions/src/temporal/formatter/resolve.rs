@@ -33,7 +33,7 @@ impl Formatter {
         match resolve(&mut fields) {
             Some((date, time, midnight)) => match finish(&fields, date, time) {
                 Some(millis) if midnight && date.is_some() => {
-                    Reading::Millis(millis + MILLIS_PER_DAY)
+                    Reading::Millis(millis.saturating_add(MILLIS_PER_DAY))
                 }
                 Some(millis) => Reading::Millis(millis),
                 None => Reading::NoDate,
@@ -264,5 +264,6 @@ fn finish(fields: &Parsed, date: Option<i64>, time: Option<i64>) -> Option<i64> 
             seconds * 1_000_000_000 + get(Field::Nano, 999_999_999)?
         }
     };
-    Some(days * MILLIS_PER_DAY + nanos / 1_000_000)
+    days.checked_mul(MILLIS_PER_DAY)?
+        .checked_add(nanos / 1_000_000)
 }

@@ -154,4 +154,8 @@ fn refuses_what_does_not_fit() {
     }
     let reading = Formatter::compile("MM-dd").unwrap().read("02-30");
     assert_eq!(reading, Reading::NoDate);
+    let reading = Formatter::compile("yyyy-MM-dd")
+        .unwrap()
+        .read("+999999999-01-01");
+    assert_eq!(reading, Reading::NoDate);
 }

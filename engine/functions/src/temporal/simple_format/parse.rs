@@ -253,8 +253,8 @@ const ZONE_NAMES: &[(&str, i8)] = &[
 fn to_instant(fields: &CalendarFields, zone: &mut ZoneCursor) -> i64 {
     let wall = fields.wall_millis();
     match fields.get(Field::ZoneOffset) {
-        Some(offset) => wall - offset,
-        None => wall - zone.offset_of_wall(wall.div_euclid(1000)) * 1000,
+        Some(offset) => wall.wrapping_sub(offset),
+        None => wall.wrapping_sub(zone.offset_of_wall(wall.div_euclid(1000)) * 1000),
     }
 }
 

@@ -130,3 +130,23 @@ fn refuses_patterns() {
     }
     assert!(SimpleFormat::compile("").is_ok());
 }
+
+#[test]
+fn any_text_and_year_is_survived() {
+    let format = SimpleFormat::compile("yyyy-MM-dd HH:mm:ss").unwrap();
+    let mut zone = cursor("America/New_York");
+    for text in [
+        "2147483647-01-01 00:00:00",
+        "-2147483648-2147483647-2147483647 2147483647:0:0",
+        "99999999999999999999-01-01 00:00:00",
+        "é-é-é",
+        "2024-01-02 03:04:é",
+    ] {
+        if let Some(millis) = format.parse(text, &mut zone) {
+            format.print(millis, &mut zone, &mut String::new());
+        }
+    }
+    for millis in [i64::MIN, i64::MAX, 0] {
+        format.print(millis, &mut zone, &mut String::new());
+    }
+}
