@@ -32,6 +32,11 @@ impl Ear {
         self.heard.lock().delivery.take()
     }
 
+    /// Takes note of the error that ended the client.
+    pub(crate) fn hear_fatal(&self, reason: &str) {
+        self.heard.lock().fenced |= reason.contains("fenced");
+    }
+
     fn is_fenced(&self) -> bool {
         self.heard.lock().fenced
     }

@@ -415,7 +415,7 @@ impl SinkGroup for KafkaSinkGroup {
         flush(self.producer(), &self.ctx.cancel)
             .map_err(|error| self.fail(&format!("flush the output of epoch {epoch}"), error))?;
         if self.first().guarantee != DeliveryGuarantee::None {
-            check_deliveries(&self.ear, &self.first().servers)?;
+            check_deliveries(self.producer(), &self.ear, &self.first().servers)?;
         }
         Ok(Committable::default())
     }
@@ -479,14 +479,18 @@ fn flush(producer: &SharedProducer, cancel: &Cancel) -> Result<(), KafkaError> {
 }
 
 /// Returns the first delivery that failed since the last call.
-pub(crate) fn check_deliveries(ear: &Ear, servers: &str) -> Result<(), ConnectorError> {
-    match ear.take_delivery_failure() {
-        None => Ok(()),
-        Some((error, topic)) => Err(failure(
-            &format!("write to topic '{topic}'"),
-            servers,
-            error,
-            ear,
-        )),
+pub(crate) fn check_deliveries(
+    producer: &SharedProducer,
+    ear: &Ear,
+    servers: &str,
+) -> Result<(), ConnectorError> {
+    let Some((error, topic)) = ear.take_delivery_failure() else {
+        return Ok(());
+    };
+    // What a fenced producer had queued fails as "purged"; why is known only to the client.
+    if let Some((_, reason)) = producer.client().fatal_error() {
+        ear.hear_fatal(&reason);
     }
+    let action = format!("write to topic '{topic}'");
+    Err(failure(&action, servers, error, ear))
 }

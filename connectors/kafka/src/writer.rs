@@ -349,7 +349,7 @@ impl KafkaWriter {
 impl SinkWriter for KafkaWriter {
     fn write(&mut self, rows: &SinkBatch<'_>) -> Result<Written, ConnectorError> {
         if self.spec.guarantee != DeliveryGuarantee::None {
-            check_deliveries(&self.ear, &self.spec.servers)?;
+            check_deliveries(&self.producer, &self.ear, &self.spec.servers)?;
         }
         self.encode(rows)?;
         for (topic, chosen) in self.route(rows)? {

@@ -52,7 +52,7 @@ pub(crate) fn source(
     table: &TableDefinition,
     ctx: &ValidateContext,
 ) -> Result<Arc<dyn SourceSpec>, Vec<Diagnostic>> {
-    let connector = find(table).map_err(|fault| vec![fault])?;
+    let connector = find(table)?;
     let spec = connector.source(table, ctx)?;
     check_metadata(table, &spec.metadata(), connector.identifier(), Use::Read)?;
     Ok(spec.into())
@@ -63,43 +63,46 @@ pub(crate) fn sink(
     table: &TableDefinition,
     ctx: &ValidateContext,
 ) -> Result<Arc<dyn SinkSpec>, Vec<Diagnostic>> {
-    let connector = find(table).map_err(|fault| vec![fault])?;
+    let connector = find(table)?;
     let spec = connector.sink(table, ctx)?;
     check_metadata(table, &spec.metadata(), connector.identifier(), Use::Write)?;
     Ok(spec.into())
 }
 
-fn find(table: &TableDefinition) -> Result<&'static dyn Connector, Diagnostic> {
+fn find(table: &TableDefinition) -> Result<&'static dyn Connector, Vec<Diagnostic>> {
+    let written = table.option("connector").map(|option| &option.value);
+    let found = CONNECTORS
+        .iter()
+        .find(|connector| Some(connector.identifier()) == written.map(String::as_str));
+    found.copied().ok_or_else(|| vec![not_found(table)])
+}
+
+fn not_found(table: &TableDefinition) -> Diagnostic {
     let names = || CONNECTORS.iter().map(|connector| connector.identifier());
     let list = || names().collect::<Vec<_>>().join(", ");
     let Some(written) = table.option("connector") else {
-        return Err(Diagnostic::error(
+        return Diagnostic::error(
             "MR0101",
             format!("table '{}' has no option 'connector'", table.name.value),
             table.options_span,
         )
         .label("no 'connector' here")
-        .help(format!("write WITH ('connector' = '…'): {}", list())));
+        .help(format!("write WITH ('connector' = '…'): {}", list()));
     };
-    let found = CONNECTORS
-        .iter()
-        .find(|connector| connector.identifier() == written.value);
-    found.copied().ok_or_else(|| {
-        let unknown = Diagnostic::error(
-            "MR0105",
-            format!("there is no connector '{}'", written.value),
-            written.span,
-        );
-        if KNOWN.contains(&written.value.as_str()) {
-            return unknown
-                .label("not built yet")
-                .help(format!("this version has: {}", list()));
-        }
-        match did_you_mean(&written.value, names()) {
-            Some(near) => unknown.help(format!("did you mean '{near}'?")),
-            None => unknown.help(format!("this version has: {}", list())),
-        }
-    })
+    let unknown = Diagnostic::error(
+        "MR0105",
+        format!("there is no connector '{}'", written.value),
+        written.span,
+    );
+    if KNOWN.contains(&written.value.as_str()) {
+        return unknown
+            .label("not built yet")
+            .help(format!("this version has: {}", list()));
+    }
+    match did_you_mean(&written.value, names()) {
+        Some(near) => unknown.help(format!("did you mean '{near}'?")),
+        None => unknown.help(format!("this version has: {}", list())),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

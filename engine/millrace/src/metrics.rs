@@ -1,6 +1,5 @@
 //! Figures for Prometheus: the one place that names them.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use millrace_runtime::{DataflowStatus, Phase, StatusSnapshot};
@@ -158,7 +157,7 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
             "gauge",
             "Resident memory of this process.",
         );
-        drop(writeln!(text, "process_resident_memory_bytes {bytes}"));
+        text.push_str(&format!("process_resident_memory_bytes {bytes}\n"));
     }
     if let Some(seconds) = crate::output::cpu_seconds() {
         head(
@@ -167,17 +166,17 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
             "counter",
             "CPU time of this process.",
         );
-        drop(writeln!(text, "process_cpu_seconds_total {seconds}"));
+        text.push_str(&format!("process_cpu_seconds_total {seconds}\n"));
     }
     text
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    drop(writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}"));
+    text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
 }
 
 fn line(text: &mut String, name: &str, labels: &str, value: f64) {
-    drop(writeln!(text, "{name}{{{labels}}} {value}"));
+    text.push_str(&format!("{name}{{{labels}}} {value}\n"));
 }
 
 fn label(text: &str) -> String {

@@ -51,7 +51,7 @@ const fn setting(
 const fn secret(key: &'static str, doc: &'static str) -> OptionDef {
     OptionDef {
         secret: true,
-        ..setting(key, OptionKind::Text, None, doc)
+        ..setting(key, Text, None, doc)
     }
 }
 
