@@ -1,24 +1,67 @@
-//! A column of strings whose views point into the messages, or into a side buffer where a text had to be made.
+//! Columns of texts and bytes that point into the messages, or into a side buffer where a value had to be made.
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryViewArray, StringViewArray};
+use arrow_array::{ArrayRef, BinaryViewArray};
 use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
+use millrace_views::TextBuilder;
 
 /// Longest text that lies in its view.
 const INLINE_MAX: usize = 12;
 const MESSAGES: u32 = 0;
 const SIDE: u32 = 1;
 
-/// Builds a Utf8View or BinaryView column.
-pub(crate) struct StringColumn {
+/// Builds a Utf8View column.
+#[derive(Default)]
+pub(crate) struct TextColumn {
+    texts: TextBuilder,
+    made: Vec<u8>,
+}
+
+impl TextColumn {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.texts.reserve(rows);
+    }
+
+    #[inline]
+    pub(crate) fn append_null(&mut self) {
+        self.texts.push_null();
+    }
+
+    /// Appends a text that lies in the messages.
+    #[inline]
+    pub(crate) fn append_slice(&mut self, text: &str, messages: &Buffer) {
+        self.texts.push_slice_of(text, messages);
+    }
+
+    /// Appends a text that is kept in the side buffer.
+    pub(crate) fn append_copy(&mut self, text: &[u8]) {
+        self.append_made(|made| made.extend_from_slice(text));
+    }
+
+    /// Appends the text that `make` makes.
+    pub(crate) fn append_made(&mut self, make: impl FnOnce(&mut Vec<u8>)) {
+        self.made.clear();
+        make(&mut self.made);
+        let text = simdutf8::basic::from_utf8(&self.made).expect("what is made of text is text");
+        self.texts.push(text);
+    }
+
+    /// Returns the column and starts anew.
+    pub(crate) fn finish(&mut self) -> ArrayRef {
+        Arc::new(self.texts.finish())
+    }
+}
+
+/// Builds a BinaryView column.
+pub(crate) struct BytesColumn {
     views: Vec<u128>,
     nulls: NullBufferBuilder,
     side: Vec<u8>,
     points_into_messages: bool,
 }
 
-impl StringColumn {
+impl BytesColumn {
     pub(crate) fn new() -> Self {
         Self {
             views: Vec::new(),
@@ -64,18 +107,12 @@ impl StringColumn {
         self.nulls.append_non_null();
     }
 
-    fn finish(
-        &mut self,
-        messages: &Buffer,
-    ) -> (
-        ScalarBuffer<u128>,
-        Arc<[Buffer]>,
-        Option<arrow_buffer::NullBuffer>,
-    ) {
-        let views = std::mem::take(&mut self.views);
+    /// Returns the column and starts anew.
+    pub(crate) fn finish(&mut self, messages: &Buffer) -> ArrayRef {
+        let views = ScalarBuffer::from(std::mem::take(&mut self.views));
         let side = Buffer::from_vec(std::mem::take(&mut self.side));
         let nulls = self.nulls.finish();
-        // A column of short texts must not keep the messages alive.
+        // A column of short values must not keep the messages alive.
         let buffers = if self.points_into_messages {
             vec![messages.clone(), side]
         } else if side.is_empty() {
@@ -84,21 +121,6 @@ impl StringColumn {
             vec![Buffer::from_vec(Vec::<u8>::new()), side]
         };
         self.points_into_messages = false;
-        (ScalarBuffer::from(views), buffers.into(), nulls)
-    }
-
-    /// Returns the column; its texts are valid UTF-8.
-    pub(crate) fn finish_strings(&mut self, messages: &Buffer) -> ArrayRef {
-        let (views, buffers, nulls) = self.finish(messages);
-        Arc::new(
-            StringViewArray::try_new(views, buffers, nulls)
-                .expect("views lie in their buffers, which hold checked UTF-8"),
-        )
-    }
-
-    /// Returns the column as bytes.
-    pub(crate) fn finish_bytes(&mut self, messages: &Buffer) -> ArrayRef {
-        let (views, buffers, nulls) = self.finish(messages);
         Arc::new(
             BinaryViewArray::try_new(views, buffers, nulls).expect("views lie in their buffers"),
         )

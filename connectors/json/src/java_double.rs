@@ -363,8 +363,9 @@ impl Digits {
 /// Returns a guess of the decimal exponent that is right or one too high.
 fn estimate_exponent(fraction: u64, exponent: i32) -> i32 {
     let unit = f64::from_bits(1023 << SIGNIFICAND_BITS | (fraction & (HIDDEN_BIT - 1)));
-    let log =
-        (unit - 1.5) * 0.289_529_654 + 0.176_091_259 + f64::from(exponent) * std::f64::consts::LOG10_2;
+    let log = (unit - 1.5) * 0.289_529_654
+        + 0.176_091_259
+        + f64::from(exponent) * std::f64::consts::LOG10_2;
     log.floor() as i32
 }
 

@@ -79,7 +79,7 @@ struct Batch {
 impl ChangeDecoder {
     fn decode_text(
         &mut self,
-        buffer: &Buffer,
+        source: &Source<'_>,
         ranges: &[Option<Range<u32>>],
         cut: &[(usize, String)],
     ) -> Result<Decoded, DecodeError> {
@@ -90,10 +90,10 @@ impl ChangeDecoder {
                 continue;
             };
             changes.clear();
-            let bytes = &buffer.as_slice()[..range.end as usize];
+            let bytes = &source.bytes[..range.end as usize];
             let read = self.read(bytes, range.start as usize, &mut changes);
             let fault = match read {
-                Ok(()) => match self.append(&changes, buffer, bytes, message, &mut batch) {
+                Ok(()) => match self.append(&changes, source, bytes, message, &mut batch) {
                     Ok(()) => continue,
                     Err(fault) => fault,
                 },
@@ -115,12 +115,12 @@ impl ChangeDecoder {
             } else {
                 // What was built so far belongs to a batch that nobody gets.
                 for column in &mut self.columns {
-                    column.builder.finish(buffer);
+                    column.builder.finish(source.buffer);
                 }
                 return Err(fault);
             }
         }
-        Ok(self.finish(buffer, batch))
+        Ok(self.finish(source.buffer, batch))
     }
 
     fn read(
@@ -144,7 +144,7 @@ impl ChangeDecoder {
     fn append(
         &mut self,
         changes: &[Change],
-        buffer: &Buffer,
+        source: &Source<'_>,
         bytes: &[u8],
         message: usize,
         batch: &mut Batch,
@@ -152,9 +152,6 @@ impl ChangeDecoder {
         let document = Document {
             tape: &self.tape,
             bytes,
-        };
-        let source = Source {
-            bytes: buffer.as_slice(),
         };
         let mut fault = None;
         for change in changes {
@@ -174,7 +171,7 @@ impl ChangeDecoder {
                 };
                 let ignore = self.options.ignore_parse_errors;
                 let result =
-                    append_nullable(&mut *column.builder, &self.tape, node, &source, ignore);
+                    append_nullable(&mut *column.builder, &self.tape, node, source, ignore);
                 if let Err(reason) = result {
                     fault.get_or_insert(DecodeError {
                         message,
@@ -227,13 +224,13 @@ impl ChangeDecoder {
 
 impl Decoder for ChangeDecoder {
     fn decode(&mut self, payloads: &Payloads<'_>) -> Result<Decoded, DecodeError> {
-        let is_text = simdutf8::basic::from_utf8(payloads.buffer.as_slice()).is_ok()
-            && (0..payloads.ranges.len())
-                .all(|message| !payloads.get(message).is_some_and(needs_repair));
-        if is_text {
-            return self.decode_text(payloads.buffer, payloads.ranges, &[]);
+        let is_plain = (0..payloads.ranges.len())
+            .all(|message| !payloads.get(message).is_some_and(needs_repair));
+        if let Some(source) = Source::new(payloads.buffer).filter(|_| is_plain) {
+            return self.decode_text(&source, payloads.ranges, &[]);
         }
         let (buffer, ranges, cut) = repair_batch(payloads);
-        self.decode_text(&buffer, &ranges, &cut)
+        let source = Source::new(&buffer).expect("repaired messages are text");
+        self.decode_text(&source, &ranges, &cut)
     }
 }

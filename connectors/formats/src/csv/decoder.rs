@@ -165,9 +165,7 @@ impl CsvDecoder {
     }
 
     fn build(&mut self, buffer: &Buffer, decoded: &mut Decoded) -> Result<(), DecodeError> {
-        let source = Source {
-            bytes: buffer.as_slice(),
-        };
+        let source = Source::new(buffer).expect("fields are parts of text or made of it");
         let messages = decoded.message_of_row.take().unwrap_or_default();
         let goes_on = self.bad_messages == BadMessages::Collect;
         let ignore = self.options.ignore_parse_errors;

@@ -21,7 +21,7 @@ use super::convert::{
 };
 use super::nested::{ArrayColumn, MapColumn, RowColumn};
 use super::options::TimestampFormat;
-use crate::strings::StringColumn;
+use crate::strings::{BytesColumn, TextColumn};
 use crate::{BadMessages, FormatError};
 
 /// What reading depends on.
@@ -35,8 +35,31 @@ pub(crate) struct ReadOptions {
 
 /// Where the values of a batch lie.
 pub(crate) struct Source<'a> {
-    /// The messages, valid UTF-8.
+    /// The messages.
     pub(crate) bytes: &'a [u8],
+    /// The same bytes as text.
+    text: &'a str,
+    /// The same bytes as what columns may point into.
+    pub(crate) buffer: &'a Buffer,
+}
+
+impl<'a> Source<'a> {
+    /// Returns the messages in `buffer`, if all of it is text.
+    pub(crate) fn new(buffer: &'a Buffer) -> Option<Self> {
+        let bytes = buffer.as_slice();
+        let text = simdutf8::basic::from_utf8(bytes).ok()?;
+        Some(Self {
+            bytes,
+            text,
+            buffer,
+        })
+    }
+
+    /// Returns the text at `span`; `None` where a message begins or ends inside of a character.
+    #[inline]
+    fn text(&self, span: Span) -> Option<&'a str> {
+        self.text.get(span.start as usize..span.end as usize)
+    }
 }
 
 /// Builds a column value by value. Every append adds exactly one value, a NULL where it fails.
@@ -107,7 +130,7 @@ pub(crate) fn column_builder(
     let format = options.timestamp_format;
     Ok(match &ty.kind {
         TypeKind::Char(_) | TypeKind::Varchar(_) => Box::new(Texts::new()),
-        TypeKind::Binary(_) | TypeKind::Varbinary(_) => Box::new(Bytes(StringColumn::new())),
+        TypeKind::Binary(_) | TypeKind::Varbinary(_) => Box::new(Bytes(BytesColumn::new())),
         TypeKind::Boolean => Box::new(Booleans::new()),
         TypeKind::TinyInt => primitive::<Int8Type>(ty, to_tinyint),
         TypeKind::SmallInt => primitive::<Int16Type>(ty, to_smallint),
@@ -260,15 +283,26 @@ impl ColumnBuilder for Booleans {
 
 /// Strings, which take any value: a container as Jackson's text of it.
 struct Texts {
-    column: StringColumn,
+    column: TextColumn,
     tape: Tape,
 }
 
 impl Texts {
     fn new() -> Self {
         Self {
-            column: StringColumn::new(),
+            column: TextColumn::default(),
             tape: Tape::new(),
+        }
+    }
+
+    #[inline]
+    fn append_slice(&mut self, span: Span, source: &Source<'_>) {
+        match source.text(span) {
+            Some(text) => self.column.append_slice(text, source.buffer),
+            None => {
+                let text = String::from_utf8_lossy(span.of(source.bytes));
+                self.column.append_copy(text.as_bytes());
+            }
         }
     }
 
@@ -301,19 +335,19 @@ impl Texts {
 impl ColumnBuilder for Texts {
     #[inline]
     fn append(&mut self, span: Span, source: &Source<'_>) -> Result<(), String> {
-        let raw = span.of(source.bytes);
         match span.kind {
             Kind::String if span.is_escaped() => {
+                let raw = span.of(source.bytes);
                 self.column.append_made(|side| unescape(raw, side));
                 Ok(())
             }
             Kind::String => {
-                self.column.append_slice(raw, span.start);
+                self.append_slice(span, source);
                 Ok(())
             }
             _ if span.needs_rewrite() => self.append_rewritten(span, source),
             _ => {
-                self.column.append_slice(raw, span.start);
+                self.append_slice(span, source);
                 Ok(())
             }
         }
@@ -354,13 +388,13 @@ impl ColumnBuilder for Texts {
         }
     }
 
-    fn finish(&mut self, messages: &Buffer) -> ArrayRef {
-        self.column.finish_strings(messages)
+    fn finish(&mut self, _messages: &Buffer) -> ArrayRef {
+        self.column.finish()
     }
 }
 
 /// Bytes, from Base64; of what is no string, NULL.
-struct Bytes(StringColumn);
+struct Bytes(BytesColumn);
 
 impl ColumnBuilder for Bytes {
     fn append(&mut self, span: Span, source: &Source<'_>) -> Result<(), String> {
@@ -387,7 +421,7 @@ impl ColumnBuilder for Bytes {
     }
 
     fn finish(&mut self, messages: &Buffer) -> ArrayRef {
-        self.0.finish_bytes(messages)
+        self.0.finish(messages)
     }
 }
 

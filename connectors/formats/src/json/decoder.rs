@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use arrow_array::BooleanArray;
-use arrow_buffer::Buffer;
 use millrace_connector::FlinkType;
 use millrace_json::{Fault, JsonError, Kind, Scanner, Scratch, Span, unescaped};
 
@@ -231,11 +230,11 @@ impl JsonDecoder {
 
     fn decode_text(
         &mut self,
-        buffer: &Buffer,
+        source: &Source<'_>,
         ranges: &[Option<Range<u32>>],
         faults: &[(usize, String)],
     ) -> Result<Decoded, DecodeError> {
-        let bytes = buffer.as_slice();
+        let bytes = source.bytes;
         for column in &mut self.columns {
             column.spans.clear();
             column.spans.resize(ranges.len(), Span::default());
@@ -268,19 +267,16 @@ impl JsonDecoder {
             }
         }
         batch.is_identity = row == ranges.len();
-        self.build(buffer, row, batch)
+        self.build(source, row, batch)
     }
 
     /// Builds the columns from the spans of `rows` rows.
     fn build(
         &mut self,
-        buffer: &Buffer,
+        source: &Source<'_>,
         rows: usize,
         mut batch: Batch,
     ) -> Result<Decoded, DecodeError> {
-        let source = Source {
-            bytes: buffer.as_slice(),
-        };
         let mut faults: Vec<(usize, usize, String)> = Vec::new();
         let goes_on = self.options.bad_messages == BadMessages::Collect;
         let ignore = self.options.ignore_parse_errors;
@@ -298,8 +294,8 @@ impl JsonDecoder {
                 };
                 column
                     .builder
-                    .append_all(&column.spans[..rows], &source, &mut on_fault);
-                column.builder.finish(buffer)
+                    .append_all(&column.spans[..rows], source, &mut on_fault);
+                column.builder.finish(source.buffer)
             })
             .collect();
         let message_of = |row: usize| {
@@ -356,14 +352,14 @@ impl JsonDecoder {
 
 impl Decoder for JsonDecoder {
     fn decode(&mut self, payloads: &Payloads<'_>) -> Result<Decoded, DecodeError> {
-        let is_text = simdutf8::basic::from_utf8(payloads.buffer.as_slice()).is_ok()
-            && (0..payloads.ranges.len())
-                .all(|message| !payloads.get(message).is_some_and(needs_repair));
-        if is_text {
-            return self.decode_text(payloads.buffer, payloads.ranges, &[]);
+        let is_plain = (0..payloads.ranges.len())
+            .all(|message| !payloads.get(message).is_some_and(needs_repair));
+        if let Some(source) = Source::new(payloads.buffer).filter(|_| is_plain) {
+            return self.decode_text(&source, payloads.ranges, &[]);
         }
         let (buffer, ranges, faults) = repair_batch(payloads);
-        self.decode_text(&buffer, &ranges, &faults)
+        let source = Source::new(&buffer).expect("repaired messages are text");
+        self.decode_text(&source, &ranges, &faults)
     }
 }
 

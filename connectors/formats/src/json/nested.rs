@@ -12,7 +12,7 @@ use millrace_json::{Kind, Span, Tape};
 use super::cells::Cell;
 use super::columns::{ColumnBuilder, ReadOptions, Source, append_nullable, column_builder};
 use super::convert::class_cast;
-use crate::strings::StringColumn;
+use crate::strings::TextColumn;
 
 /// Puts a value of a message on a tape, and gives it to `append`.
 fn with_tape<R>(
@@ -127,7 +127,7 @@ impl ColumnBuilder for ArrayColumn {
 
 /// MAP with keys of text, and MULTISET.
 pub(crate) struct MapColumn {
-    keys: StringColumn,
+    keys: TextColumn,
     value: Box<dyn ColumnBuilder>,
     field: FieldRef,
     offsets: Vec<i32>,
@@ -148,7 +148,7 @@ impl MapColumn {
             return Err(non_string_key(ty));
         }
         Ok(Self {
-            keys: StringColumn::new(),
+            keys: TextColumn::default(),
             value: column_builder(value, options)?,
             field: child_field(&arrow_type(&ty.kind)),
             offsets: vec![0],
@@ -216,10 +216,7 @@ impl ColumnBuilder for MapColumn {
         let DataType::Struct(fields) = self.field.data_type() else {
             unreachable!("the entries of a map are a struct");
         };
-        let columns = vec![
-            self.keys.finish_strings(messages),
-            self.value.finish(messages),
-        ];
+        let columns = vec![self.keys.finish(), self.value.finish(messages)];
         Arc::new(MapArray::new(
             Arc::clone(&self.field),
             OffsetBuffer::new(ScalarBuffer::from(offsets)),

@@ -11,7 +11,7 @@ use millrace_connector::TypeKind;
 use super::RawOptions;
 use super::charset::Charset;
 use crate::registry::{FormatOptions, Schema};
-use crate::strings::StringColumn;
+use crate::strings::{BytesColumn, TextColumn};
 use crate::{BadMessages, DecodeError, Decoded, Decoder, FormatContext, FormatError, Payloads};
 
 /// Makes a decoder of `raw`.
@@ -73,31 +73,30 @@ impl RawDecoder {
     }
 
     fn texts(&self, payloads: &Payloads<'_>) -> ArrayRef {
-        let mut column = StringColumn::new();
+        let mut column = TextColumn::default();
         column.reserve(payloads.ranges.len());
-        // A message that is text by itself starts with no continuation byte, so that a valid whole has valid parts.
-        let is_text = self.options.charset == Charset::Utf8
-            && simdutf8::basic::from_utf8(payloads.buffer.as_slice()).is_ok();
+        let is_utf8 = self.options.charset == Charset::Utf8;
+        let text = simdutf8::basic::from_utf8(payloads.buffer.as_slice())
+            .ok()
+            .filter(|_| is_utf8);
         for message in 0..payloads.ranges.len() {
             let (Some(payload), Some(range)) = (payloads.get(message), &payloads.ranges[message])
             else {
                 column.append_null();
                 continue;
             };
-            let starts_well = payload.first().is_none_or(|byte| byte & 0xc0 != 0x80);
-            let is_whole = payload.last().is_none_or(u8::is_ascii)
-                || simdutf8::basic::from_utf8(payload).is_ok();
-            if is_text && starts_well && is_whole {
-                column.append_slice(payload, range.start);
-            } else {
-                column.append_copy(self.options.charset.decode(payload).as_bytes());
+            // A part of text is text if it begins and ends with whole characters.
+            let range = range.start as usize..range.end as usize;
+            match text.and_then(|text| text.get(range)) {
+                Some(text) => column.append_slice(text, payloads.buffer),
+                None => column.append_copy(self.options.charset.decode(payload).as_bytes()),
             }
         }
-        column.finish_strings(payloads.buffer)
+        column.finish()
     }
 
     fn bytes(payloads: &Payloads<'_>) -> ArrayRef {
-        let mut column = StringColumn::new();
+        let mut column = BytesColumn::new();
         column.reserve(payloads.ranges.len());
         for (message, range) in payloads.ranges.iter().enumerate() {
             match (payloads.get(message), range) {
@@ -105,7 +104,7 @@ impl RawDecoder {
                 _ => column.append_null(),
             }
         }
-        column.finish_bytes(payloads.buffer)
+        column.finish(payloads.buffer)
     }
 
     fn column(&self, payloads: &Payloads<'_>, bad: &mut Bad) -> ArrayRef {

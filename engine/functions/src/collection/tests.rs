@@ -212,7 +212,7 @@ fn missing_value_of_a_not_null_type_is_its_default() {
         let (ty, shown) = run("ITEM", args);
         assert_eq!((ty.as_str(), shown[3].as_str()), ("INT", expected));
     }
-    let keys = run("MAP_KEYS", vec![(map.clone(), value.clone())]);
+    let keys = run("MAP_KEYS", vec![(map, value)]);
     assert_eq!(
         (keys.0.as_str(), keys.1[0].as_str()),
         ("ARRAY<CHAR(1) NOT NULL> NOT NULL", "[a]")

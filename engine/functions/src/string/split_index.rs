@@ -123,14 +123,14 @@ fn pick(
 #[derive(Debug)]
 enum Separator<'a> {
     Byte(u8),
-    Text(memmem::Finder<'a>, usize),
+    Text(Box<memmem::Finder<'a>>, usize),
 }
 
 impl<'a> Separator<'a> {
     fn new(separator: &'a str) -> Self {
         match separator.as_bytes() {
             [byte] => Self::Byte(*byte),
-            bytes => Self::Text(memmem::Finder::new(bytes), bytes.len()),
+            bytes => Self::Text(Box::new(memmem::Finder::new(bytes)), bytes.len()),
         }
     }
 

@@ -42,11 +42,8 @@ fn inner_end(text: &[char], start: usize) -> usize {
     let mut quote = None;
     for (at, c) in text.iter().enumerate().skip(start) {
         match (quote, c) {
-            (Some(open), c) => {
-                if *c == open {
-                    quote = None;
-                }
-            }
+            (Some(open), c) if *c == open => quote = None,
+            (Some(_), _) => {}
             (None, '\'' | '"') if depth > 0 => quote = Some(*c),
             (None, '[' | '(') => depth += 1,
             (None, ']' | ')') => {
