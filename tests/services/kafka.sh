@@ -102,6 +102,8 @@ svc_start() {
 svc_info() {
   echo "KAFKA_BOOTSTRAP=127.0.0.1:$PORT"
   echo "KAFKA_LOG=$LOG"
+  echo "KAFKA_DATA=$DATA"
+  echo "KAFKA_PIDFILE=$PIDF"
 }
 tool() {
   ensure_installed
