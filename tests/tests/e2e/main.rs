@@ -25,6 +25,7 @@ mod crash;
 mod doris;
 mod edge;
 mod outage;
+mod routing;
 mod shutdown;
 mod user_errors;
 
