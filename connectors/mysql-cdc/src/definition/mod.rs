@@ -1,0 +1,1 @@
+//! What a table looks like at a position of the binary log.
