@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crate::sink::{CommitRole, SinkGroup};
+use crate::sink::{CommitRole, SinkGroup, SinkWriter};
 use crate::source::Source;
 use crate::{Cancel, ConnectorError, Diagnostic, FlinkType, OptionDef, TableDefinition};
 
@@ -170,6 +170,15 @@ pub trait SinkSpec: Send + Sync + Debug {
 
     /// Returns itself for [`SinkSpec::open_group`] of a sibling.
     fn as_any(&self) -> &dyn Any;
+
+    /// Returns a writer that does the work of a lane up to the network and throws the result away, to be measured;
+    /// `None` where there is nothing to measure.
+    ///
+    /// # Errors
+    /// A writer that cannot be made.
+    fn rehearsal(&self) -> Result<Option<Box<dyn SinkWriter>>, ConnectorError> {
+        Ok(None)
+    }
 
     /// Connects all sinks of one group, this one first among them. Blocks, with a bounded time.
     ///

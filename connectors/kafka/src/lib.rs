@@ -9,6 +9,7 @@
 
 mod client;
 mod connector;
+mod encode;
 mod format;
 mod jaas;
 mod mark;

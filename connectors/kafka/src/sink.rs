@@ -17,6 +17,7 @@ use rdkafka::producer::{Producer, ThreadedProducer};
 
 use crate::client::{Ear, config, failure};
 use crate::connector::{TableColumns, Topics, describe_formats};
+use crate::encode::RecordEncoder;
 use crate::format::Formats;
 use crate::mark::MarkKeeper;
 use crate::metadata;
@@ -114,6 +115,10 @@ impl SinkSpec for KafkaSinkSpec {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn rehearsal(&self) -> Result<Option<Box<dyn SinkWriter>>, ConnectorError> {
+        Ok(Some(Box::new(RecordEncoder::new(self)?)))
     }
 
     fn open_group(

@@ -11,13 +11,13 @@ use millrace_connector::sink::{SinkBatch, SinkWriter, Written};
 use millrace_connector::{
     Cancel, ConnectorError, DeliveryGuarantee, ErrorKind, LaneId, OpenContext, Retry,
 };
-use millrace_formats::{EncodedBatch, Encoder};
 use millrace_librdkafka::{Record, TopicHandle};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer};
 
 use crate::client::{Ear, failure};
+use crate::encode::RecordEncoder;
 use crate::metadata::Metadata;
 use crate::sink::{KafkaSinkSpec, Partitioner, SharedProducer, check_deliveries};
 
@@ -34,16 +34,11 @@ pub(crate) struct KafkaWriter {
     ear: Ear,
     cancel: Cancel,
     lane: u32,
-    value: Box<dyn Encoder>,
-    key: Option<Box<dyn Encoder>>,
-    value_columns: Vec<usize>,
-    key_columns: Vec<usize>,
+    records: RecordEncoder,
     topic_column: Option<usize>,
     timestamp_column: Option<usize>,
     headers_column: Option<usize>,
     topics: HashMap<String, Topic>,
-    values: EncodedBatch,
-    keys: EncodedBatch,
 }
 
 /// A topic and the rows that go to it; `None` = all rows.
@@ -63,45 +58,14 @@ impl KafkaWriter {
         ctx: &OpenContext,
         lane: LaneId,
     ) -> Result<Self, ConnectorError> {
-        let internal = |error: millrace_formats::FormatError| {
-            ConnectorError::new(
-                ErrorKind::Internal,
-                Retry::Never,
-                "a checked format cannot be made",
-            )
-            .caused_by(error)
-        };
         let persisted = &spec.columns.persisted;
-        let place = |column: &usize| {
-            persisted
-                .iter()
-                .position(|p| p == column)
-                .expect("physical columns are persisted")
-        };
         let metadata = |wanted: Metadata| {
             persisted
                 .iter()
                 .position(|column| spec.columns.metadata[*column] == Some(wanted))
         };
-        let key = match &spec.formats.key {
-            Some(format) => Some(format.encoder(&spec.context).map_err(internal)?),
-            None => None,
-        };
         Ok(Self {
-            value: spec
-                .formats
-                .value
-                .encoder(&spec.context)
-                .map_err(internal)?,
-            key,
-            value_columns: spec.formats.value.columns.iter().map(place).collect(),
-            key_columns: spec
-                .formats
-                .key
-                .iter()
-                .flat_map(|key| &key.columns)
-                .map(place)
-                .collect(),
+            records: RecordEncoder::new(spec)?,
             topic_column: metadata(Metadata::Topic),
             timestamp_column: metadata(Metadata::Timestamp),
             headers_column: metadata(Metadata::Headers),
@@ -111,36 +75,7 @@ impl KafkaWriter {
             cancel: ctx.cancel.clone(),
             lane: lane.0,
             topics: HashMap::new(),
-            values: EncodedBatch::default(),
-            keys: EncodedBatch::default(),
         })
-    }
-
-    fn encode(&mut self, rows: &SinkBatch<'_>) -> Result<(), ConnectorError> {
-        let pick = |columns: &[usize]| {
-            columns
-                .iter()
-                .map(|c| Arc::clone(&rows.columns[*c]))
-                .collect::<Vec<ArrayRef>>()
-        };
-        let table = &self.spec.table;
-        let bad = |error: millrace_formats::EncodeError| {
-            let message = format!(
-                "cannot write row {} of a batch to '{table}': {}",
-                error.row, error.reason
-            );
-            ConnectorError::new(ErrorKind::Data, Retry::Never, message)
-        };
-        self.values.clear();
-        self.value
-            .encode(&pick(&self.value_columns), rows.kinds, &mut self.values)
-            .map_err(bad)?;
-        if let Some(key) = &mut self.key {
-            self.keys.clear();
-            key.encode(&pick(&self.key_columns), None, &mut self.keys)
-                .map_err(bad)?;
-        }
-        Ok(())
     }
 
     /// Looks a topic up once; later rows find it in the map.
@@ -250,27 +185,24 @@ impl KafkaWriter {
         }
         let Self {
             topics,
-            values,
-            keys,
-            key,
+            records,
             spec,
             lane,
             ..
         } = self;
+        let (keys, values) = (&records.keys, &records.values);
         let target = topics.get_mut(topic).expect("it was prepared");
-        let records: Vec<Record<'_>> = chosen
+        let batch: Vec<Record<'_>> = chosen
             .iter()
             .map(|row| Record {
-                key: key
-                    .as_ref()
-                    .and_then(|_| (!keys.is_null(*row)).then(|| keys.row(*row))),
+                key: (records.has_keys() && !keys.is_null(*row)).then(|| keys.row(*row)),
                 payload: (!values.is_null(*row)).then(|| values.row(*row)),
                 partition: partition(spec.partitioner, target.partitions, &mut target.next, *lane),
             })
             .collect();
         let mut from = 0;
         loop {
-            let failures = target.handle.produce(records[from..].iter().copied());
+            let failures = target.handle.produce(batch[from..].iter().copied());
             let Some(first) = failures.first() else {
                 return Ok(());
             };
@@ -313,11 +245,12 @@ impl KafkaWriter {
         let headers = self
             .headers_column
             .and_then(|column| headers(&rows.columns[column], row));
-        let has_key = self.key.is_some() && !self.keys.is_null(row);
+        let (keys, values) = (&self.records.keys, &self.records.values);
+        let has_key = self.records.has_keys() && !keys.is_null(row);
         loop {
             let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
-            record.key = has_key.then(|| self.keys.row(row));
-            record.payload = (!self.values.is_null(row)).then(|| self.values.row(row));
+            record.key = has_key.then(|| keys.row(row));
+            record.payload = (!values.is_null(row)).then(|| values.row(row));
             record.timestamp = timestamp;
             record.headers.clone_from(&headers);
             if partition >= 0 {
@@ -351,16 +284,12 @@ impl SinkWriter for KafkaWriter {
         if self.spec.guarantee != DeliveryGuarantee::None {
             check_deliveries(&self.producer, &self.ear, &self.spec.servers)?;
         }
-        self.encode(rows)?;
+        self.records.encode(rows)?;
         for (topic, chosen) in self.route(rows)? {
             self.prepare_topic(&topic)?;
             self.produce(&topic, chosen.as_deref(), rows)?;
         }
-        let bytes = self.values.bytes.len() + self.keys.bytes.len();
-        Ok(Written {
-            records: rows.rows as u64,
-            bytes: bytes as u64,
-        })
+        Ok(self.records.written(rows))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_runtime::{DataflowStatus, Phase, StatusSnapshot};
+use millrace_runtime::{DataflowStatus, Phase, Stage, StatusSnapshot};
 
 /// A running dataflow under its name.
 #[derive(Clone, Debug)]
@@ -142,6 +142,7 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
             );
         }
     }
+    lane_seconds(&mut text, &snapshots);
     head(
         &mut text,
         "millrace_build_info",
@@ -169,6 +170,26 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
         text.push_str(&format!("process_cpu_seconds_total {seconds}\n"));
     }
     text
+}
+
+/// Where lanes spend their time; a sink that is slow shows as written seconds that are not busy.
+fn lane_seconds(text: &mut String, snapshots: &[(String, StatusSnapshot)]) {
+    let name = "millrace_lane_seconds_total";
+    head(
+        text,
+        name,
+        "counter",
+        "Time of all lanes by stage (read, transform, write, commit) and state (busy on a processor, or waiting).",
+    );
+    for (labels, now) in snapshots {
+        for (stage, time) in Stage::ALL.iter().zip(now.stages) {
+            let waiting = time.elapsed.saturating_sub(time.busy);
+            for (state, seconds) in [("busy", time.busy), ("waiting", waiting)] {
+                let labels = format!("{labels},stage=\"{}\",state=\"{state}\"", stage.word());
+                line(text, name, &labels, seconds.as_secs_f64());
+            }
+        }
+    }
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -25,7 +25,7 @@ pub use pipeline::{
     Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source,
     effective_settings, plan, plan_query, tables,
 };
-pub use program::{LaneProgram, Output, OutputColumn};
+pub use program::{LaneProgram, Output, OutputColumn, Profile, StepCost};
 pub use settings::{
     LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, NotNullEnforcer, Origin, Setting, Settings,
     TYPE_LENGTH_ENFORCER, parse_time_zone,

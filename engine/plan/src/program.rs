@@ -13,8 +13,11 @@ mod compile;
 mod explode;
 pub(crate) mod graph;
 pub(crate) mod many;
+mod profile;
 mod selection;
 mod show;
+
+use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use millrace_connector::FlinkType;
@@ -27,6 +30,7 @@ use explode::Explode;
 pub(crate) use explode::unnested_columns;
 use selection::Selection;
 
+pub use profile::{Profile, StepCost};
 pub(crate) use selection::expand;
 
 /// A compiled filter and projection. One instance serves one lane; clones share the kernels.
@@ -42,6 +46,7 @@ pub struct LaneProgram {
     project: Block,
     outputs: Vec<OutputColumn>,
     not_null: NotNullEnforcer,
+    profile: Option<Arc<Profile>>,
 }
 
 /// A column that a program yields.
@@ -129,6 +134,7 @@ impl LaneProgram {
             project: compiled.project,
             outputs: source.outputs,
             not_null: source.not_null,
+            profile: None,
         }
     }
 
@@ -142,6 +148,15 @@ impl LaneProgram {
     pub(crate) fn reorder_inputs(&mut self, position: impl Fn(usize) -> usize) {
         for input in &mut self.inputs {
             *input = position(*input);
+        }
+    }
+
+    /// Books what each step takes in `profile`, which was made for this program.
+    #[must_use]
+    pub fn profiled(self, profile: Arc<Profile>) -> Self {
+        Self {
+            profile: Some(profile),
+            ..self
         }
     }
 
@@ -240,7 +255,8 @@ impl LaneProgram {
         let (imports, selection) = match &self.filter {
             None => (columns, None),
             Some(filter) => {
-                let registers = filter.run(&columns, rows, ctx)?;
+                let times = self.profile.as_deref().map(Profile::of_filter);
+                let registers = filter.run_timed(&columns, rows, ctx, times)?;
                 let selection = Selection::of_true(registers.output(0), rows);
                 if selection.is_empty() {
                     return Ok(self.no_rows());
@@ -250,7 +266,8 @@ impl LaneProgram {
             }
         };
         let kept_rows = selection.as_ref().map_or(rows, Selection::len);
-        let result = self.project.run(&imports, kept_rows, ctx);
+        let times = self.profile.as_deref().map(Profile::of_projection);
+        let result = self.project.run_timed(&imports, kept_rows, ctx, times);
         let registers = match (result, &selection) {
             (Ok(registers), _) => registers,
             (Err(error), Some(selection)) => return Err(selection.to_outer(error)),

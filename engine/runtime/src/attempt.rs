@@ -11,6 +11,7 @@ use millrace_connector::source::{Source, SplitStart};
 use millrace_connector::{Cancel, ConnectorError, Epoch, LaneId, OpenContext, Positions, SinkSpec};
 
 use crate::lane::{Command, Event, Lane, LaneBranch};
+use crate::stages::StopWatch;
 use crate::{Clock, Dataflow, DataflowStatus, RunError, RuntimeOptions};
 
 /// An open dataflow with its lanes running.
@@ -283,6 +284,7 @@ fn build_lane(
             around.options.batch_bytes_max,
         ),
         positions: BTreeMap::new(),
+        watch: StopWatch::start(&**around.clock),
     };
     let thread = std::thread::Builder::new()
         .name(format!("lane-{}", id.0))

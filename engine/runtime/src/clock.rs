@@ -9,6 +9,9 @@ pub trait Clock: Send + Sync {
 
     /// Returns the time since some fixed moment; never runs backwards.
     fn monotonic(&self) -> Duration;
+
+    /// Returns the processor time that the calling thread has used.
+    fn thread_cpu(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -35,5 +38,13 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn thread_cpu(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or_default(),
+            u32::try_from(time.tv_nsec).unwrap_or_default(),
+        )
     }
 }

@@ -9,6 +9,7 @@ use millrace_connector::sink::{SinkBatch, SinkWriter};
 use millrace_connector::source::{Poll, PollLimit, SourceBatch, SplitReader, SplitStart};
 use millrace_connector::{ConnectorError, Position, RowKind, SplitId};
 
+use crate::stages::{Stage, StopWatch};
 use crate::{Clock, DataflowStatus, RunError, Transform, Transformed};
 
 /// What the coordinator asks of a lane.
@@ -50,6 +51,7 @@ pub(crate) struct Lane {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limit: PollLimit,
     pub(crate) positions: BTreeMap<SplitId, Position>,
+    pub(crate) watch: StopWatch,
 }
 
 pub(crate) struct LaneBranch {
@@ -74,6 +76,7 @@ impl Lane {
 
     /// Runs until it is told to stop or fails.
     pub(crate) fn run(mut self) {
+        self.watch = StopWatch::start(&*self.clock);
         let alarm = PanicAlarm {
             id: self.id,
             table: self.table.clone(),
@@ -105,11 +108,9 @@ impl Lane {
                     Err(TryRecvError::Disconnected) => return Ok(()),
                 }
             }
-            match self
-                .reader
-                .poll(&self.limit)
-                .map_err(|error| self.connector_error(error))?
-            {
+            let polled = self.reader.poll(&self.limit);
+            self.book(Stage::Read);
+            match polled.map_err(|error| self.connector_error(error))? {
                 Poll::Batch(batch) => self.process(batch)?,
                 Poll::Idle => {}
                 Poll::Finished => {
@@ -135,7 +136,10 @@ impl Lane {
                 loop {
                     match self.commands.recv() {
                         Ok(Command::Assign(splits)) => self.assign(splits)?,
-                        Ok(Command::Resume) => return Ok(Next::Go),
+                        Ok(Command::Resume) => {
+                            self.book(Stage::Commit);
+                            return Ok(Next::Go);
+                        }
                         Ok(Command::Barrier) => self.tell(Event::AtBarrier(self.positions.clone())),
                         Ok(Command::Stop) | Err(_) => return Ok(Next::Stop),
                     }
@@ -170,6 +174,8 @@ impl Lane {
                     origin: batch.origin.describe(row),
                     message,
                 })?;
+            self.watch
+                .book(Stage::Transform, &status.stages, &*self.clock);
             if out.rows == 0 {
                 continue;
             }
@@ -186,6 +192,7 @@ impl Lane {
                     table: branch.sink_table.clone(),
                     source,
                 })?;
+            self.watch.book(Stage::Write, &status.stages, &*self.clock);
             DataflowStatus::add(&status.records_out, written.records);
             DataflowStatus::add(&status.bytes_out, written.bytes);
         }
@@ -206,6 +213,10 @@ impl Lane {
             table: self.table.clone(),
             source,
         }
+    }
+
+    fn book(&mut self, stage: Stage) {
+        self.watch.book(stage, &self.status.stages, &*self.clock);
     }
 
     fn tell(&self, event: Event) {

@@ -20,6 +20,7 @@ mod error;
 mod lane;
 mod options;
 mod restart;
+mod stages;
 mod status;
 mod transform;
 
@@ -28,5 +29,6 @@ pub use coordinator::{End, run};
 pub use dataflow::{Branch, Dataflow, SinkInput, SourceInput};
 pub use error::RunError;
 pub use options::{RestartStrategy, RuntimeOptions};
+pub use stages::{Stage, StageTime, StageTimes};
 pub use status::{DataflowStatus, Phase, StatusSnapshot};
 pub use transform::{Transform, TransformFactory, Transformed};

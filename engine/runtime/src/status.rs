@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::stages::{StageCounters, StageTimes};
+
 /// The figures of one dataflow. Written without locks on the hot path, a few adds a batch.
 #[derive(Debug, Default)]
 pub struct DataflowStatus {
@@ -21,6 +23,7 @@ pub struct DataflowStatus {
     pub(crate) records_committed: AtomicU64,
     pub(crate) restarts: AtomicU64,
     pub(crate) lag: AtomicI64,
+    pub(crate) stages: StageCounters,
     last_error: Mutex<Option<String>>,
 }
 
@@ -83,6 +86,8 @@ pub struct StatusSnapshot {
     pub restarts: u64,
     /// Records between the read positions and the end; `None` where the source does not tell.
     pub lag: Option<u64>,
+    /// Where the lanes spent their time.
+    pub stages: StageTimes,
     /// The last failure.
     pub last_error: Option<String>,
 }
@@ -112,6 +117,7 @@ impl DataflowStatus {
             records_committed: read(&self.records_committed),
             restarts: read(&self.restarts),
             lag: u64::try_from(self.lag.load(Ordering::Relaxed)).ok(),
+            stages: self.stages.read(),
             last_error: self.last_error.lock().clone(),
         }
     }

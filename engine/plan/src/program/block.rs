@@ -7,6 +7,7 @@ use millrace_functions::{Column, EvalContext, Kernel, RowError, Volatility};
 
 use super::boolean;
 use super::many::ManyKernel;
+use super::profile::StepTimes;
 use super::selection::Selection;
 
 /// The number of a value within a block.
@@ -120,27 +121,27 @@ impl Block {
         rows: usize,
         ctx: &EvalContext,
     ) -> Result<Registers<'_>, RowError> {
+        self.run_timed(imports, rows, ctx, None)
+    }
+
+    /// The same, and books what each step took.
+    pub(crate) fn run_timed(
+        &self,
+        imports: &[Column],
+        rows: usize,
+        ctx: &EvalContext,
+        times: Option<StepTimes<'_>>,
+    ) -> Result<Registers<'_>, RowError> {
         let mut registers = Registers {
             block: self,
             values: vec![None; self.registers],
         };
-        for step in &self.steps {
-            if let StepOp::Import(index) = &step.op {
-                registers.values[step.out] = Some(imports[*index].clone());
-                continue;
+        for (index, step) in self.steps.iter().enumerate() {
+            let begun = times.map(StepTimes::now);
+            step.run(imports, &mut registers, rows, ctx)?;
+            if let (Some(times), Some(begun)) = (times, begun) {
+                times.book(index, begun);
             }
-            if let StepOp::Many { kernel, input, .. } = &step.op {
-                for (i, column) in kernel
-                    .columns(registers.get(*input))
-                    .into_iter()
-                    .enumerate()
-                {
-                    registers.values[step.out + i] = Some(column);
-                }
-                continue;
-            }
-            let column = step.op.evaluate(&registers, rows, ctx)?;
-            registers.values[step.out] = Some(column);
         }
         Ok(registers)
     }
@@ -157,6 +158,31 @@ impl Block {
             Ok(registers) => Ok(registers.output(0).clone()),
             Err(error) => Err(selection.to_outer(error)),
         }
+    }
+}
+
+impl Step {
+    /// Fills the step's registers.
+    fn run(
+        &self,
+        imports: &[Column],
+        registers: &mut Registers<'_>,
+        rows: usize,
+        ctx: &EvalContext,
+    ) -> Result<(), RowError> {
+        match &self.op {
+            StepOp::Import(index) => {
+                registers.values[self.out] = Some(imports[*index].clone());
+            }
+            StepOp::Many { kernel, input, .. } => {
+                let columns = kernel.columns(registers.get(*input));
+                for (i, column) in columns.into_iter().enumerate() {
+                    registers.values[self.out + i] = Some(column);
+                }
+            }
+            op => registers.values[self.out] = Some(op.evaluate(registers, rows, ctx)?),
+        }
+        Ok(())
     }
 }
 

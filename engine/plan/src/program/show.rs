@@ -41,7 +41,7 @@ fn registers(list: &[usize]) -> String {
 }
 
 /// Debug output of an array has its type, and each value on a line of its own between brackets.
-fn constant(value: &arrow_array::ArrayRef) -> String {
+pub(super) fn constant(value: &arrow_array::ArrayRef) -> String {
     let shown = format!("{value:?}");
     let inner = shown.split_once('\n').map_or("", |(_, rest)| rest);
     let text: Vec<&str> = inner
