@@ -1,1 +1,28 @@
-//! Rows of the query protocol and of the binary log, as Arrow columns of the declared types.
+//! Values: from the bytes of the binary log and from the query protocol into Arrow columns, one value from both.
+//!
+//! ```text
+//! RowsEvent ─► RowReader ─► Image ──┐
+//!                                   ├─► RowDecoder ─► Columns ─► arrays
+//! mysql::Value of a query ──────────┘
+//! ```
+
+mod bytes;
+mod charset;
+mod columns;
+mod error;
+mod key;
+mod options;
+mod row;
+mod rows_event;
+mod wire;
+
+pub(crate) use bytes::Bytes;
+pub use charset::Charset;
+pub(crate) use charset::{charset_of_collation, collation_is_binary, max_length_of_charset};
+pub use columns::Columns;
+pub use error::{Unsupported, ValueError};
+pub use key::{KeyReader, KeyValue};
+pub use options::{DecimalMode, TimeMode, ValueOptions};
+pub use row::{DeclaredColumn, RowDecoder};
+pub use rows_event::{Image, ImageCell, RowReader, RowsEvent, RowsKind};
+pub use wire::Wire;

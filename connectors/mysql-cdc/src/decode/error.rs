@@ -1,0 +1,53 @@
+//! Values that cannot become what was declared.
+
+use crate::definition::TableName;
+
+/// A value that the declared type does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "table {table}, column '{column}' (MySQL {kind}), declared {declared}: value {value} {reason}{}",
+    if key.is_empty() { String::new() } else { format!("; row with {key}") }
+)]
+pub struct ValueError {
+    /// The table.
+    pub table: TableName,
+    /// The column.
+    pub column: String,
+    /// Its type on the server.
+    pub kind: String,
+    /// The type of the Flink table's column.
+    pub declared: String,
+    /// The value, cut to 100 characters.
+    pub value: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The primary key of the row, as far as it can be shown.
+    pub key: String,
+}
+
+/// A column whose values can never become what was declared: told before the first row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("table {table}, column '{column}' (MySQL {kind}), declared {declared}: {reason}")]
+pub struct Unsupported {
+    /// The table.
+    pub table: TableName,
+    /// The column.
+    pub column: String,
+    /// Its type on the server.
+    pub kind: String,
+    /// The type of the Flink table's column.
+    pub declared: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Characters of a value that a message shows.
+pub(crate) const SHOWN_MAX: usize = 100;
+
+/// Cuts a value for a message.
+pub(crate) fn shown(value: &str) -> String {
+    match value.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("'{}…'", &value[..end]),
+        None => format!("'{value}'"),
+    }
+}

@@ -1,0 +1,1 @@
+//! Words, names, texts and numbers of a statement.
