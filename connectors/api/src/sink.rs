@@ -42,7 +42,7 @@ pub struct Mark {
 pub struct Committable(pub serde_json::Value);
 
 /// What is known after a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitOutcome {
     /// It is committed.
     Committed,
@@ -50,6 +50,23 @@ pub enum CommitOutcome {
     NotCommitted,
     /// Nobody can say; [`SinkGroup::read_mark`] after [`SinkGroup::fence`] will.
     Unknown,
+    /// The other side has thrown away all that these members had prepared, counted as in `open_group`; what the other
+    /// members had prepared is committed. The epoch's rows must be written to these members again. Only for
+    /// [`CommitRole::Follows`].
+    Lost(Vec<usize>),
+}
+
+/// What a group tells about its work, for metrics: a figure of one table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// Its name in Prometheus' rule, such as `millrace_doris_loads_total`; a name that ends in `_total` only goes up.
+    pub name: &'static str,
+    /// What it counts, one sentence.
+    pub help: &'static str,
+    /// The table.
+    pub table: String,
+    /// The value now.
+    pub value: f64,
 }
 
 /// Sinks that commit together, owned by the coordinator. Never called from a lane. All calls block, bounded in time.
@@ -113,6 +130,11 @@ pub trait SinkGroup: Send {
         epoch: Epoch,
         committable: Option<&Committable>,
     ) -> Result<(), ConnectorError>;
+
+    /// Returns its figures since it was opened. Cheap; called every few seconds.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
 }
 
 /// The writer of one lane into one sink. Lives on the lane's thread.

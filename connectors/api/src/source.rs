@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arrow_array::ArrayRef;
 
-use crate::{ConnectorError, LaneId, Position, Positions, RowKind, SplitId};
+use crate::{ConnectorError, ErrorKind, LaneId, Position, Positions, Retry, RowKind, SplitId};
 
 /// A split and where to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,16 @@ pub trait Source: Send {
     /// # Errors
     /// What the other side said.
     fn reader(&mut self, lane: LaneId) -> Result<Box<dyn SplitReader>, ConnectorError>;
+
+    /// Makes the readers end each of these splits before its position, as in a bounded read: a recorded range is to be read
+    /// once more, with the very same rows. Called before `reader`.
+    ///
+    /// # Errors
+    /// It cannot read the same rows twice.
+    fn stop_at(&mut self, _ends: &Positions) -> Result<(), ConnectorError> {
+        let text = "this source cannot read a range of rows a second time";
+        Err(ConnectorError::new(ErrorKind::Config, Retry::Never, text))
+    }
 
     /// Tells the other side how far a committed epoch has come, for lag tools. Best effort: a failure is logged.
     ///

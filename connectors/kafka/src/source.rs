@@ -240,6 +240,15 @@ impl Source for KafkaSource {
         .map(|reader| Box::new(reader) as Box<dyn SplitReader>)
     }
 
+    fn stop_at(&mut self, ends: &Positions) -> Result<(), ConnectorError> {
+        let stops = ends
+            .iter()
+            .map(|(id, position)| read(id, position))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.stops.lock().extend(stops);
+        Ok(())
+    }
+
     fn publish(&mut self, positions: &Positions) -> Result<(), ConnectorError> {
         if self.spec.group.is_none() {
             return Ok(());

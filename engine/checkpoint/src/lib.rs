@@ -19,7 +19,7 @@ pub mod protocol;
 mod store;
 
 pub use manifest::{
-    DecidedBy, Manifest, ManifestError, ParentRef, SealedManifest, SinkRecord, SplitRange,
+    DecidedBy, Manifest, ManifestError, ParentRef, Ranges, SealedManifest, SinkRecord, SplitRange,
 };
 pub use object::{ObjectStoreError, ObjectStoreOptions, open_store};
 pub use path::{Identity, manifest_path, slot_prefix};

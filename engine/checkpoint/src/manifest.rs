@@ -9,8 +9,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// The version of the format that this build writes and the newest it reads.
-pub(crate) const FORMAT: u32 = 1;
+/// The newest version of the format that this build reads.
+pub(crate) const FORMAT: u32 = 2;
+/// What is written while a manifest repeats nothing, so that builds from before can read it.
+const FORMAT_WITHOUT_REPLAY: u32 = 1;
 /// The most bytes a manifest may have; a larger one is a bug or an attack.
 pub(crate) const MANIFEST_BYTES_MAX: usize = 64 << 20;
 /// How many hexadecimal digits of the SHA-256 a digest keeps.
@@ -34,12 +36,19 @@ pub struct Manifest {
     /// What makes it count.
     pub decided_by: DecidedBy,
     /// For each source by table name, the half-open range of each split.
-    pub sources: BTreeMap<String, BTreeMap<SplitId, SplitRange>>,
+    pub sources: Ranges,
     /// What the sinks that follow the decision prepared.
     pub sinks: Vec<SinkRecord>,
+    /// Set where it only repeats rows of earlier epochs that a sink had lost: the ranges that they were read from. Then
+    /// `sources` goes no further than the parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Ranges>,
     /// When it was made, milliseconds since the epoch; for people, never for decisions.
     pub created_ms: i64,
 }
+
+/// For each source by table name, the half-open range of each split.
+pub type Ranges = BTreeMap<String, BTreeMap<SplitId, SplitRange>>;
 
 /// A reference to the checkpoint before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,7 +150,11 @@ impl Manifest {
         let body = serde_json::value::to_raw_value(self).expect("a manifest has only string keys");
         let digest = digest(body.get());
         let envelope = Envelope {
-            format: FORMAT,
+            format: if self.replay.is_some() {
+                FORMAT
+            } else {
+                FORMAT_WITHOUT_REPLAY
+            },
             digest: digest.clone(),
             manifest: body,
         };
@@ -187,6 +200,12 @@ impl Manifest {
                 (table.clone(), ends.collect())
             })
             .collect()
+    }
+
+    /// Returns the ranges whose rows the prepared output holds.
+    #[must_use]
+    pub fn ranges(&self) -> &Ranges {
+        self.replay.as_ref().unwrap_or(&self.sources)
     }
 
     /// Checks that every split begins where `parent` ended it. A split that the parent lacks is new.
@@ -240,6 +259,7 @@ pub(crate) mod tests {
             decided_by: DecidedBy::Manifest,
             sources: [("t".to_owned(), [(SplitId("t-0".into()), range)].into())].into(),
             sinks: Vec::new(),
+            replay: None,
             created_ms: 0,
         }
     }
@@ -251,6 +271,22 @@ pub(crate) mod tests {
         let (opened, digest) = Manifest::open(&sealed.bytes).unwrap();
         assert_eq!(opened, manifest);
         assert_eq!(digest, sealed.digest);
+    }
+
+    #[test]
+    fn only_a_replay_needs_a_build_that_knows_of_it() {
+        let format = |manifest: &Manifest| {
+            let envelope: Envelope = serde_json::from_slice(&manifest.seal().bytes).unwrap();
+            envelope.format
+        };
+        let mut manifest = sample(3, 20, 20);
+        assert_eq!(format(&manifest), 1);
+        assert_eq!(manifest.ranges(), &manifest.sources);
+        let lost = sample(2, 10, 20).sources;
+        manifest.replay = Some(lost.clone());
+        assert_eq!(format(&manifest), 2);
+        let (opened, _) = Manifest::open(&manifest.seal().bytes).unwrap();
+        assert_eq!(opened.ranges(), &lost);
     }
 
     #[test]

@@ -5,6 +5,10 @@
 //! older than it. A copy that starts later may still overtake this one at any time. Therefore recovery destroys nothing:
 //! a void proposal keeps its number and its file until retention, its prepared output is discarded only after this
 //! process has committed an epoch of its own (which proves that nobody overtook it), and numbers are never used twice.
+//!
+//! A follower may have thrown away what it had prepared for an epoch that counts: it waited too long for its commit. Then
+//! recovery asks for a [`Replay`], an epoch of its own that repeats the rows of the recorded ranges for the members that
+//! lost them and moves no position. Its manifest names the ranges, so it can be lost and repeated in turn.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +19,7 @@ use thiserror::Error;
 use crate::decision::{Contradiction, Decision, ManifestHead, check_parent, decide};
 use crate::path::epoch_of;
 use crate::{
-    DecidedBy, Identity, Manifest, ManifestError, ParentRef, PutOutcome, SealedManifest,
+    DecidedBy, Identity, Manifest, ManifestError, ParentRef, PutOutcome, Ranges, SealedManifest,
     SinkRecord, SplitRange, Store, StoreError, manifest_path, slot_prefix,
 };
 
@@ -46,6 +50,17 @@ pub struct Recovered {
     pub next_epoch: Epoch,
     /// What proposals that never counted had prepared: for [`discard_void`] after the next commit.
     pub void: Vec<(Epoch, Vec<SinkRecord>)>,
+    /// What must be written again, as epoch `next_epoch`, before anything else.
+    pub replay: Option<Replay>,
+}
+
+/// Rows of an epoch that counts which followers have lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// Where the rows were read from.
+    pub ranges: Ranges,
+    /// Who lost them: groups by key, with their members.
+    pub lost: Vec<(String, Vec<usize>)>,
 }
 
 /// Why a protocol step failed.
@@ -90,6 +105,12 @@ pub enum ProtocolError {
     /// Nobody can say whether the epoch counts; recovery will.
     #[error("the commit of epoch {epoch} got no clear answer")]
     Unknown {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// The epoch counts, but a sink has thrown away what it had prepared; recovery asks for a replay.
+    #[error("the output of epoch {epoch} was thrown away before its commit; it is written again")]
+    Lost {
         /// The epoch.
         epoch: Epoch,
     },
@@ -264,11 +285,20 @@ fn adopt(groups: &mut [NamedGroup], found: Found) -> Result<Recovered, ProtocolE
         });
     };
     let mark = mark_of(&manifest, &head.digest);
+    let mut lost = Vec::new();
     for (named, committable) in followers(groups, &manifest.sinks) {
-        if named.group.commit(head.epoch, committable, &mark)? != CommitOutcome::Committed {
-            return Err(ProtocolError::Unknown { epoch: head.epoch });
+        match named.group.commit(head.epoch, committable, &mark)? {
+            CommitOutcome::Committed => {}
+            CommitOutcome::Lost(members) => lost.push((named.key.clone(), members)),
+            CommitOutcome::NotCommitted | CommitOutcome::Unknown => {
+                return Err(ProtocolError::Unknown { epoch: head.epoch });
+            }
         }
     }
+    let replay = (!lost.is_empty()).then(|| Replay {
+        ranges: manifest.ranges().clone(),
+        lost,
+    });
     Ok(Recovered {
         checkpoint: Some(ParentRef {
             epoch: head.epoch,
@@ -277,6 +307,7 @@ fn adopt(groups: &mut [NamedGroup], found: Found) -> Result<Recovered, ProtocolE
         positions: manifest.positions(),
         next_epoch: found.next_epoch,
         void: found.void,
+        replay,
     })
 }
 
@@ -332,6 +363,8 @@ pub struct EpochCommit<'a> {
     pub from: &'a BTreeMap<String, Positions>,
     /// The positions at the barrier by source table.
     pub to: &'a BTreeMap<String, Positions>,
+    /// The ranges that it repeats, where it is a [`Replay`]; `from` and `to` are then equal.
+    pub replay: Option<&'a Ranges>,
     /// The clock, for people.
     pub now_ms: i64,
 }
@@ -371,6 +404,7 @@ impl EpochCommit<'_> {
             decided_by,
             sources: sources.collect(),
             sinks,
+            replay: self.replay.cloned(),
             created_ms: self.now_ms,
         }
     }
@@ -464,6 +498,7 @@ pub fn commit_epoch(
                 .unwrap_or_default();
             match named.group.commit(epoch, &committable, &mark)? {
                 CommitOutcome::Committed => {}
+                CommitOutcome::Lost(_) => return Err(ProtocolError::Lost { epoch }),
                 CommitOutcome::NotCommitted | CommitOutcome::Unknown => {
                     return Err(ProtocolError::Unknown { epoch });
                 }

@@ -35,6 +35,10 @@ enum Fault {
     After,
     /// Another copy of the pipeline starts and works before this call goes on.
     SecondCopy,
+    /// So much time passes before the call that Doris throws away all that is prepared.
+    Expiry,
+    /// The process dies before the call has an effect, and is started again only after such a time.
+    DiesForLong,
 }
 
 /// What the other systems hold.
@@ -59,6 +63,17 @@ enum DorisState {
     Prepared,
     Visible,
     Aborted,
+    Expired,
+}
+
+impl World {
+    fn expire(&mut self) {
+        for (_, state) in self.doris.values_mut() {
+            if *state == DorisState::Prepared {
+                *state = DorisState::Expired;
+            }
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -101,6 +116,11 @@ impl Shared {
         match fault {
             Some(Fault::Before) => return Err(died()),
             Some(Fault::SecondCopy) => drop(run(self, 2)),
+            Some(Fault::Expiry) => self.world.lock().expire(),
+            Some(Fault::DiesForLong) => {
+                self.world.lock().expire();
+                return Err(died());
+            }
             Some(Fault::After) | None => {}
         }
         let result = call(&mut self.world.lock());
@@ -260,6 +280,9 @@ impl SinkGroup for DorisGroup {
                 DorisState::Aborted,
                 "{label} was aborted before its commit"
             );
+            if load.1 == DorisState::Expired {
+                return CommitOutcome::Lost(vec![0]);
+            }
             load.1 = DorisState::Visible;
             CommitOutcome::Committed
         })
@@ -278,7 +301,9 @@ impl SinkGroup for DorisGroup {
                 DorisState::Visible,
                 "{label} was visible before its abort"
             );
-            load.1 = DorisState::Aborted;
+            if load.1 != DorisState::Expired {
+                load.1 = DorisState::Aborted;
+            }
         })
     }
 }
@@ -345,10 +370,31 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             parent: None,
             from: &state.positions,
             to: &state.positions,
+            replay: None,
             now_ms: 0,
         };
         state.checkpoint = Some(commit_genesis(&store, &genesis)?);
         state.next_epoch = Epoch(1);
+    }
+    if let Some(replay) = state.replay.take() {
+        assert_eq!(replay.lost, [("doris".to_owned(), vec![0])]);
+        let range = &replay.ranges["t"][&SplitId("t-0".into())];
+        let ends = [&range.from, &range.to].map(|position| position.0.as_u64().unwrap());
+        doris_rows.lock().extend(ends[0]..ends[1]);
+        let commit = EpochCommit {
+            identity: &identity,
+            epoch: state.next_epoch,
+            parent: state.checkpoint.as_ref(),
+            from: &state.positions,
+            to: &state.positions,
+            replay: Some(&replay.ranges),
+            now_ms: 0,
+        };
+        let done = commit_epoch(&store, &mut groups, &commit)?;
+        retire(&store, &identity, done.epoch, 1)?;
+        discard_void(&mut groups, &std::mem::take(&mut state.void))?;
+        state.next_epoch = done.epoch.next();
+        state.checkpoint = Some(done);
     }
     for _ in 0..epochs_max {
         let from = offset_of(&state.positions);
@@ -375,6 +421,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             parent: state.checkpoint.as_ref(),
             from: &state.positions,
             to: &to,
+            replay: None,
             now_ms: 0,
         };
         let done = commit_epoch(&store, &mut groups, &commit)?;
@@ -508,11 +555,19 @@ fn steps(sinks: Sinks) -> u64 {
     steps
 }
 
+const KINDS: [Fault; 5] = [
+    Fault::Before,
+    Fault::After,
+    Fault::SecondCopy,
+    Fault::Expiry,
+    Fault::DiesForLong,
+];
+
 #[test]
 fn every_row_arrives_once_through_a_fault_at_every_step() {
     for sinks in [Sinks::Kafka, Sinks::Doris, Sinks::Both] {
         for step in 0..steps(sinks) {
-            for fault in [Fault::Before, Fault::After, Fault::SecondCopy] {
+            for fault in KINDS {
                 check(sinks, &[(step, fault)]);
             }
         }
@@ -521,7 +576,7 @@ fn every_row_arrives_once_through_a_fault_at_every_step() {
 
 #[test]
 fn every_row_arrives_once_through_two_faults() {
-    for sinks in [Sinks::Kafka, Sinks::Both] {
+    for sinks in [Sinks::Kafka, Sinks::Doris, Sinks::Both] {
         let steps = steps(sinks);
         for first in 0..steps {
             for second in first + 1..(first + 20).min(steps + 10) {
@@ -530,6 +585,9 @@ fn every_row_arrives_once_through_two_faults() {
                     (Fault::After, Fault::After),
                     (Fault::SecondCopy, Fault::After),
                     (Fault::SecondCopy, Fault::SecondCopy),
+                    (Fault::DiesForLong, Fault::After),
+                    (Fault::DiesForLong, Fault::DiesForLong),
+                    (Fault::SecondCopy, Fault::Expiry),
                 ] {
                     check(sinks, &[(first, a), (second, b)]);
                 }
@@ -541,11 +599,10 @@ fn every_row_arrives_once_through_two_faults() {
 proptest! {
     #[test]
     fn every_row_arrives_once_through_many_faults(
-        faults in proptest::collection::vec((0_u64..120, 0_usize..3), 0..8),
+        faults in proptest::collection::vec((0_u64..120, 0..KINDS.len()), 0..8),
         sinks in 0_usize..3,
     ) {
-        let kinds = [Fault::Before, Fault::After, Fault::SecondCopy];
-        let faults: Vec<_> = faults.into_iter().map(|(step, kind)| (step, kinds[kind])).collect();
+        let faults: Vec<_> = faults.into_iter().map(|(step, kind)| (step, KINDS[kind])).collect();
         check([Sinks::Kafka, Sinks::Doris, Sinks::Both][sinks], &faults);
     }
 }

@@ -1,5 +1,6 @@
 //! Figures for Prometheus: the one place that names them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_runtime::{DataflowStatus, Phase, Stage, StatusSnapshot};
@@ -101,6 +102,12 @@ static METRICS: &[Metric] = &[
         help: "Restarts after a failure.",
         value: |now| Some(now.restarts as f64),
     },
+    Metric {
+        name: "millrace_replays_total",
+        kind: "counter",
+        help: "Epochs that wrote again what a sink had thrown away before its commit.",
+        value: |now| Some(now.replays as f64),
+    },
 ];
 
 /// Returns all figures in Prometheus' text format.
@@ -143,6 +150,7 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
         }
     }
     lane_seconds(&mut text, &snapshots);
+    sink_figures(&mut text, pipeline, flows);
     head(
         &mut text,
         "millrace_build_info",
@@ -188,6 +196,35 @@ fn lane_seconds(text: &mut String, snapshots: &[(String, StatusSnapshot)]) {
                 let labels = format!("{labels},stage=\"{}\",state=\"{state}\"", stage.word());
                 line(text, name, &labels, seconds.as_secs_f64());
             }
+        }
+    }
+}
+
+/// What connectors tell of their own work, each figure once for each table.
+fn sink_figures(text: &mut String, pipeline: &str, flows: &[Watched]) {
+    let mut figures: BTreeMap<&str, (&str, Vec<(String, f64)>)> = BTreeMap::new();
+    for flow in flows {
+        for figure in flow.status.sink_figures() {
+            let labels = format!(
+                "pipeline=\"{}\",dataflow=\"{}\",table=\"{}\"",
+                label(pipeline),
+                label(&flow.name),
+                label(&figure.table)
+            );
+            let lines = figures.entry(figure.name);
+            let (_, lines) = lines.or_insert((figure.help, Vec::new()));
+            lines.push((labels, figure.value));
+        }
+    }
+    for (name, (help, lines)) in figures {
+        let kind = if name.ends_with("_total") {
+            "counter"
+        } else {
+            "gauge"
+        };
+        head(text, name, kind, help);
+        for (labels, value) in lines {
+            line(text, name, &labels, value);
         }
     }
 }

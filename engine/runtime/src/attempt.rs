@@ -8,9 +8,12 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use millrace_checkpoint::protocol::{EpochCommit, NamedGroup, Recovered, commit_genesis, recover};
 use millrace_checkpoint::{Identity, Store};
 use millrace_connector::source::{Source, SplitStart};
-use millrace_connector::{Cancel, ConnectorError, Epoch, LaneId, OpenContext, Positions, SinkSpec};
+use millrace_connector::{
+    Cancel, ConnectorError, Epoch, LaneId, OpenContext, Position, Positions, SinkSpec, SplitId,
+};
 
 use crate::lane::{Command, Event, Lane, LaneBranch};
+use crate::replay::{bound_sources, has_lost};
 use crate::stages::StopWatch;
 use crate::{Clock, Dataflow, DataflowStatus, RunError, RuntimeOptions};
 
@@ -62,6 +65,10 @@ impl Attempt {
         let (mut groups, members) = open_sinks(around.dataflow, &ctx)?;
         let mut recovered = recover(around.store, around.identity, &mut groups)?;
         let (mut sources, positions) = open_sources(around, &ctx, &recovered)?;
+        let starts = match &recovered.replay {
+            None => starts_of(&positions),
+            Some(replay) => bound_sources(&mut sources, replay)?,
+        };
         if recovered.checkpoint.is_none() {
             let genesis = EpochCommit {
                 identity: around.identity,
@@ -69,6 +76,7 @@ impl Attempt {
                 parent: None,
                 from: &positions,
                 to: &positions,
+                replay: None,
                 now_ms: around.clock.now_ms(),
             };
             recovered.checkpoint = Some(commit_genesis(around.store, &genesis)?);
@@ -81,41 +89,61 @@ impl Attempt {
                 .map_err(at(&named.key))?;
         }
         let (event_sender, events) = unbounded();
-        let mut lanes = Vec::new();
-        for (index, open) in sources.iter_mut().enumerate() {
-            for _ in 0..around.options.parallelism {
-                let id = u32::try_from(lanes.len()).expect("lanes are few");
-                let lane = build_lane(
-                    around,
-                    index,
-                    LaneId(id),
-                    open,
-                    (&mut groups, &members),
-                    &event_sender,
-                )?;
-                lanes.push(lane);
-            }
-        }
         let mut attempt = Self {
             groups,
             sources,
             recovered,
             positions,
-            lanes,
+            lanes: Vec::new(),
             events,
             cancel,
         };
-        for index in 0..attempt.sources.len() {
-            let splits: Vec<SplitStart> = attempt.positions[&attempt.sources[index].table]
-                .iter()
-                .map(|(split, position)| SplitStart {
-                    split: split.clone(),
-                    position: position.clone(),
-                })
-                .collect();
-            attempt.assign(index, splits);
-        }
+        attempt.start_lanes(around, &members, starts, &event_sender)?;
         Ok(attempt)
+    }
+
+    fn start_lanes(
+        &mut self,
+        around: &Surroundings<'_>,
+        members: &Members,
+        mut starts: BTreeMap<String, Vec<SplitStart>>,
+        events: &Sender<(u32, Event)>,
+    ) -> Result<(), RunError> {
+        for index in 0..self.sources.len() {
+            let splits = starts
+                .remove(&self.sources[index].table)
+                .unwrap_or_default();
+            let replay = self.recovered.replay.as_ref();
+            let is_wanted = |sink: usize| {
+                let (group, member) = members[sink];
+                replay.is_none_or(|replay| has_lost(replay, &self.groups[group].key, member))
+            };
+            let branches: Vec<usize> = around.dataflow.sources[index]
+                .branches
+                .iter()
+                .enumerate()
+                .filter(|(_, branch)| is_wanted(branch.sink))
+                .map(|(branch, _)| branch)
+                .collect();
+            // A lane that reads for nobody, or nothing, would only delay the end of a replay.
+            if replay.is_some() && (branches.is_empty() || splits.is_empty()) {
+                continue;
+            }
+            for _ in 0..around.options.parallelism {
+                let id = u32::try_from(self.lanes.len()).expect("lanes are few");
+                let lane = build_lane(
+                    around,
+                    (index, &branches),
+                    LaneId(id),
+                    &mut self.sources[index],
+                    (&mut self.groups, members),
+                    events,
+                )?;
+                self.lanes.push(lane);
+            }
+            self.assign(index, splits);
+        }
+        Ok(())
     }
 
     /// Gives each split to the lane of its source that has the fewest, in order of the splits' names.
@@ -164,6 +192,17 @@ impl Attempt {
             }
         }
     }
+}
+
+fn starts_of(positions: &BTreeMap<String, Positions>) -> BTreeMap<String, Vec<SplitStart>> {
+    let start = |(split, position): (&SplitId, &Position)| SplitStart {
+        split: split.clone(),
+        position: position.clone(),
+    };
+    positions
+        .iter()
+        .map(|(table, splits)| (table.clone(), splits.iter().map(start).collect()))
+        .collect()
 }
 
 fn open_context(around: &Surroundings<'_>, cancel: &Cancel) -> OpenContext {
@@ -248,7 +287,7 @@ fn open_sources(
 
 fn build_lane(
     around: &Surroundings<'_>,
-    index: usize,
+    (index, wanted): (usize, &[usize]),
     id: LaneId,
     open: &mut OpenSource,
     (groups, members): (&mut [NamedGroup], &Members),
@@ -256,7 +295,7 @@ fn build_lane(
 ) -> Result<LaneHandle, RunError> {
     let input = &around.dataflow.sources[index];
     let mut branches = Vec::new();
-    for branch in &input.branches {
+    for branch in wanted.iter().map(|branch| &input.branches[*branch]) {
         let sink_table = around.dataflow.sinks[branch.sink].name.clone();
         let (group, member) = members[branch.sink];
         let writer = groups[group]

@@ -12,6 +12,7 @@ use millrace_connector::{Cancel, Epoch, Positions, Retry};
 
 use crate::attempt::{Attempt, Surroundings};
 use crate::lane::{Command, Event};
+use crate::replay;
 use crate::restart::RestartPolicy;
 use crate::{Clock, Dataflow, DataflowStatus, Phase, RunError, RuntimeOptions};
 
@@ -25,7 +26,7 @@ pub enum End {
 }
 
 /// How often the coordinator looks up from waiting.
-const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// After the first rows, the first commit comes this soon, so that a start shows its first rows at once.
 const FIRST_COMMIT_DELAY: Duration = Duration::from_millis(100);
 /// How long a first start is tried again while a server does not answer.
@@ -68,10 +69,11 @@ pub fn run(
     loop {
         status.set_phase(Phase::Starting);
         let error = match attempt(&around, stop) {
-            Ok(end) => {
+            Ok(Some(end)) => {
                 status.set_phase(Phase::Finished);
                 return Ok(end);
             }
+            Ok(None) => continue,
             Err(error) => error,
         };
         status.set_error(error.to_string());
@@ -120,14 +122,18 @@ fn pause(clock: &dyn Clock, wait: Duration, stop: &Cancel) {
     }
 }
 
-fn attempt(around: &Surroundings<'_>, stop: &Cancel) -> Result<End, RunError> {
+/// Runs until the end, or until an epoch that was lost is written again: then the next attempt goes on from there.
+fn attempt(around: &Surroundings<'_>, stop: &Cancel) -> Result<Option<End>, RunError> {
     let mut attempt = Attempt::open(around)?;
     let committed = attempt.recovered.next_epoch.0.saturating_sub(1);
     around.status.epoch.store(committed, Ordering::Relaxed);
     around.status.set_phase(Phase::Running);
     around.status.has_run.store(true, Ordering::Relaxed);
-    let mut run = EpochLoop::new(around, &mut attempt);
-    let result = run.run(stop);
+    let result = match attempt.recovered.replay.take() {
+        None => EpochLoop::new(around, &mut attempt).run(stop).map(Some),
+        Some(lost) => replay::finish(around, &mut attempt, &lost, stop)
+            .map(|is_done| (!is_done).then_some(End::Stopped)),
+    };
     attempt.cancel.cancel();
     attempt.close();
     if result.is_err() {
@@ -241,6 +247,7 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
             parent: recovered.checkpoint.as_ref(),
             from: &self.attempt.positions,
             to: &to,
+            replay: None,
             now_ms: clock.now_ms(),
         };
         let done = commit_epoch(self.around.store, &mut self.attempt.groups, &commit)?;
@@ -370,6 +377,9 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                 i64::try_from(lags.iter().sum::<u64>()).unwrap_or(i64::MAX)
             });
             self.around.status.lag.store(total, Ordering::Relaxed);
+            let groups = attempt.groups.iter();
+            let figures = groups.flat_map(|named| named.group.figures()).collect();
+            self.around.status.set_sink_figures(figures);
         }
         if now >= self.next_retire {
             self.next_retire = now + RETIRE_INTERVAL;

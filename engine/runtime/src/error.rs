@@ -59,7 +59,9 @@ impl RunError {
             Self::CheckpointTimeout { .. } => Retry::Restart,
             Self::Protocol(error) => match error {
                 ProtocolError::Sink(source) => Self::connector_retry(source),
-                ProtocolError::Store(_) | ProtocolError::Unknown { .. } => Retry::Restart,
+                ProtocolError::Store(_)
+                | ProtocolError::Unknown { .. }
+                | ProtocolError::Lost { .. } => Retry::Restart,
                 ProtocolError::Manifest { .. }
                 | ProtocolError::ParentGone { .. }
                 | ProtocolError::Contradiction(_)

@@ -19,6 +19,7 @@ mod dataflow;
 mod error;
 mod lane;
 mod options;
+mod replay;
 mod restart;
 mod stages;
 mod status;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
+use millrace_connector::sink::Figure;
 use parking_lot::Mutex;
 
 use crate::stages::{StageCounters, StageTimes};
@@ -22,9 +23,11 @@ pub struct DataflowStatus {
     pub(crate) checkpoint_at_ms: AtomicI64,
     pub(crate) records_committed: AtomicU64,
     pub(crate) restarts: AtomicU64,
+    pub(crate) replays: AtomicU64,
     pub(crate) lag: AtomicI64,
     pub(crate) stages: StageCounters,
     last_error: Mutex<Option<String>>,
+    sink_figures: Mutex<Vec<Figure>>,
 }
 
 /// What a dataflow is doing.
@@ -84,6 +87,8 @@ pub struct StatusSnapshot {
     pub records_committed: u64,
     /// Attempts after the first.
     pub restarts: u64,
+    /// Epochs that repeated what a sink had lost.
+    pub replays: u64,
     /// Records between the read positions and the end; `None` where the source does not tell.
     pub lag: Option<u64>,
     /// Where the lanes spent their time.
@@ -116,10 +121,21 @@ impl DataflowStatus {
             checkpoint_at_ms: self.checkpoint_at_ms.load(Ordering::Relaxed),
             records_committed: read(&self.records_committed),
             restarts: read(&self.restarts),
+            replays: read(&self.replays),
             lag: u64::try_from(self.lag.load(Ordering::Relaxed)).ok(),
             stages: self.stages.read(),
             last_error: self.last_error.lock().clone(),
         }
+    }
+
+    /// Returns what the sinks told of their work, a few seconds ago at most.
+    #[must_use]
+    pub fn sink_figures(&self) -> Vec<Figure> {
+        self.sink_figures.lock().clone()
+    }
+
+    pub(crate) fn set_sink_figures(&self, figures: Vec<Figure>) {
+        *self.sink_figures.lock() = figures;
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
