@@ -151,7 +151,7 @@ fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-fn write_decimal(unscaled: i128, scale: usize, out: &mut Vec<u8>) {
+pub(crate) fn write_decimal(unscaled: i128, scale: usize, out: &mut Vec<u8>) {
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     let sign = if unscaled < 0 { "-" } else { "" };
@@ -178,7 +178,7 @@ fn write_floating(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-fn nanos(precision: u8, array: &ArrayRef, row: usize) -> i128 {
+pub(crate) fn nanos(precision: u8, array: &ArrayRef, row: usize) -> i128 {
     if precision <= millrace_connector::physical::MICROSECOND_PRECISION_MAX {
         i128::from(array.as_primitive::<TimestampMicrosecondType>().value(row)) * 1_000
     } else {
@@ -186,7 +186,7 @@ fn nanos(precision: u8, array: &ArrayRef, row: usize) -> i128 {
     }
 }
 
-fn write_date(days: i32, out: &mut Vec<u8>) {
+pub(crate) fn write_date(days: i32, out: &mut Vec<u8>) {
     let epoch = Date::constant(1970, 1, 1);
     match epoch.checked_add(Span::new().days(days)) {
         Ok(date) => put(out, date),
