@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::failure::Failure;
-use crate::{check, checkpoints, demo, dev, explain, functions, logging, output, pages, run, sql};
+use crate::{
+    bench, check, checkpoints, demo, dev, explain, functions, logging, output, pages, run, sql,
+};
 
 /// Runs Flink SQL files as one native process: Kafka in, SQL, Kafka out, exactly once.
 #[derive(Debug, Parser)]
@@ -39,6 +41,7 @@ Examples:
   millrace run pipeline.sql --var source.brokers=kafka-1:9092 --var sink.topic=clean
   millrace run pipeline.sql -D execution.checkpointing.interval=25s -D state.checkpoints.dir=s3://bucket/checkpoints
   millrace run pipeline.sql --conf production.conf -D rest.port=8081
+  millrace run query.sql --changes-to-stdout      tables, views and one SELECT: see its changes
 
 Start the same command again after a stop or a crash: it goes on from the newest checkpoint.
 SIGTERM or Ctrl-C commits the running epoch and ends with code 0; a second one ends at once.
@@ -87,6 +90,11 @@ enum Command {
     },
     /// See it work: an in-memory stand-in for Kafka, generated events, a real pipeline, exactly once
     Demo(demo::DemoArgs),
+    /// Measure a file on rows of its own topics or of a file: rows a second, where the time goes, pods needed
+    #[command(
+        after_help = "Examples:\n  millrace bench pipeline.sql --rows 1000000\n  millrace bench pipeline.sql --input sample.jsonl --daily 10000000000\n  millrace bench pipeline.sql --sinks real"
+    )]
+    Bench(bench::BenchArgs),
     /// List the functions of Flink SQL that are there, or explain one
     Functions {
         /// The function
@@ -116,6 +124,9 @@ pub(crate) struct PipelineArgs {
     /// A file of `key: value` lines; `variables.name: value` gives ${name} its value
     #[arg(long, value_name = "FILE")]
     pub(crate) conf: Option<PathBuf>,
+    /// Write nothing: print the changes of the file's one SELECT, a line of JSON each
+    #[arg(long)]
+    pub(crate) changes_to_stdout: bool,
 }
 
 /// The form of what `check` finds.
@@ -172,6 +183,10 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Demo(args) => {
             logging.quiet().start()?;
             demo::command(&args)
+        }
+        Command::Bench(args) => {
+            logging.quiet().start()?;
+            bench::command(&args)
         }
         Command::Functions { name } => functions::command(name.as_deref()),
         Command::Dev(command) => {

@@ -9,7 +9,7 @@ use millrace_connector::{
     ChangelogMode, Diagnostic, SinkSpec, SourceSpec, TableDefinition, ValidateContext,
 };
 use millrace_functions::BindContext;
-use millrace_plan::{Settings, effective_settings, plan};
+use millrace_plan::{Settings, effective_settings, plan, plan_shown};
 use millrace_runtime as runtime;
 use millrace_sql::ast::Statement;
 
@@ -46,6 +46,8 @@ pub(crate) struct Flow {
     pub(crate) sinks: Vec<Arc<dyn SinkSpec>>,
     /// What casts depend on.
     pub(crate) bind: BindContext,
+    /// What its tables were checked with.
+    pub(crate) context: ValidateContext,
 }
 
 /// Codes of findings that may only follow from text that could not be read.
@@ -53,10 +55,19 @@ const CONSEQUENCES: &[&str] = &["MR0301", "MR0505", "MR0506"];
 
 /// Reads and checks the pipeline of a command line.
 pub(crate) fn load(args: &PipelineArgs) -> Result<Pipeline, Failure> {
+    load_with(args, |_| {})
+}
+
+/// Reads and checks the pipeline of a command line, with changes to what comes from outside of the file.
+pub(crate) fn load_with(
+    args: &PipelineArgs,
+    change: impl FnOnce(&mut Outside),
+) -> Result<Pipeline, Failure> {
     // Names and values that are not UTF-8 cannot be settings.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let outside = gather(args, environment);
+    let mut outside = gather(args, environment);
+    change(&mut outside);
     let text = match SqlText::read(&args.file) {
         Ok(text) => text,
         Err(Failure::Refused {
@@ -81,7 +92,12 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
         .map_err(|faults| diagnostics.extend(faults))
         .ok();
     let ctx = typed::validate_context(&settings);
-    let flows = match plan(&parsed.statements, &outside.settings) {
+    let planned = if outside.shows_changes {
+        plan_shown(&parsed.statements, &outside.settings)
+    } else {
+        plan(&parsed.statements, &outside.settings)
+    };
+    let flows = match planned {
         Ok(planned) => {
             diagnostics.extend(planned.warnings);
             validate(
@@ -154,6 +170,7 @@ fn bind_context(settings: &Settings) -> BindContext {
     BindContext {
         session_tz: settings.session_time_zone().expect("the plan has read it"),
         legacy_cast: settings.legacy_cast(),
+        ..BindContext::default()
     }
 }
 
@@ -168,13 +185,23 @@ fn validate(
         let mut sources = Vec::new();
         let mut sinks = Vec::new();
         for source in &plan.sources {
-            match connectors::source(&source.table, ctx) {
+            let spec = if source.is_one_row {
+                Ok(Arc::new(millrace_builtin::OneRow) as Arc<dyn SourceSpec>)
+            } else {
+                connectors::source(&source.table, ctx)
+            };
+            match spec {
                 Ok(spec) => sources.push(spec),
                 Err(faults) => diagnostics.extend(faults),
             }
         }
         for sink in &plan.sinks {
-            match connectors::sink(&sink.table, ctx) {
+            let spec = if sink.is_shown {
+                Ok(Arc::new(millrace_builtin::Changes::new(&sink.table)) as Arc<dyn SinkSpec>)
+            } else {
+                connectors::sink(&sink.table, ctx)
+            };
+            match spec {
                 Ok(spec) => sinks.push(spec),
                 Err(faults) => diagnostics.extend(faults),
             }
@@ -185,6 +212,7 @@ fn validate(
                 sources,
                 sinks,
                 bind: bind.clone(),
+                context: ctx.clone(),
             };
             diagnostics.extend(flow.check_deciders());
             diagnostics.extend(flow.check_changes());
@@ -218,7 +246,9 @@ fn validate_alone(
     }
     for table in millrace_plan::tables(&parsed.statements, outside) {
         let table: &TableDefinition = &table;
-        let faults = if targets.contains(&table.name.value) {
+        // The name of a table outside of the default database begins with its database's.
+        let own_name = table.name.value.rsplit('.').next().unwrap_or_default();
+        let faults = if targets.contains(own_name) {
             connectors::sink(table, ctx).err()
         } else {
             connectors::source(table, ctx).err()
@@ -318,7 +348,7 @@ impl Flow {
                 .iter()
                 .enumerate()
                 .map(|(index, source)| runtime::SourceInput {
-                    name: source.table.name.value.clone(),
+                    name: source.name.clone(),
                     spec: Arc::clone(&self.sources[index]),
                     projection: source.projection.clone(),
                     branches: source

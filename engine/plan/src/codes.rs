@@ -14,6 +14,7 @@ pub struct Code {
 /// All codes of this crate, in order.
 pub const CODES: &[Code] = &[
     code("MR0120", "a setting has a value that it cannot have"),
+    code("MR0170", "not one query whose changes can be shown"),
     code("MR0301", "a table or view is not found"),
     code("MR0302", "a column or field is not found"),
     code("MR0303", "a column is ambiguous"),
@@ -21,6 +22,7 @@ pub const CODES: &[Code] = &[
     code("MR0305", "a function is not found"),
     code("MR0306", "unknown metadata key"),
     code("MR0307", "a metadata column of an impossible type"),
+    code("MR0308", "a catalog or database is not found"),
     code("MR0401", "a function gets too few or too many arguments"),
     code("MR0402", "a function does not take these types"),
     code("MR0403", "an argument is not valid by itself"),

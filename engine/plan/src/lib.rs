@@ -23,10 +23,10 @@ pub use edge::EdgeCasts;
 pub use expr::{Call, Expr, ExprKind, ExprRef};
 pub use pipeline::{
     Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source,
-    effective_settings, plan, plan_query, tables,
+    effective_settings, plan, plan_query, plan_shown, tables,
 };
 pub use program::{LaneProgram, Output, OutputColumn, Profile, StepCost};
 pub use settings::{
-    LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, NotNullEnforcer, Origin, Setting, Settings,
-    TYPE_LENGTH_ENFORCER, parse_time_zone,
+    FLINK_VERSION, LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, NotNullEnforcer, Origin,
+    Setting, Settings, TYPE_LENGTH_ENFORCER, parse_time_zone,
 };

@@ -1,5 +1,7 @@
 //! A whole file: statements in, dataflows out.
 
+mod shown;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,13 +9,15 @@ use millrace_connector::{Diagnostic, Projection, Span, Spanned, TableDefinition}
 use millrace_functions::BindContext;
 use millrace_sql::ast::{self, Statement};
 
-use crate::catalog::{self, Catalog, Entry, Table};
+use crate::catalog::{self, Catalog, Entry, Kind, Table};
 use crate::expr::ExprRef;
 use crate::optimise::{Folding, fold};
 use crate::program::{LaneProgram, OutputColumn, ProgramSource, Unnest};
 use crate::query::{Branch as QueryBranch, Input, QueryBinder, Relation, persisted_columns};
 use crate::settings::{NotNullEnforcer, Origin, Setting, Settings};
 use crate::{not_yet, sink};
+
+pub use shown::plan_shown;
 
 /// A planned file.
 #[derive(Clone, Debug)]
@@ -40,6 +44,11 @@ pub struct Dataflow {
 /// A table that is read: once, for all branches.
 #[derive(Clone, Debug)]
 pub struct Source {
+    /// Its name, which no other source of the dataflow has: checkpoints know its positions by it.
+    pub name: String,
+    /// Whether it is the one row without columns that VALUES and queries without FROM read; `table` then has no
+    /// columns and no options.
+    pub is_one_row: bool,
     /// Its definition; hints are merged into the options.
     pub table: Arc<TableDefinition>,
     /// Where it is named in the first INSERT that reads it.
@@ -82,6 +91,8 @@ pub struct Sink {
     pub span: Span,
     /// The columns that are written: indexes into `table.columns`, physical and writable metadata ones, ascending.
     pub columns: Vec<usize>,
+    /// Whether it is no table of the file, but shows what a query gives.
+    pub is_shown: bool,
 }
 
 /// A query outside of any INSERT: for tests and previews.
@@ -157,6 +168,7 @@ pub fn tables(statements: &[Spanned<Statement>], settings: &Settings) -> Vec<Arc
     };
     let mut found = Vec::new();
     for statement in statements {
+        planner.namespace(&statement.value);
         let Statement::CreateTable(create) = &statement.value else {
             continue;
         };
@@ -183,6 +195,7 @@ struct PlannedInsert {
     target: Arc<Table>,
     target_span: Span,
     span: Span,
+    is_shown: bool,
     relation: Relation,
     outputs: Vec<OutputColumn>,
 }
@@ -196,12 +209,17 @@ impl Planner {
         let session_tz = settings.session_time_zone().map_err(&mut keep).ok();
         let not_null = settings.not_null_enforcer().map_err(&mut keep).ok();
         let trims = settings.trims_and_pads().map_err(&mut keep).ok();
-        let (Some(session_tz), Some(not_null), Some(trims)) = (session_tz, not_null, trims) else {
+        let later = settings.later_functions().map_err(&mut keep).ok();
+        let (Some(session_tz), Some(not_null), Some(trims), Some(later_functions)) =
+            (session_tz, not_null, trims, later)
+        else {
             return Err(diagnostics);
         };
         let ctx = BindContext {
             session_tz,
             legacy_cast: settings.legacy_cast(),
+            later_functions,
+            ..BindContext::default()
         };
         Ok(Self {
             settings,
@@ -232,6 +250,7 @@ impl Planner {
                 self.catalog.define(
                     &create.name,
                     entry,
+                    create.temporary,
                     create.if_not_exists,
                     &mut self.diagnostics,
                 );
@@ -247,12 +266,16 @@ impl Planner {
                 self.catalog.define(
                     &create.name,
                     entry,
+                    create.temporary,
                     create.if_not_exists,
                     &mut self.diagnostics,
                 );
             }
-            Statement::DropTable(drop) | Statement::DropView(drop) => {
-                self.catalog.drop(drop, &mut self.diagnostics);
+            Statement::DropTable(drop) => {
+                self.catalog.drop(drop, Kind::Table, &mut self.diagnostics);
+            }
+            Statement::DropView(drop) => {
+                self.catalog.drop(drop, Kind::View, &mut self.diagnostics);
             }
             Statement::Insert(insert) => self.insert(insert, span),
             Statement::StatementSet(inserts) => {
@@ -261,11 +284,10 @@ impl Planner {
                 }
             }
             Statement::Set { .. } | Statement::Reset { .. } => {}
-            Statement::CreateDatabase { .. } | Statement::Use { .. } => {}
-            Statement::CreateCatalog { name, .. } => {
-                self.diagnostics
-                    .push(not_yet::clause("CREATE CATALOG", name.span));
-            }
+            Statement::CreateDatabase { .. }
+            | Statement::DropDatabase(_)
+            | Statement::CreateCatalog { .. }
+            | Statement::Use { .. } => self.namespace(&statement.value),
             Statement::CreateFunction { class_name, .. } => self.diagnostics.push(
                 not_yet::clause("CREATE FUNCTION", class_name.span)
                     .help("functions in Java need a JVM, which is not here"),
@@ -282,6 +304,28 @@ impl Planner {
             Statement::Unsupported { what, span } => {
                 self.diagnostics.push(not_yet::clause(what, *span));
             }
+        }
+    }
+
+    /// Statements about catalogs and databases.
+    fn namespace(&mut self, statement: &Statement) {
+        let diagnostics = &mut self.diagnostics;
+        match statement {
+            Statement::CreateDatabase {
+                if_not_exists,
+                name,
+            } => self
+                .catalog
+                .create_database(name, *if_not_exists, diagnostics),
+            Statement::DropDatabase(drop) => self.catalog.drop_database(drop, diagnostics),
+            Statement::CreateCatalog { name, options } => {
+                self.catalog.create_catalog(name, options, diagnostics);
+            }
+            Statement::Use { catalog, name } => {
+                self.catalog.switch(*catalog, name, diagnostics);
+                self.ctx.current_database = self.catalog.current_database().to_owned();
+            }
+            _ => {}
         }
     }
 
@@ -319,20 +363,12 @@ impl Planner {
         let Some((relation, outputs)) = fitted else {
             return;
         };
-        for branch in &relation.branches {
-            if matches!(branch.input, Input::OneRow) {
-                self.diagnostics.push(not_yet::clause(
-                    "INSERT of VALUES or of a query without FROM",
-                    insert.query.span,
-                ));
-                return;
-            }
-        }
         let target_span = insert.target.span;
         self.inserts.push(PlannedInsert {
             target,
             target_span,
             span,
+            is_shown: false,
             relation,
             outputs,
         });
@@ -359,6 +395,7 @@ impl Planner {
             .map(|unnest| Unnest {
                 collection: fold(&unnest.collection, &mut folding),
                 outer: unnest.outer,
+                ordinality: unnest.ordinality,
             })
             .collect();
         self.diagnostics.append(&mut folding.diagnostics);
@@ -471,13 +508,14 @@ struct Wiring {
 
 impl Wiring {
     fn add(&mut self, insert: &PlannedInsert, planner: &mut Planner) {
-        let sink = self.sink(&insert.target, insert.target_span);
+        let sink = self.sink(insert);
+        let mut one_row = None;
         for branch in &insert.relation.branches {
-            let Input::Table(table) = &branch.input else {
-                continue;
-            };
             let (program, logical) = planner.compile(branch, insert.outputs.clone());
-            let source = self.source(table, insert.span);
+            let source = match &branch.input {
+                Input::Table(table) => self.source(table, insert.span),
+                Input::OneRow => *one_row.get_or_insert_with(|| self.one_row(insert)),
+            };
             self.sources[source].1.branches.push(Branch {
                 program,
                 sink,
@@ -487,7 +525,8 @@ impl Wiring {
         }
     }
 
-    fn sink(&mut self, table: &Arc<Table>, span: Span) -> usize {
+    fn sink(&mut self, insert: &PlannedInsert) -> usize {
+        let table = &insert.target;
         if let Some(index) = self
             .sinks
             .iter()
@@ -497,11 +536,32 @@ impl Wiring {
         }
         let sink = Sink {
             table: Arc::new(table.definition.clone()),
-            span,
+            span: insert.target_span,
             columns: persisted_columns(table),
+            is_shown: insert.is_shown,
         };
         self.sinks.push((Arc::clone(table), sink));
         self.sinks.len() - 1
+    }
+
+    /// Adds the row that the VALUES of an INSERT are computed from: all branches of the INSERT share it, others do not.
+    fn one_row(&mut self, insert: &PlannedInsert) -> usize {
+        let name = format!("values of {}", insert.target.definition.name.value);
+        let definition = TableDefinition {
+            name: Spanned::new(name, insert.span),
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            options: Vec::new(),
+            options_span: insert.span,
+        };
+        let table = Table {
+            definition,
+            values: Vec::new(),
+            rowtime: None,
+        };
+        let index = self.source(&Arc::new(table), insert.span);
+        self.sources[index].1.is_one_row = true;
+        index
     }
 
     fn source(&mut self, table: &Arc<Table>, span: Span) -> usize {
@@ -514,6 +574,8 @@ impl Wiring {
         }
         let definition = Arc::new(table.definition.clone());
         let source = Source {
+            name: definition.name.value.clone(),
+            is_one_row: false,
             table: definition,
             span,
             projection: Projection::default(),
@@ -562,10 +624,23 @@ impl Wiring {
                 branch.sink = place_of_sink[branch.sink].1;
             }
             narrow(&mut source);
+            source.name = free_name(&source.name, &flows[flow].sources);
             flows[flow].sources.push(source);
         }
         flows
     }
+}
+
+/// Returns a name that none of the sources has: a table that is read with different hints is several sources.
+fn free_name(name: &str, taken: &[Source]) -> String {
+    let is_free = |name: &str| taken.iter().all(|source| source.name != name);
+    if is_free(name) {
+        return name.to_owned();
+    }
+    (2..)
+        .map(|number| format!("{name} ({number})"))
+        .find(|name| is_free(name))
+        .expect("the numbers do not end")
 }
 
 /// Asks for the columns that some branch reads, and points the programs at them.

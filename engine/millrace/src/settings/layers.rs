@@ -6,7 +6,7 @@ use std::path::Path;
 use millrace_connector::{Diagnostic, did_you_mean};
 use millrace_plan::{Origin, Settings};
 
-use super::definitions;
+use super::definitions::{self, key};
 use crate::cli::PipelineArgs;
 
 /// What the names of environment variables that set something begin with.
@@ -25,6 +25,8 @@ pub(crate) struct Outside {
     pub(crate) variables: BTreeMap<String, String>,
     /// What is wrong with them, and what the user should know.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Whether the changes of the file's one query are printed instead of written.
+    pub(crate) shows_changes: bool,
 }
 
 /// Collects settings and variables; what comes later wins.
@@ -33,6 +35,9 @@ pub(crate) fn gather(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Outside {
     let mut outside = Outside::default();
+    if args.changes_to_stdout {
+        outside.show_changes();
+    }
     if let Some(path) = &args.conf {
         match std::fs::read_to_string(path) {
             Ok(text) => outside.file(path, &text),
@@ -59,6 +64,18 @@ pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
 }
 
 impl Outside {
+    /// A look at changes leaves no checkpoints behind and is not begun again, which would print lines twice; everything
+    /// that sets these two wins.
+    fn show_changes(&mut self) {
+        self.shows_changes = true;
+        let mut default = |key: &str, value: &str| {
+            let origin = Origin::File("--changes-to-stdout".to_owned());
+            self.settings.set(key, value, origin);
+        };
+        default(key::CHECKPOINTS, "memory://");
+        default(key::RESTART, "none");
+    }
+
     fn file(&mut self, path: &Path, text: &str) {
         for (number, line) in text.lines().enumerate() {
             let place = format!("{}:{}", path.display(), number + 1);

@@ -1,0 +1,115 @@
+//! A file whose one query is shown instead of written: its columns become a sink of the binary's own.
+
+use std::sync::Arc;
+
+use millrace_connector::{
+    ColumnDefinition, ColumnKind, Diagnostic, Span, Spanned, TableDefinition,
+};
+use millrace_sql::ast::{self, Statement};
+
+use super::{Pipeline, PlannedInsert, Planner};
+use crate::catalog::Table;
+use crate::program::OutputColumn;
+use crate::query::Relation;
+use crate::settings::Settings;
+
+/// The name of what a shown query is written into, and so of its dataflow.
+const NAME: &str = "changes";
+
+/// Plans a file of tables, views and one query, whose rows go into a sink with [`super::Sink::is_shown`].
+///
+/// # Errors
+/// Everything that is wrong, in the order of the text; an INSERT is.
+pub fn plan_shown(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+) -> Result<Pipeline, Vec<Diagnostic>> {
+    let mut planner = Planner::new(statements, settings)?;
+    let mut first: Option<Span> = None;
+    for statement in statements {
+        match &statement.value {
+            Statement::Query(query) => match first.replace(query.span) {
+                None => planner.show(query),
+                Some(earlier) => {
+                    first = Some(earlier);
+                    planner.diagnostics.push(second_query(query.span, earlier));
+                }
+            },
+            Statement::Insert(_) | Statement::StatementSet(_) => {
+                planner.diagnostics.push(insert(statement.span));
+            }
+            _ => planner.statement(statement),
+        }
+    }
+    if first.is_none() && planner.diagnostics.is_empty() {
+        planner.diagnostics.push(
+            Diagnostic::global("MR0170", "there is no query whose changes could be shown")
+                .help("write a SELECT behind the tables and views"),
+        );
+    }
+    planner.finish()
+}
+
+fn second_query(span: Span, earlier: Span) -> Diagnostic {
+    Diagnostic::error(
+        "MR0170",
+        "there are two queries; the changes of one can be shown",
+        span,
+    )
+    .label("a second query")
+    .also(earlier, "the first")
+    .help("keep one, or combine them by UNION ALL")
+}
+
+fn insert(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "MR0170",
+        "an INSERT writes, and here changes are only shown",
+        span,
+    )
+    .label("not run where changes are shown")
+    .help("leave INSERT INTO and the table's name out: the query's own rows are then shown")
+}
+
+impl Planner {
+    fn show(&mut self, query: &ast::Query) {
+        let Some(relation) = self.binder().query(query) else {
+            return;
+        };
+        // # Flink: `collect()` looks for NULL in NOT NULL columns as any sink does.
+        let outputs = relation.columns.iter().map(|column| OutputColumn {
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+            enforced: !column.ty.nullable,
+        });
+        self.inserts.push(PlannedInsert {
+            target: Arc::new(target(&relation, query.span)),
+            target_span: query.span,
+            span: query.span,
+            is_shown: true,
+            outputs: outputs.collect(),
+            relation,
+        });
+    }
+}
+
+/// Returns the table that has the query's columns.
+fn target(relation: &Relation, span: Span) -> Table {
+    let columns = relation.columns.iter().map(|column| ColumnDefinition {
+        name: Spanned::new(column.name.clone(), column.span),
+        ty: column.ty.clone(),
+        kind: ColumnKind::Physical,
+        comment: None,
+    });
+    Table {
+        definition: TableDefinition {
+            name: Spanned::new(NAME.to_owned(), span),
+            columns: columns.collect(),
+            primary_key: Vec::new(),
+            options: Vec::new(),
+            options_span: span,
+        },
+        values: Vec::new(),
+        rowtime: None,
+    }
+}
