@@ -75,9 +75,11 @@ fn allowed(folder: &str) -> &'static [&'static str] {
         // The ground: what these need comes from outside the workspace.
         "connectors/api" | "connectors/json" | "connectors/views" | "connectors/librdkafka" => &[],
         "connectors/formats" => &["connectors/api", "connectors/json", "connectors/views"],
+        "connectors/kafka-wire" => &["connectors/api"],
         "connectors/kafka" => &[
             "connectors/api",
             "connectors/formats",
+            "connectors/kafka-wire",
             "connectors/librdkafka",
         ],
         // JSON for Java's spelling of numbers, views for text columns.

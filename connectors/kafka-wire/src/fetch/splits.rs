@@ -1,0 +1,94 @@
+//! A partition as its fetching sees it.
+
+use std::time::{Duration, Instant};
+
+use kafka_protocol::messages::TopicName;
+
+use crate::cluster::{TopicPartition, topic_name};
+
+/// How long a topic may be unknown to the brokers before it counts as gone: news of new topics take a while to spread.
+const MISSING_MAX: Duration = Duration::from_secs(30);
+/// How long brokers are not believed that tell of an older leader.
+const OLDER_MAX: Duration = Duration::from_secs(10);
+
+/// A partition, and where its fetching stands.
+pub(super) struct Split {
+    /// The caller's number.
+    pub(super) id: usize,
+    pub(super) name: TopicPartition,
+    pub(super) topic: TopicName,
+    /// The next offset to ask for. What lies before it is in the queue or with the lane.
+    pub(super) next: i64,
+    pub(super) active: bool,
+    pub(super) leader: Option<i32>,
+    pub(super) epoch: i32,
+    /// A replica nearby, and until when to read from it.
+    pub(super) replica: Option<(i32, Instant)>,
+    /// Not to be asked for before.
+    pub(super) paused_until: Option<Instant>,
+    missing_since: Option<Instant>,
+    /// Since when the brokers tell of an older epoch than the one that is known.
+    older_since: Option<Instant>,
+}
+
+impl Split {
+    pub(super) fn new(id: usize, name: TopicPartition, next: i64) -> Self {
+        Self {
+            id,
+            topic: topic_name(&name.topic),
+            name,
+            next,
+            active: true,
+            leader: None,
+            epoch: -1,
+            replica: None,
+            paused_until: None,
+            missing_since: None,
+            older_since: None,
+        }
+    }
+
+    /// Returns the broker to read from.
+    pub(super) fn source(&self, now: Instant) -> Option<i32> {
+        if !self.active {
+            return None;
+        }
+        match self.replica {
+            Some((node, until)) if now < until => Some(node),
+            _ => self.leader,
+        }
+    }
+
+    /// Notes who leads; `false` for news that are older than what is known.
+    pub(super) fn learn(&mut self, leader: Option<i32>, epoch: i32) -> bool {
+        if epoch >= 0 && epoch < self.epoch {
+            // A topic that was made anew begins to count from zero; a broker that lags will know better soon.
+            let now = Instant::now();
+            if now - *self.older_since.get_or_insert(now) < OLDER_MAX {
+                return false;
+            }
+        }
+        self.older_since = None;
+        self.epoch = epoch;
+        self.leader = leader;
+        true
+    }
+
+    /// Asks for nothing for a while.
+    pub(super) fn pause(&mut self, time: Duration) {
+        self.replica = None;
+        self.paused_until = Some(Instant::now() + time);
+    }
+
+    /// Notes that the brokers do not know it; `true` when that has been so for too long.
+    pub(super) fn is_missing(&mut self) -> bool {
+        let now = Instant::now();
+        now - *self.missing_since.get_or_insert(now) > MISSING_MAX
+    }
+
+    /// Notes that the brokers know it.
+    pub(super) fn is_there(&mut self) {
+        self.missing_since = None;
+        self.paused_until = None;
+    }
+}

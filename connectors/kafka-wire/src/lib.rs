@@ -1,0 +1,41 @@
+//! Reading from Kafka: connections, metadata, offsets, and fetching of record batches, in safe Rust.
+//!
+//! It knows Kafka's protocol, and nothing of tables or columns. Start from [`Cluster`] and [`Fetcher`].
+//!
+//! ```text
+//! Cluster   asks: topics, offsets, a group's offsets      (one connection to each broker it asks)
+//! Fetcher   a thread for each broker that leads: fetch ─► chunks in a queue bounded by bytes ─► the lane
+//!           a thread that finds leaders (anew)
+//! Chunk     a partition's batches as they came: the lane unpacks them into its own buffer (Arena) and reads the records there
+//! ```
+//!
+//! A position belongs to the lane: what a chunk brings from before it is passed over, so nothing that happens to connections
+//! or leaders can lose or double a record.
+
+mod arena;
+mod batch;
+mod chunk;
+mod cluster;
+mod codec;
+mod connection;
+mod error;
+mod fetch;
+mod offsets;
+mod record;
+mod sasl;
+mod scram;
+mod settings;
+mod tls;
+
+pub use arena::Arena;
+pub use batch::{Batch, TimestampKind};
+pub use chunk::{Chunk, Step};
+pub use cluster::{Cluster, Partition, Topic, TopicPartition};
+pub use codec::Unpacker;
+pub use error::WireError;
+pub use fetch::{FetchFailure, Fetcher};
+pub use kafka_protocol::ResponseError;
+pub use offsets::At;
+pub use record::{Header, Record, read_headers, read_record};
+pub use settings::{FetchSettings, Mechanism, Sasl, Settings};
+pub use tls::{Pem, Tls};
