@@ -99,5 +99,6 @@ fn context() -> BindContext {
     BindContext {
         session_tz: TimeZone::UTC,
         legacy_cast: false,
+        ..BindContext::default()
     }
 }

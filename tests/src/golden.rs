@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use arrow_array::ArrayRef;
 use millrace_connector::{Diagnostic, FlinkType, TypeKind};
 use millrace_functions::EvalContext;
-use millrace_plan::{LOCAL_TIME_ZONE, Origin, Settings, plan, plan_query};
+use millrace_plan::{FLINK_VERSION, LOCAL_TIME_ZONE, Origin, Settings, plan, plan_query};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -119,6 +119,7 @@ impl std::fmt::Display for Answer {
 pub fn settings(tz: &str) -> Settings {
     let mut settings = Settings::default();
     settings.set(LOCAL_TIME_ZONE, tz, Origin::CommandLine);
+    settings.set(FLINK_VERSION, "1.17", Origin::CommandLine);
     settings
 }
 

@@ -23,6 +23,22 @@ pub struct BindContext {
     pub session_tz: jiff::tz::TimeZone,
     /// `table.exec.legacy-cast-behaviour` = enabled.
     pub legacy_cast: bool,
+    /// What CURRENT_DATABASE returns.
+    pub current_database: String,
+    /// Whether names are known that Flink got after version 1.17.
+    pub later_functions: bool,
+}
+
+impl Default for BindContext {
+    /// The settings of a pipeline without SET.
+    fn default() -> Self {
+        Self {
+            session_tz: jiff::tz::TimeZone::UTC,
+            legacy_cast: false,
+            current_database: "default_database".to_owned(),
+            later_functions: true,
+        }
+    }
 }
 
 /// A call that is bound: which casts its arguments need, what it returns, how it runs.

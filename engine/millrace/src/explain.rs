@@ -78,11 +78,17 @@ fn explain_flow(page: &mut Page, flow: &Flow) {
     page.line(0, &format!("dataflow {}", flow.plan.name));
     for (source, spec) in flow.plan.sources.iter().zip(&flow.sources) {
         let table = &source.table;
-        page.line(1, &format!("source {}", name_and_connector(table)));
+        if source.is_one_row {
+            page.line(1, &format!("source {}", source.name));
+        } else {
+            page.line(1, &format!("source {}", name_and_connector(table)));
+        }
         for (name, text) in spec.describe() {
             page.pair(2, &name, &text);
         }
-        page.pair(2, "decoded", &decoded(table, &source.projection.columns));
+        if !source.is_one_row {
+            page.pair(2, "decoded", &decoded(table, &source.projection.columns));
+        }
         for branch in &source.branches {
             explain_branch(page, flow, table, branch);
         }

@@ -1,18 +1,18 @@
 //! Tables and views of a pipeline.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod names;
+mod watermark;
 
 use millrace_connector::{
-    ColumnDefinition, ColumnKind, Diagnostic, Span, Spanned, TableDefinition, TypeKind,
-    did_you_mean,
+    ColumnDefinition, ColumnKind, Diagnostic, Spanned, TableDefinition, TypeKind,
 };
 use millrace_functions::BindContext;
 use millrace_sql::ast;
 
 use crate::bind::{Binder, Scope, ScopeColumn};
 use crate::expr::{Expr, ExprKind, ExprRef};
-use crate::query::Relation;
+
+pub(crate) use names::{Catalog, Entry, Kind};
 
 /// A table with what the engine computes for it.
 #[derive(Clone, Debug)]
@@ -21,79 +21,8 @@ pub(crate) struct Table {
     pub(crate) definition: TableDefinition,
     /// For each column, its value over the table's columns: itself, or the computed expression.
     pub(crate) values: Vec<ExprRef>,
-}
-
-/// What a name stands for.
-#[derive(Clone, Debug)]
-pub(crate) enum Entry {
-    /// A table of a connector.
-    Table(Arc<Table>),
-    /// A query under a name.
-    View(Arc<Relation>),
-    /// Something whose definition had errors; they were reported.
-    Broken,
-}
-
-/// All names of a pipeline.
-#[derive(Debug, Default)]
-pub(crate) struct Catalog {
-    entries: HashMap<String, (Entry, Span)>,
-}
-
-impl Catalog {
-    pub(crate) fn get(&self, name: &ast::ObjectName) -> Option<&Entry> {
-        self.entries.get(&name.last().value).map(|(entry, _)| entry)
-    }
-
-    /// Adds an entry.
-    pub(crate) fn define(
-        &mut self,
-        name: &ast::ObjectName,
-        entry: Entry,
-        if_not_exists: bool,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) {
-        let key = &name.last().value;
-        match self.entries.get(key) {
-            Some(_) if if_not_exists => {}
-            Some((_, earlier)) => diagnostics.push(
-                Diagnostic::error("MR0304", format!("'{key}' is defined twice"), name.span)
-                    .label("defined again here")
-                    .also(*earlier, "first definition"),
-            ),
-            None => {
-                self.entries.insert(key.clone(), (entry, name.span));
-            }
-        }
-    }
-
-    /// Removes a table or view.
-    pub(crate) fn drop(&mut self, drop: &ast::Drop, diagnostics: &mut Vec<Diagnostic>) {
-        if self.entries.remove(&drop.name.last().value).is_none() && !drop.if_exists {
-            diagnostics.push(self.unknown(&drop.name));
-        }
-    }
-
-    /// Says that a name is unknown.
-    pub(crate) fn unknown(&self, name: &ast::ObjectName) -> Diagnostic {
-        let written = &name.last().value;
-        let diagnostic = Diagnostic::error(
-            "MR0301",
-            format!("table or view '{name}' not found"),
-            name.span,
-        )
-        .label("not defined");
-        let names = || self.entries.keys().map(String::as_str);
-        if let Some(same) = names().find(|known| known.eq_ignore_ascii_case(written)) {
-            return diagnostic.help(format!("names are case-sensitive: there is '{same}'"));
-        }
-        match did_you_mean(written, names()) {
-            Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
-            None => {
-                diagnostic.help("define it by CREATE TABLE or CREATE VIEW before this statement")
-            }
-        }
-    }
+    /// The column of its WATERMARK, if it has one.
+    pub(crate) rowtime: Option<watermark::Rowtime>,
 }
 
 /// Makes a table of its CREATE TABLE; `None` after errors.
@@ -138,18 +67,26 @@ pub(crate) fn table(
     let primary_key = primary_key(create, &mut columns, diagnostics).unwrap_or(like.primary_key);
     let options = merge_options(like.options, &create.options, diagnostics);
     let values = column_values(&mut columns, &computed, ctx, diagnostics);
+    let rowtime = match &create.watermark {
+        Some(clause) => watermark::bind(clause, &columns, ctx, diagnostics),
+        None => like.rowtime,
+    };
     if diagnostics[errors..].iter().any(Diagnostic::is_error) {
         return None;
     }
     let name = create.name.last();
     let definition = TableDefinition {
-        name: Spanned::new(name.value.clone(), name.span),
+        name: Spanned::new(catalog.path(&create.name).short(), name.span),
         columns,
         primary_key,
         options,
         options_span: create.options_span.unwrap_or(name.span),
     };
-    Some(Table { definition, values })
+    Some(Table {
+        definition,
+        values,
+        rowtime,
+    })
 }
 
 /// Adds options to inherited ones, which they replace.
@@ -261,11 +198,12 @@ fn column_values(
             .iter()
             .filter(|column| column.kind != ColumnKind::Computed)
             .map(|column| ScopeColumn {
-                table: None,
+                table: Vec::new(),
                 name: column.name.value.clone(),
                 ty: column.ty.clone(),
             })
             .collect(),
+        outer: 0,
     };
     // Scope indexes leave computed columns out; the table's own indexes do not.
     let stored: Vec<usize> = (0..columns.len())
@@ -302,6 +240,7 @@ struct Inherited {
     columns: Vec<ColumnDefinition>,
     primary_key: Vec<Spanned<String>>,
     options: Vec<(Spanned<String>, Spanned<String>)>,
+    rowtime: Option<watermark::Rowtime>,
 }
 
 fn inherit(
@@ -346,9 +285,11 @@ fn inherit(
         })
         .cloned()
         .collect();
+    let keeps_rowtime = !excludes("WATERMARKS");
     let keeps_key = !excludes("CONSTRAINTS") && create.primary_key.is_none();
     Inherited {
         columns,
+        rowtime: source.rowtime.clone().filter(|_| keeps_rowtime),
         primary_key: if keeps_key {
             source.definition.primary_key.clone()
         } else {

@@ -46,12 +46,11 @@ fn connector(table: &TableDefinition) -> &str {
 
 fn write_source(f: &mut Formatter<'_>, source: &Source, sinks: &[Sink]) -> fmt::Result {
     let table = &source.table;
-    writeln!(
-        f,
-        "{INDENT}source {} ({})",
-        table.name.value,
-        connector(table)
-    )?;
+    if source.is_one_row {
+        writeln!(f, "{INDENT}source {}", source.name)?;
+        return write_branches(f, source, sinks);
+    }
+    writeln!(f, "{INDENT}source {} ({})", source.name, connector(table))?;
     let decoded: Vec<String> = source
         .projection
         .columns
@@ -77,6 +76,10 @@ fn write_source(f: &mut Formatter<'_>, source: &Source, sinks: &[Sink]) -> fmt::
         decoded.len(),
         decoded.join(", ")
     )?;
+    write_branches(f, source, sinks)
+}
+
+fn write_branches(f: &mut Formatter<'_>, source: &Source, sinks: &[Sink]) -> fmt::Result {
     for branch in &source.branches {
         write_branch(f, branch, source, &sinks[branch.sink])?;
     }

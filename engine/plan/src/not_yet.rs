@@ -1,6 +1,7 @@
 //! What Flink has and this engine has not built yet: each named by its clause.
 
 use millrace_connector::{Diagnostic, Span};
+use millrace_sql::ast;
 
 const AGGREGATES: &[&str] = &[
     "COUNT",
@@ -70,4 +71,20 @@ pub(crate) fn clause(what: &str, span: Span) -> Diagnostic {
     Diagnostic::error("MR0504", format!("{what} is not supported yet"), span)
         .label("not supported yet")
         .help("this version runs stateless pipelines: projections, filters and UNION ALL")
+}
+
+/// A call in FROM.
+pub(crate) fn table_function(call: &ast::FunctionCall) -> Diagnostic {
+    let name = call.name.last().value.to_ascii_uppercase();
+    if matches!(name.as_str(), "TUMBLE" | "HOP" | "CUMULATE" | "SESSION") {
+        return clause(&format!("the window function '{name}'"), call.span);
+    }
+    Diagnostic::error(
+        "MR0305",
+        format!("unknown table function '{}'", call.name),
+        call.name.span,
+    )
+    .label("no such table function")
+    .help("Flink has none of its own, and those of users need a JVM, which is not here")
+    .help("UNNEST(…) takes arrays, maps and multisets apart")
 }

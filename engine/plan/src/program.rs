@@ -89,6 +89,16 @@ pub(crate) struct Unnest {
     pub(crate) collection: ExprRef,
     /// Whether a row without elements stays.
     pub(crate) outer: bool,
+    /// Whether the element's number comes behind it.
+    pub(crate) ordinality: bool,
+}
+
+impl Unnest {
+    /// Returns how many columns it adds.
+    pub(crate) fn width(&self) -> usize {
+        let columns = unnested_columns(&self.collection.ty.kind).map_or(0, |columns| columns.len());
+        columns + usize::from(self.ordinality)
+    }
 }
 
 impl LaneProgram {
@@ -122,6 +132,7 @@ impl LaneProgram {
                 reads: part.inputs.iter().map(place).collect(),
                 block: part.project,
                 outer: unnest.outer,
+                ordinality: unnest.ordinality,
                 collection: unnest.collection.ty.kind.clone(),
             })
             .collect();

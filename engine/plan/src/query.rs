@@ -1,5 +1,6 @@
 //! Queries: projections, filters, UNION ALL and VALUES over tables and views, expanded in line.
 
+mod lateral;
 mod unnest;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use crate::catalog::{Catalog, Entry, Table, merge_options};
 use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::not_yet;
 use crate::program::Unnest;
+use lateral::RowByRow;
 use unnest::UnnestClause;
 
 /// What a query gives: columns, and one branch for each input that its rows come from.
@@ -286,9 +288,9 @@ impl QueryBinder<'_> {
         };
         let mut input = self.table_ref(first)?;
         for table in rest {
-            input = match UnnestClause::of(table) {
-                Some(clause) => self.unnest(input, &clause, false)?,
-                None => return self.refuse("a join of tables by comma", table.span),
+            input = match RowByRow::of(table) {
+                Some(right) => self.row_by_row(input, &right, false)?,
+                None => return self.refuse_comma(table),
             };
         }
         Some(input)
@@ -309,7 +311,12 @@ impl QueryBinder<'_> {
                     return None;
                 }
                 let relation = self.named(name, hints)?;
-                self.aliased(relation, alias.as_ref(), Some(&name.last().value))
+                let path = self.catalog.path(name);
+                self.aliased(
+                    relation,
+                    alias.as_ref(),
+                    vec![path.catalog, path.database, path.name],
+                )
             }
             K::Subquery {
                 lateral: false,
@@ -317,11 +324,15 @@ impl QueryBinder<'_> {
                 alias,
             } => {
                 let relation = self.query(query)?;
-                self.aliased(relation, alias.as_ref(), None)
+                self.aliased(relation, alias.as_ref(), Vec::new())
             }
-            K::Subquery { .. } => self.refuse("LATERAL", table.span),
+            // Nothing stands to the left: there is nothing to refer to.
+            K::Subquery { query, alias, .. } => {
+                self.lateral(one_row(), query, alias.as_ref(), false)
+            }
             K::Function { call, .. } => {
-                self.refuse(&format!("the table function '{}'", call.name), call.span)
+                self.diagnostics.push(not_yet::table_function(call));
+                None
             }
             K::Unnest { .. } => {
                 let clause = UnnestClause::of(table)?;
@@ -333,10 +344,10 @@ impl QueryBinder<'_> {
                 right,
                 natural,
                 constraint,
-            } => match UnnestClause::of(right) {
-                Some(clause) if !natural && is_unconditional(*kind, constraint) => {
+            } => match RowByRow::of(right) {
+                Some(right) if !natural && is_unconditional(*kind, constraint) => {
                     let left = self.table_ref(left)?;
-                    self.unnest(left, &clause, *kind == ast::JoinKind::Left)
+                    self.row_by_row(left, &right, *kind == ast::JoinKind::Left)
                 }
                 _ => self.refuse_join(*kind, left, right),
             },
@@ -351,7 +362,7 @@ impl QueryBinder<'_> {
         right: &ast::TableRef,
     ) -> Option<T> {
         let what = match kind {
-            _ if UnnestClause::of(right).is_some() => "UNNEST with a join condition",
+            _ if RowByRow::of(right).is_some() => "UNNEST or LATERAL with a join condition",
             ast::JoinKind::Inner => "JOIN",
             ast::JoinKind::Left => "LEFT JOIN",
             ast::JoinKind::Right => "RIGHT JOIN",
@@ -360,10 +371,22 @@ impl QueryBinder<'_> {
         };
         // Names on both sides are checked all the same.
         self.table_ref(left);
-        if UnnestClause::of(right).is_none() {
+        if let ast::TableRefKind::Function { call, .. } = &right.kind {
+            self.diagnostics.push(not_yet::table_function(call));
+            return None;
+        }
+        if RowByRow::of(right).is_none() {
             self.table_ref(right);
         }
         self.refuse(what, right.span)
+    }
+
+    fn refuse_comma<T>(&mut self, table: &ast::TableRef) -> Option<T> {
+        if let ast::TableRefKind::Function { call, .. } = &table.kind {
+            self.diagnostics.push(not_yet::table_function(call));
+            return None;
+        }
+        self.refuse("a join of tables by comma", table.span)
     }
 
     fn refuse<T>(&mut self, what: &str, span: Span) -> Option<T> {
@@ -375,23 +398,23 @@ impl QueryBinder<'_> {
         &mut self,
         relation: Relation,
         alias: Option<&ast::TableAlias>,
-        name: Option<&str>,
+        name: Vec<String>,
     ) -> Option<(Scope, Relation)> {
         let relation = match alias {
             Some(alias) => self.renamed(relation, &alias.columns, alias.name.span)?,
             None => relation,
         };
-        let table = alias.map(|alias| alias.name.value.as_str()).or(name);
+        let table = alias.map_or(name, |alias| vec![alias.name.value.clone()]);
         let columns = relation
             .columns
             .iter()
             .map(|column| ScopeColumn {
-                table: table.map(str::to_owned),
+                table: table.clone(),
                 name: column.name.clone(),
                 ty: column.ty.clone(),
             })
             .collect();
-        Some((Scope { columns }, relation))
+        Some((Scope { columns, outer: 0 }, relation))
     }
 
     /// Gives a relation's columns the names of a list; an empty list leaves them.
@@ -405,18 +428,9 @@ impl QueryBinder<'_> {
             return Some(relation);
         }
         if names.len() != relation.columns.len() {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "MR0411",
-                    "the list of column names does not fit the query",
-                    span,
-                )
-                .label(format!(
-                    "{} names for {} columns",
-                    names.len(),
-                    relation.columns.len()
-                )),
-            );
+            let found = (names.len(), relation.columns.len());
+            self.diagnostics
+                .push(names_do_not_fit("query", found, span));
             return None;
         }
         for (column, name) in relation.columns.iter_mut().zip(names) {
@@ -433,6 +447,18 @@ impl QueryBinder<'_> {
         }
         match self.catalog.get(name) {
             Some(Entry::Table(table)) => {
+                if let Some(span) = table
+                    .rowtime
+                    .as_ref()
+                    .and_then(|rowtime| rowtime.from_source)
+                {
+                    self.diagnostics.push(
+                        not_yet::expression("SOURCE_WATERMARK()", span)
+                            .also(name.span, "the table is read here")
+                            .help("no connector here gives watermarks of its own, as in Flink; leave WATERMARK out"),
+                    );
+                    return None;
+                }
                 let table = self.hinted(table, hints);
                 Some(of_table(&table, name.span))
             }
@@ -460,6 +486,12 @@ impl QueryBinder<'_> {
         }
         result
     }
+}
+
+/// A list of names that is longer or shorter than what it names.
+fn names_do_not_fit(what: &str, (names, columns): (usize, usize), span: Span) -> Diagnostic {
+    let message = format!("the list of column names does not fit the {what}");
+    Diagnostic::error("MR0411", message, span).label(format!("{names} names for {columns} columns"))
 }
 
 /// Returns the input of a query without FROM.
@@ -540,11 +572,10 @@ fn bind_items(
                     None => failed = true,
                 }
             }
-            ast::SelectItem::Wildcard(span) => star(binder, None, *span, &mut bound),
+            ast::SelectItem::Wildcard(span) => star(binder, &[], *span, &mut bound),
             ast::SelectItem::QualifiedWildcard { name, span } => {
-                let table = &name.last().value;
                 let before = bound.len();
-                star(binder, Some(table), *span, &mut bound);
+                star(binder, &name.parts, *span, &mut bound);
                 if bound.len() == before {
                     failed = true;
                     binder.diagnostics.push(
@@ -562,7 +593,7 @@ fn bind_items(
     (!failed).then_some(bound)
 }
 
-fn star(binder: &Binder<'_>, table: Option<&str>, span: Span, bound: &mut Vec<(String, ExprRef)>) {
+fn star(binder: &Binder<'_>, table: &[ast::Ident], span: Span, bound: &mut Vec<(String, ExprRef)>) {
     for index in binder.scope.of_table(table) {
         let name = unique(binder.scope.columns[index].name.clone(), bound);
         bound.push((name, binder.scope.column(index, span)));

@@ -54,6 +54,8 @@ pub const NOT_NULL_ENFORCER: &str = "table.exec.sink.not-null-enforcer";
 pub const TYPE_LENGTH_ENFORCER: &str = "table.exec.sink.type-length-enforcer";
 /// The key of casts as they were before Flink 1.15.
 pub const LEGACY_CAST: &str = "table.exec.legacy-cast-behaviour";
+/// The key of which version's names are known.
+pub const FLINK_VERSION: &str = "millrace.sql.flink-version";
 
 impl Settings {
     /// Returns the text of a setting.
@@ -169,6 +171,27 @@ impl Settings {
                     format!("'{other}' is not a value of '{TYPE_LENGTH_ENFORCER}'"),
                 )
                 .help("write 'IGNORE' or 'TRIM_PAD'")),
+        }
+    }
+
+    /// Tells whether functions and clauses are known that Flink got after version 1.17.
+    ///
+    /// # Errors
+    /// A version that is not known.
+    #[expect(
+        clippy::result_large_err,
+        reason = "made once, at start; boxing would only burden callers"
+    )]
+    pub fn later_functions(&self) -> Result<bool, Diagnostic> {
+        match self.get(FLINK_VERSION) {
+            None | Some("2") => Ok(true),
+            Some("1.17") => Ok(false),
+            Some(other) => Err(self
+                .bad_value(
+                    FLINK_VERSION,
+                    format!("'{other}' is not a value of '{FLINK_VERSION}'"),
+                )
+                .help("write '1.17' or '2'")),
         }
     }
 

@@ -90,6 +90,8 @@ pub enum Statement {
     DropTable(Drop),
     /// `DROP [TEMPORARY] VIEW`.
     DropView(Drop),
+    /// `DROP DATABASE`.
+    DropDatabase(DropDatabase),
     /// `USE [CATALOG] name`.
     Use {
         /// Whether CATALOG was written.
@@ -273,6 +275,17 @@ pub struct Drop {
     pub if_exists: bool,
     /// The table's or view's name.
     pub name: ObjectName,
+}
+
+/// `DROP DATABASE [IF EXISTS] name [RESTRICT|CASCADE]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DropDatabase {
+    /// Whether an absent one is no error.
+    pub if_exists: bool,
+    /// The database's name.
+    pub name: ObjectName,
+    /// Whether its tables are dropped too.
+    pub cascade: bool,
 }
 
 /// `INSERT {INTO|OVERWRITE} target [PARTITION (…)] [(columns)] query`.

@@ -15,6 +15,7 @@ fn context() -> BindContext {
     BindContext {
         session_tz: TimeZone::get("Asia/Shanghai").expect("bundled"),
         legacy_cast: false,
+        ..BindContext::default()
     }
 }
 

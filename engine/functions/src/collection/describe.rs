@@ -34,18 +34,19 @@ pub(crate) static CURRENT_DATABASE: FunctionDef = FunctionDef {
     aliases: &[],
     category: Category::Other,
     signatures: &["CURRENT_DATABASE() → STRING NOT NULL"],
-    doc: "Returns the name of the current database, which is always `default_database`.",
+    doc: "Returns the name of the current database: that of the last USE before the statement, else `default_database`.",
     examples: &[("CURRENT_DATABASE()", "default_database")],
     volatility: Volatility::Deterministic,
-    bind: |args, _| {
+    bind: |args, ctx| {
         if !args.is_empty() {
             return Err(count_error("CURRENT_DATABASE", args.len(), 0, Some(0)));
         }
+        let name = ctx.current_database.clone();
         Ok(Bound {
             arg_types: Vec::new(),
             return_type: FlinkType::string().with_nullable(false),
-            kernel: BatchKernel::infallible("CURRENT_DATABASE", |_: &[Column], rows| {
-                texts("default_database", rows)
+            kernel: BatchKernel::infallible("CURRENT_DATABASE", move |_: &[Column], rows| {
+                texts(&name, rows)
             }),
         })
     },

@@ -86,6 +86,7 @@ fn run(name: &str, args: Vec<(Arg, Column)>) -> (String, [String; 4]) {
     let ctx = BindContext {
         session_tz: jiff::tz::TimeZone::UTC,
         legacy_cast: false,
+        ..BindContext::default()
     };
     let (args, columns): (Vec<Arg>, Vec<Column>) = args.into_iter().unzip();
     let bound = (def.bind)(&args, &ctx).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -196,6 +197,7 @@ fn missing_value_of_a_not_null_type_is_its_default() {
     let ctx = BindContext {
         session_tz: jiff::tz::TimeZone::UTC,
         legacy_cast: false,
+        ..BindContext::default()
     };
     let (args, columns): (Vec<Arg>, Vec<Column>) = map().into_iter().unzip();
     let bound = (def.bind)(&args, &ctx).unwrap();

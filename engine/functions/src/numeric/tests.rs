@@ -17,6 +17,7 @@ fn call(name: &str, args: &[(TypeKind, ArrayRef)]) -> Result<String, String> {
     let ctx = BindContext {
         session_tz: TimeZone::UTC,
         legacy_cast: false,
+        ..BindContext::default()
     };
     let bound_args: Vec<Arg> = args
         .iter()

@@ -20,6 +20,7 @@ fn context() -> BindContext {
     BindContext {
         session_tz: TimeZone::UTC,
         legacy_cast: false,
+        ..BindContext::default()
     }
 }
 

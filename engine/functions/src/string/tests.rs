@@ -73,6 +73,7 @@ fn call(name: &str, args: &[Value], literal: bool) -> Result<(String, Option<Str
     let ctx = BindContext {
         session_tz: jiff::tz::TimeZone::UTC,
         legacy_cast: false,
+        ..BindContext::default()
     };
     let described: Vec<Arg> = args.iter().map(|arg| arg.arg(literal)).collect();
     let bound = (def.bind)(&described, &ctx)?;

@@ -184,6 +184,12 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         "whether a CAST that fails gives NULL, as before Flink 1.15",
     ),
     setting(
+        millrace_plan::FLINK_VERSION,
+        OneOf(&["1.17", "2"]),
+        Some("2"),
+        "which version's functions and clauses are known: '1.17' refuses the names that Flink got later",
+    ),
+    setting(
         key::S3_ENDPOINT,
         Text,
         None,

@@ -43,6 +43,17 @@ const WORDS: &[&str] = &[
     "LOCALTIMESTAMP",
 ];
 
+/// Names by which the binder finds what a text writes in another way; no text can call them.
+const INNER_NAMES: &[&str] = &[
+    "CEIL_TO",
+    "FLOOR_TO",
+    "GET_FIELD",
+    "ITEM",
+    "MINUS_DATE",
+    "NEGATE",
+    "PLUS_SIGN",
+];
+
 impl Binder<'_> {
     pub(super) fn bind_function(&mut self, call: &ast::FunctionCall) -> Option<ExprRef> {
         let name = call.name.last().value.to_ascii_uppercase();
@@ -72,7 +83,7 @@ impl Binder<'_> {
             "IFNULL" => self.bind_if_null(&args, call.span),
             "NULLIF" => self.bind_null_if(&args, call.span),
             _ => {
-                let Some(def) = registry::lookup(&name) else {
+                let Some(def) = self.function(&name).filter(|_| call.name.parts.len() == 1) else {
                     self.bind_all(&args);
                     return self.unknown_function(call);
                 };
@@ -82,9 +93,24 @@ impl Binder<'_> {
         }
     }
 
+    /// Returns the function that a text names.
+    fn function(&self, name: &str) -> Option<&'static FunctionDef> {
+        let later = || {
+            self.ctx
+                .later_functions
+                .then(|| registry::lookup_later(name))
+        };
+        registry::lookup(name)
+            .filter(|def| is_callable(def.name))
+            .or_else(|| later()?)
+    }
+
     fn unknown_function<T>(&mut self, call: &ast::FunctionCall) -> Option<T> {
         let name = call.name.to_string();
+        let later = registry::later().filter(|_| self.ctx.later_functions);
         let known = registry::all()
+            .filter(|def| is_callable(def.name))
+            .chain(later)
             .flat_map(|def| std::iter::once(def.name).chain(def.aliases.iter().copied()));
         let mut diagnostic = Diagnostic::error(
             "MR0305",
@@ -92,7 +118,12 @@ impl Binder<'_> {
             call.name.span,
         )
         .label("no such function");
-        if let Some(near) = did_you_mean(&name, known) {
+        if registry::lookup_later(&name).is_some() && !self.ctx.later_functions {
+            diagnostic = diagnostic.help(format!(
+                "later versions of Flink have it: it is known without SET '{}' = '1.17'",
+                crate::settings::FLINK_VERSION
+            ));
+        } else if let Some(near) = did_you_mean(&name, known) {
             diagnostic = diagnostic.help(format!("did you mean '{near}'?"));
         }
         self.report(diagnostic)
@@ -162,6 +193,11 @@ impl Binder<'_> {
         };
         Some(Expr::new(ExprKind::Call(call), bound.return_type, span))
     }
+}
+
+/// Tells whether a text can call the function by this name: some names stand for a syntax of its own.
+fn is_callable(name: &str) -> bool {
+    !INNER_NAMES.contains(&name)
 }
 
 fn aggregate_clause(call: &ast::FunctionCall) -> Option<&'static str> {

@@ -1,5 +1,7 @@
 //! Names: which columns an expression can see.
 
+use std::ops::Range;
+
 use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind, did_you_mean};
 use millrace_sql::ast::Ident;
 
@@ -9,16 +11,29 @@ use crate::expr::{Expr, ExprKind, ExprRef};
 /// A column that can be named.
 #[derive(Clone, Debug)]
 pub(crate) struct ScopeColumn {
-    /// The table's alias or name; `None` where no name leads to it.
-    pub(crate) table: Option<String>,
+    /// The table's alias, or its name behind catalog and database; empty where no name leads to it.
+    pub(crate) table: Vec<String>,
     pub(crate) name: String,
     pub(crate) ty: FlinkType,
+}
+
+impl ScopeColumn {
+    /// Tells whether the column is of the table of that name: the end of its whole name, or nothing for any.
+    fn is_of(&self, table: &[Ident]) -> bool {
+        let Some(skipped) = self.table.len().checked_sub(table.len()) else {
+            return false;
+        };
+        let own = &self.table[skipped..];
+        own.iter().zip(table).all(|(own, part)| *own == part.value)
+    }
 }
 
 /// The columns of one input, by index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
     pub(crate) columns: Vec<ScopeColumn>,
+    /// How many of the first columns are of the query around: seen where no own column has the name.
+    pub(crate) outer: usize,
 }
 
 enum Found {
@@ -28,10 +43,20 @@ enum Found {
 }
 
 impl Scope {
-    fn find(&self, table: Option<&str>, name: &str) -> Found {
-        let mut matches = self.columns.iter().enumerate().filter(|(_, column)| {
-            column.name == name && table.is_none_or(|table| column.table.as_deref() == Some(table))
-        });
+    fn find(&self, table: &[Ident], name: &str) -> Found {
+        match self.find_in(self.outer..self.columns.len(), table, name) {
+            Found::None => self.find_in(0..self.outer, table, name),
+            found => found,
+        }
+    }
+
+    fn find_in(&self, range: Range<usize>, table: &[Ident], name: &str) -> Found {
+        let first = range.start;
+        let mut matches = self.columns[range]
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.name == name && column.is_of(table))
+            .map(|(index, column)| (first + index, column));
         match (matches.next(), matches.next()) {
             (Some((index, _)), None) => Found::One(index),
             (None, _) => Found::None,
@@ -39,12 +64,10 @@ impl Scope {
         }
     }
 
-    /// Returns the columns of a table, or all.
-    pub(crate) fn of_table(&self, table: Option<&str>) -> Vec<usize> {
-        let of_table =
-            |column: &ScopeColumn| table.is_none_or(|table| column.table.as_deref() == Some(table));
-        (0..self.columns.len())
-            .filter(|index| of_table(&self.columns[*index]))
+    /// Returns the query's own columns of a table, or all if no name is given.
+    pub(crate) fn of_table(&self, table: &[Ident]) -> Vec<usize> {
+        (self.outer..self.columns.len())
+            .filter(|index| self.columns[*index].is_of(table))
             .collect()
     }
 
@@ -61,14 +84,15 @@ impl Scope {
 impl Binder<'_> {
     /// Resolves `column`, `table.column`, and the fields of rows behind both.
     pub(super) fn bind_name(&mut self, parts: &[Ident], span: Span) -> Option<ExprRef> {
-        let qualified = match parts {
-            [table, column, ..] => self.scope.find(Some(&table.value), &column.value),
-            _ => Found::None,
-        };
-        let (found, used) = match qualified {
-            Found::None => (self.scope.find(None, &parts[0].value), 1),
-            found => (found, 2),
-        };
+        // The longest name of a table that leads to a column: catalog.database.table.column and shorter.
+        let (found, used) = (1..parts.len().min(4))
+            .rev()
+            .map(|length| {
+                let found = self.scope.find(&parts[..length], &parts[length].value);
+                (found, length + 1)
+            })
+            .find(|(found, _)| !matches!(found, Found::None))
+            .unwrap_or_else(|| (self.scope.find(&[], &parts[0].value), 1));
         match found {
             Found::One(index) => {
                 let base_span = parts[0].span.to(parts[used - 1].span);
@@ -85,7 +109,7 @@ impl Binder<'_> {
                     .columns
                     .iter()
                     .filter(|column| column.name == name.value)
-                    .filter_map(|column| column.table.as_deref())
+                    .filter_map(|column| column.table.last().map(String::as_str))
                     .collect();
                 self.report(
                     Diagnostic::error(

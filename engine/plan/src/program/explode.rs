@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_array::{Array, ArrayRef, Int32Array, UInt32Array};
 use arrow_select::take::take;
 use millrace_connector::{FlinkType, TypeKind};
 use millrace_functions::{Column, EvalContext, RowError};
@@ -21,6 +21,8 @@ pub(crate) struct Explode {
     pub(crate) reads: Vec<usize>,
     /// Whether a row without elements stays, with NULLs.
     pub(crate) outer: bool,
+    /// Whether the element's number within its row comes behind it.
+    pub(crate) ordinality: bool,
     /// The collection's type.
     pub(crate) collection: TypeKind,
 }
@@ -67,6 +69,9 @@ impl Explode {
             *column = gather(column, &origins);
         }
         columns.extend(self.pieces(&collection, &elements));
+        if self.ordinality {
+            columns.push(ordinals(&origins, &elements));
+        }
         Ok(origins)
     }
 
@@ -132,6 +137,22 @@ impl Explode {
             }
         }
     }
+}
+
+/// Returns the number of each element within its row, from 1; NULL where there is none.
+fn ordinals(origins: &UInt32Array, elements: &UInt32Array) -> ArrayRef {
+    let mut last = (None, 0);
+    let numbers: Int32Array = origins
+        .values()
+        .iter()
+        .enumerate()
+        .map(|(index, origin)| {
+            let before = if last.0 == Some(origin) { last.1 } else { 0 };
+            last = (Some(origin), before + 1);
+            elements.is_valid(index).then_some(before + 1)
+        })
+        .collect();
+    Arc::new(numbers)
 }
 
 /// Returns a field of rows, NULL where the row is.

@@ -53,14 +53,30 @@ impl Profile {
     }
 
     /// Returns the steps of `program`, which this is a profile of, that took time; the dearest first. What a lazy part
-    /// (CASE, AND …) costs counts for the step that holds it.
+    /// (CASE, AND …) costs counts for the step that holds it. `names` are those of the batch's columns.
     #[must_use]
-    pub fn costs(&self, program: &LaneProgram) -> Vec<StepCost> {
+    pub fn costs(&self, program: &LaneProgram, names: &[String]) -> Vec<StepCost> {
+        let columns: Vec<String> = program
+            .reads
+            .iter()
+            .map(|read| {
+                program
+                    .inputs
+                    .get(*read)
+                    .and_then(|input| names.get(*input))
+            })
+            .map(|name| name.map_or("element".to_owned(), |name| format!("`{name}`")))
+            .collect();
         let mut costs = Vec::new();
+        let mut imports = columns;
         if let Some(filter) = &program.filter {
-            collect(&mut costs, "WHERE ", filter, &self.filter);
+            collect(&mut costs, "WHERE ", (filter, &imports), &self.filter);
+            let exported = program.project.imports.iter();
+            imports = exported
+                .map(|register| expression(filter, &imports, *register, DEPTH_MAX))
+                .collect();
         }
-        collect(&mut costs, "", &program.project, &self.project);
+        collect(&mut costs, "", (&program.project, &imports), &self.project);
         costs.sort_by_key(|cost| std::cmp::Reverse(cost.time));
         costs
     }
@@ -85,21 +101,29 @@ impl StepTimes<'_> {
     }
 }
 
-fn collect(costs: &mut Vec<StepCost>, prefix: &str, block: &Block, counters: &[AtomicU64]) {
+fn collect(
+    costs: &mut Vec<StepCost>,
+    prefix: &str,
+    (block, imports): (&Block, &[String]),
+    counters: &[AtomicU64],
+) {
     for (step, counter) in block.steps.iter().zip(counters) {
         let time = Duration::from_nanos(counter.load(Ordering::Relaxed));
         if time.is_zero() || matches!(step.op, StepOp::Import(_) | StepOp::Constant(_)) {
             continue;
         }
         costs.push(StepCost {
-            expression: format!("{prefix}{}", expression(block, step.out, DEPTH_MAX)),
+            expression: format!(
+                "{prefix}{}",
+                expression(block, imports, step.out, DEPTH_MAX)
+            ),
             time,
         });
     }
 }
 
-/// Writes out what fills a register.
-fn expression(block: &Block, register: Register, depth: usize) -> String {
+/// Writes out what fills a register; `imports` are the block's as a person reads them.
+fn expression(block: &Block, imports: &[String], register: Register, depth: usize) -> String {
     let filled_by = block
         .steps
         .iter()
@@ -109,13 +133,13 @@ fn expression(block: &Block, register: Register, depth: usize) -> String {
     let Some(step) = filled_by.filter(|_| depth > 0) else {
         return "…".to_owned();
     };
-    let inner = |register: Register| expression(block, register, depth - 1);
+    let inner = |register: Register| expression(block, imports, register, depth - 1);
     let list = |registers: &[Register]| {
         let parts: Vec<String> = registers.iter().map(|register| inner(*register)).collect();
         parts.join(", ")
     };
     match &step.op {
-        StepOp::Import(index) => format!("#{index}"),
+        StepOp::Import(index) => imports[*index].clone(),
         StepOp::Constant(value) => super::show::constant(value),
         StepOp::Call { name, args, .. } => format!("{name}({})", list(args)),
         StepOp::Many { kernel, input, .. } => format!("{} of {}", kernel.describe(), inner(*input)),
@@ -124,6 +148,8 @@ fn expression(block: &Block, register: Register, depth: usize) -> String {
         StepOp::Choose { condition, .. } | StepOp::Branch { condition, .. } => {
             format!("CASE WHEN {} …", inner(*condition))
         }
-        StepOp::Coalesce { first, rest } => format!("COALESCE({}, {})", inner(*first), inner(*rest)),
+        StepOp::Coalesce { first, rest } => {
+            format!("COALESCE({}, {})", inner(*first), inner(*rest))
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! UNNEST in FROM: a row for each element of an array, map or multiset of the row to its left.
 
-use millrace_connector::{Diagnostic, FlinkType, Span};
+use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind};
 use millrace_sql::ast;
 
-use super::{Branch, Input, QueryBinder, Relation, RelationColumn, substitute};
+use super::{Branch, Input, QueryBinder, Relation, RelationColumn, names_do_not_fit, substitute};
 use crate::bind::{Binder, Scope, ScopeColumn};
 use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::not_yet;
@@ -43,7 +43,7 @@ impl QueryBinder<'_> {
         clause: &UnnestClause<'_>,
         outer: bool,
     ) -> Option<(Scope, Relation)> {
-        if clause.with_ordinality {
+        if clause.with_ordinality && !self.ctx.later_functions {
             self.diagnostics
                 .push(not_yet::clause("UNNEST WITH ORDINALITY", clause.span));
             return None;
@@ -62,6 +62,7 @@ impl QueryBinder<'_> {
             let unnest = Unnest {
                 collection: substitute(&collection, &branch.columns),
                 outer,
+                ordinality: clause.with_ordinality,
             };
             branch.unnests.push(unnest);
             branch
@@ -70,7 +71,11 @@ impl QueryBinder<'_> {
                     Expr::new(ExprKind::Column(first + index), ty.clone(), clause.span)
                 }));
         }
-        let table = clause.alias.map(|alias| alias.name.value.clone());
+        let table: Vec<String> = clause
+            .alias
+            .iter()
+            .map(|alias| alias.name.value.clone())
+            .collect();
         for (name, ty) in columns {
             scope.columns.push(ScopeColumn {
                 table: table.clone(),
@@ -102,20 +107,14 @@ impl QueryBinder<'_> {
                 .push(Diagnostic::error("MR0402", message, collection.span).label("no collection"));
             return None;
         };
+        if clause.with_ordinality {
+            columns.push(("ORDINALITY".to_owned(), TypeKind::Int.not_null()));
+        }
         let names = clause.alias.map_or(&[][..], |alias| &alias.columns);
         if !names.is_empty() && names.len() != columns.len() {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "MR0411",
-                    "the list of column names does not fit the collection",
-                    clause.span,
-                )
-                .label(format!(
-                    "{} names for {} columns",
-                    names.len(),
-                    columns.len()
-                )),
-            );
+            let found = (names.len(), columns.len());
+            self.diagnostics
+                .push(names_do_not_fit("collection", found, clause.span));
             return None;
         }
         for (column, name) in columns.iter_mut().zip(names) {
@@ -130,10 +129,7 @@ impl QueryBinder<'_> {
 
 /// Returns how many columns a branch's expressions can number: the input's and those of its collections.
 fn working_width(branch: &Branch) -> usize {
-    let added = |unnest: &Unnest| {
-        unnested_columns(&unnest.collection.ty.kind).map_or(0, |columns| columns.len())
-    };
-    branch.input.width() + branch.unnests.iter().map(added).sum::<usize>()
+    branch.input.width() + branch.unnests.iter().map(Unnest::width).sum::<usize>()
 }
 
 impl Input {

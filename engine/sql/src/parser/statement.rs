@@ -3,7 +3,7 @@
 use millrace_connector::{Diagnostic, Span, Spanned, did_you_mean};
 
 use super::{Failed, Parse, Parser};
-use crate::ast::{Drop, Ident, Insert, Statement};
+use crate::ast::{Drop, DropDatabase, Ident, Insert, Statement};
 use crate::keyword::{STATEMENT_WORDS, starts_statement};
 use crate::lexer::TokenKind;
 
@@ -225,7 +225,25 @@ impl Parser<'_> {
         Ok(Statement::CreateFunction { name, class_name })
     }
 
+    fn drop_database(&mut self) -> Parse<Statement> {
+        self.expect_words(&["DROP", "DATABASE"])?;
+        let if_exists = self.if_exists();
+        let name = self.object_name("a database name")?;
+        let cascade = self.eat_word("CASCADE");
+        if !cascade {
+            self.eat_word("RESTRICT");
+        }
+        Ok(Statement::DropDatabase(DropDatabase {
+            if_exists,
+            name,
+            cascade,
+        }))
+    }
+
     fn drop_statement(&mut self) -> Parse<Statement> {
+        if self.is_word_at(1, "DATABASE") {
+            return self.drop_database();
+        }
         let table = if self.is_word_at(1, "TEMPORARY") {
             2
         } else {
