@@ -5,6 +5,7 @@
 //!
 //! [`generator`] is public for the benches.
 
+mod bench;
 mod check;
 mod checkpoints;
 mod cli;

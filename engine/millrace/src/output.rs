@@ -79,8 +79,21 @@ pub(crate) fn cpu_seconds() -> Option<f64> {
     stat_seconds("/proc/self/stat")
 }
 
+/// Returns the CPU time of this process without that of threads whose names begin with `prefix`.
+pub(crate) fn cpu_seconds_without(prefix: &str) -> Option<f64> {
+    let mut others = 0.0;
+    for task in std::fs::read_dir("/proc/self/task").ok()? {
+        let path = task.ok()?.path();
+        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+        if name.starts_with(prefix) {
+            others += stat_seconds(&path.join("stat").to_string_lossy()).unwrap_or_default();
+        }
+    }
+    Some(cpu_seconds()? - others)
+}
+
 /// Returns the CPU seconds in a `stat` file of /proc.
-pub(crate) fn stat_seconds(path: &str) -> Option<f64> {
+fn stat_seconds(path: &str) -> Option<f64> {
     /// Linux counts CPU time of processes in hundredths, whatever the kernel's own tick is.
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string(path).ok()?;

@@ -28,6 +28,15 @@ impl Default for SystemClock {
     }
 }
 
+impl SystemClock {
+    /// Returns the time since the process first asked; for measurements that have no clock at hand.
+    #[must_use]
+    pub fn since_start() -> Duration {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        START.elapsed()
+    }
+}
+
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
         let since = SystemTime::now()

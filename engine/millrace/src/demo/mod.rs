@@ -254,16 +254,7 @@ impl Watcher {
 
 /// CPU time of this process without the stand-in's threads, which in real life are another machine's.
 fn own_cpu_seconds() -> Option<f64> {
-    let mut brokers = 0.0;
-    for task in std::fs::read_dir("/proc/self/task").ok()? {
-        let path = task.ok()?.path();
-        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-        if name.starts_with("dev-kafka") {
-            brokers +=
-                output::stat_seconds(&path.join("stat").to_string_lossy()).unwrap_or_default();
-        }
-    }
-    Some(output::cpu_seconds()? - brokers)
+    output::cpu_seconds_without("dev-kafka")
 }
 
 fn report(audit: &audit::Audit, effort: &Effort, rows_in: u64) {
