@@ -1,0 +1,260 @@
+//! From produce to visible: writes records at a fixed rate and reads what a pipeline makes of them, committed only.
+//!
+//! usage: latency BOOTSTRAP TEMPLATES SOURCE SINK RATE SECONDS
+//!
+//! TEMPLATES is a topic whose first records are sent again and again to SOURCE. The rows in SINK must be JSON with the
+//! fields `partition_id` and `kafka_offset` of the source record. Prints one JSON line: latencies in milliseconds from the
+//! moment a record was handed to the producer to the moment a read_committed consumer has it; the first 10 s are left out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::{Message, Offset, TopicPartitionList};
+
+const TEMPLATES: usize = 5_000;
+const CALL: Duration = Duration::from_secs(20);
+/// How often a handful of records is sent.
+const BEAT: Duration = Duration::from_millis(5);
+const WARM_UP: Duration = Duration::from_secs(10);
+/// How long the last rows may take after the last record was sent.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// For each partition of the source: when its records were sent, in microseconds since the start; 0 = not yet.
+struct Sent {
+    first_offsets: Vec<i64>,
+    at: Vec<Vec<AtomicU64>>,
+    count: AtomicU64,
+    done: AtomicBool,
+}
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [bootstrap, templates, source, sink, rate, seconds] = args.as_slice() else {
+        bail!("usage: latency BOOTSTRAP TEMPLATES SOURCE SINK RATE SECONDS")
+    };
+    let rate: u64 = rate
+        .parse()
+        .context("RATE is a number of records a second")?;
+    let span = Duration::from_secs(seconds.parse().context("SECONDS is a number")?);
+    let payloads = read_templates(bootstrap, templates)?;
+    let sinks = reader(bootstrap, sink, Offset::End)?;
+    let first_offsets = ends(bootstrap, source)?;
+    let each = usize::try_from(rate * (span.as_secs() + 2))? / first_offsets.len() + 1;
+    let sent = Arc::new(Sent {
+        at: first_offsets
+            .iter()
+            .map(|_| (0..each).map(|_| AtomicU64::new(0)).collect())
+            .collect(),
+        first_offsets,
+        count: AtomicU64::new(0),
+        done: AtomicBool::new(false),
+    });
+    let begun = Instant::now();
+    let sender = {
+        let (sent, bootstrap, source) = (Arc::clone(&sent), bootstrap.clone(), source.clone());
+        std::thread::spawn(move || send(&bootstrap, &source, &payloads, rate, span, begun, &sent))
+    };
+    let found = receive(&sinks, begun, &sent)?;
+    sender
+        .join()
+        .map_err(|_| anyhow::anyhow!("the sender panicked"))??;
+    print(found, &sent, span);
+    Ok(())
+}
+
+fn client(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "bench-latency")
+        .set("enable.auto.commit", "false")
+        .set("fetch.wait.max.ms", "10")
+        .set("isolation.level", "read_committed");
+    config
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<i32> {
+    let metadata = consumer.fetch_metadata(Some(topic), CALL)?;
+    let found = metadata
+        .topics()
+        .first()
+        .map_or(0, |topic| topic.partitions().len());
+    if found == 0 {
+        bail!("there is no topic {topic}");
+    }
+    Ok(i32::try_from(found)?)
+}
+
+fn reader(bootstrap: &str, topic: &str, from: Offset) -> Result<BaseConsumer> {
+    let consumer: BaseConsumer = client(bootstrap).create()?;
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions(&consumer, topic)? {
+        list.add_partition_offset(topic, partition, from)?;
+    }
+    consumer.assign(&list)?;
+    Ok(consumer)
+}
+
+fn ends(bootstrap: &str, topic: &str) -> Result<Vec<i64>> {
+    let consumer: BaseConsumer = client(bootstrap).create()?;
+    (0..partitions(&consumer, topic)?)
+        .map(|partition| Ok(consumer.fetch_watermarks(topic, partition, CALL)?.1))
+        .collect()
+}
+
+fn read_templates(bootstrap: &str, topic: &str) -> Result<Vec<Vec<u8>>> {
+    let consumer = reader(bootstrap, topic, Offset::Beginning)?;
+    let mut payloads = Vec::new();
+    let begun = Instant::now();
+    while payloads.len() < TEMPLATES && begun.elapsed() < CALL {
+        if let Some(message) = consumer.poll(Duration::from_millis(100)) {
+            payloads.extend(message?.payload().map(<[u8]>::to_vec));
+        }
+    }
+    if payloads.is_empty() {
+        bail!("{topic} is empty");
+    }
+    Ok(payloads)
+}
+
+fn micros(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_micros())
+        .unwrap_or(u64::MAX)
+        .max(1)
+}
+
+fn send(
+    bootstrap: &str,
+    topic: &str,
+    payloads: &[Vec<u8>],
+    rate: u64,
+    span: Duration,
+    begun: Instant,
+    sent: &Sent,
+) -> Result<()> {
+    let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("compression.type", "lz4")
+        .set("linger.ms", "5")
+        .set("acks", "all")
+        // Retries must not change the order, by which offsets are told.
+        .set("enable.idempotence", "true")
+        .create()?;
+    let parts = sent.at.len() as u64;
+    let mut row = 0_u64;
+    while begun.elapsed() < span {
+        let due = u64::try_from(begun.elapsed().as_micros() * u128::from(rate) / 1_000_000)?;
+        while row < due {
+            let partition = usize::try_from(row % parts)?;
+            let place = usize::try_from(row / parts)?;
+            let Some(at) = sent.at[partition].get(place) else {
+                break;
+            };
+            at.store(micros(begun), Ordering::Relaxed);
+            let payload = &payloads[usize::try_from(row)? % payloads.len()];
+            loop {
+                let record = BaseRecord::<(), [u8]>::to(topic)
+                    .partition(i32::try_from(partition)?)
+                    .payload(payload);
+                match producer.send(record) {
+                    Ok(()) => break,
+                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    Err((error, _)) => return Err(error.into()),
+                }
+            }
+            row += 1;
+            sent.count.store(row, Ordering::Release);
+        }
+        std::thread::sleep(BEAT);
+    }
+    producer.flush(CALL)?;
+    sent.done.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// What came back.
+#[derive(Default)]
+struct Found {
+    rows: u64,
+    doubled: u64,
+    latencies_us: Vec<u64>,
+}
+
+fn receive(sinks: &BaseConsumer, begun: Instant, sent: &Sent) -> Result<Found> {
+    let mut found = Found::default();
+    let mut seen: Vec<Vec<bool>> = sent.at.iter().map(|at| vec![false; at.len()]).collect();
+    let mut quiet_since = Instant::now();
+    loop {
+        let done = sent.done.load(Ordering::Acquire);
+        if done
+            && (found.rows >= sent.count.load(Ordering::Acquire) || quiet_since.elapsed() > DRAIN)
+        {
+            return Ok(found);
+        }
+        let Some(message) = sinks.poll(Duration::from_millis(20)) else {
+            continue;
+        };
+        let message = message?;
+        let now = micros(begun);
+        quiet_since = Instant::now();
+        let text = std::str::from_utf8(message.payload().unwrap_or_default())?;
+        let partition = usize::try_from(number(text, "\"partition_id\":")?)?;
+        let offset = number(text, "\"kafka_offset\":")?;
+        let place = usize::try_from(offset - sent.first_offsets[partition])?;
+        let at = sent.at[partition][place].load(Ordering::Relaxed);
+        if std::mem::replace(&mut seen[partition][place], true) {
+            found.doubled += 1;
+            continue;
+        }
+        found.rows += 1;
+        if u128::from(at) > WARM_UP.as_micros() {
+            found.latencies_us.push(now.saturating_sub(at));
+        }
+    }
+}
+
+fn number(text: &str, key: &str) -> Result<i64> {
+    let at = text
+        .find(key)
+        .with_context(|| format!("a row without {key}: {text}"))?;
+    let rest = &text[at + key.len()..];
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest[..end]
+        .parse()
+        .with_context(|| format!("{key} is no number: {text}"))
+}
+
+#[expect(clippy::print_stdout, reason = "a command prints its result")]
+fn print(mut found: Found, sent: &Sent, span: Duration) {
+    let all = sent.count.load(Ordering::Acquire);
+    found.latencies_us.sort_unstable();
+    let at = |share: f64| {
+        let place = (found.latencies_us.len() as f64 * share) as usize;
+        let value = found
+            .latencies_us
+            .get(place.min(found.latencies_us.len().saturating_sub(1)));
+        value.map_or(0.0, |us| *us as f64 / 1000.0)
+    };
+    println!(
+        "{{\"sent\":{all},\"sent_per_s\":{:.0},\"received\":{},\"missing\":{},\"doubled\":{},\"p50_ms\":{:.1},\"p90_ms\":{:.1},\"p99_ms\":{:.1},\"p999_ms\":{:.1},\"max_ms\":{:.1}}}",
+        all as f64 / span.as_secs_f64(),
+        found.rows,
+        all.saturating_sub(found.rows),
+        found.doubled,
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(0.999),
+        at(1.0)
+    );
+}
