@@ -2,6 +2,38 @@
 
 use crate::definition::TableName;
 
+/// A row that cannot be decoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// A value is none of the declared type.
+    #[error(transparent)]
+    Value(Box<ValueError>),
+    /// The image lacks columns that are wanted.
+    #[error(
+        "table {table}: the row image lacks columns {} (binlog_row_image was MINIMAL or NOBLOB in the writing \
+         session); make it write FULL images: SET binlog_row_image='FULL'",
+        columns.join(", ")
+    )]
+    Absent {
+        /// The table.
+        table: TableName,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// The image carries differences to a value that is not there.
+    #[error(
+        "table {table}, column '{column}': the update carries only differences (binlog_row_value_options=PARTIAL_JSON) \
+         and its row image lacks the value before; make the writing session SET binlog_row_value_options='' or \
+         binlog_row_image='FULL'"
+    )]
+    Differences {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+    },
+}
+
 /// A value that the declared type does not take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

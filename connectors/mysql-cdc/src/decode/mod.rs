@@ -7,20 +7,29 @@
 //! ```
 
 mod bytes;
+mod cell;
 mod charset;
 mod columns;
+mod decimal;
 mod error;
+mod geometry;
+mod json;
+mod json_diff;
 mod key;
+mod mariadb;
+mod natural;
 mod options;
 mod row;
 mod rows_event;
+mod target;
+mod temporal;
 mod wire;
 
 pub(crate) use bytes::Bytes;
 pub use charset::Charset;
 pub(crate) use charset::{charset_of_collation, collation_is_binary, max_length_of_charset};
 pub use columns::Columns;
-pub use error::{Unsupported, ValueError};
+pub use error::{RowError, Unsupported, ValueError};
 pub use key::{KeyReader, KeyValue};
 pub use options::{DecimalMode, TimeMode, ValueOptions};
 pub use row::{DeclaredColumn, RowDecoder};
