@@ -16,6 +16,7 @@ mod manifest;
 mod object;
 mod path;
 pub mod protocol;
+mod slots;
 mod store;
 
 pub use manifest::{
@@ -23,4 +24,5 @@ pub use manifest::{
 };
 pub use object::{ObjectStoreError, ObjectStoreOptions, open_store};
 pub use path::{Identity, manifest_path, slot_prefix};
+pub use slots::owner;
 pub use store::{MemoryStore, PendingPut, PutOutcome, Store, StoreError};

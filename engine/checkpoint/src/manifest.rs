@@ -29,6 +29,9 @@ pub struct Manifest {
     pub generation: u64,
     /// The slot.
     pub slot: u32,
+    /// How many slots there are.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub slots: u32,
     /// The epoch that it ends; 0 holds the positions before any row.
     pub epoch: Epoch,
     /// The checkpoint before; `None` for epoch 0.
@@ -45,6 +48,18 @@ pub struct Manifest {
     pub replay: Option<Ranges>,
     /// When it was made, milliseconds since the epoch; for people, never for decisions.
     pub created_ms: i64,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_one(slots: &u32) -> bool {
+    *slots == 1
 }
 
 /// For each source by table name, the half-open range of each split.
@@ -254,6 +269,7 @@ pub(crate) mod tests {
             dataflow: "d".into(),
             generation: 1,
             slot: 0,
+            slots: 1,
             epoch: Epoch(epoch),
             parent: None,
             decided_by: DecidedBy::Manifest,

@@ -11,19 +11,25 @@ pub struct Identity {
     pub dataflow: String,
     /// The generation of the split assignment.
     pub generation: u64,
-    /// The slot.
+    /// The slot, counted from 0.
     pub slot: u32,
+    /// How many slots there are.
+    pub slots: u32,
+}
+
+/// Returns the folder of all slots of a dataflow, without a slash at its end.
+pub(crate) fn dataflow_prefix(identity: &Identity) -> String {
+    format!(
+        "{}/{}",
+        segment(&identity.pipeline),
+        segment(&identity.dataflow)
+    )
 }
 
 /// Returns the folder of a slot, without a slash at its end.
 #[must_use]
 pub fn slot_prefix(identity: &Identity) -> String {
-    format!(
-        "{}/{}/slot-{}",
-        segment(&identity.pipeline),
-        segment(&identity.dataflow),
-        identity.slot
-    )
+    format!("{}/slot-{}", dataflow_prefix(identity), identity.slot)
 }
 
 /// Returns the path of the manifest of `epoch`.
@@ -69,6 +75,7 @@ mod tests {
             dataflow: "..".into(),
             generation: 1,
             slot: 2,
+            slots: 3,
         };
         let path = manifest_path(&identity, Epoch(17));
         assert_eq!(path, "a_b_c/_../slot-2/chk-17/manifest.json");

@@ -20,7 +20,7 @@ use crate::decision::{Contradiction, Decision, ManifestHead, check_parent, decid
 use crate::path::epoch_of;
 use crate::{
     DecidedBy, Identity, Manifest, ManifestError, ParentRef, PutOutcome, Ranges, SealedManifest,
-    SinkRecord, SplitRange, Store, StoreError, manifest_path, slot_prefix,
+    SinkRecord, SplitRange, Store, StoreError, manifest_path, slot_prefix, slots,
 };
 
 /// A sink group with its key.
@@ -102,6 +102,16 @@ pub enum ProtocolError {
         /// The store.
         location: String,
     },
+    /// The checkpoints are those of another number of slots.
+    #[error(
+        "the checkpoints are those of {was} slots, and this process is started as one of {now}"
+    )]
+    SlotsChanged {
+        /// How many there were.
+        was: u32,
+        /// How many there are now.
+        now: u32,
+    },
     /// Nobody can say whether the epoch counts; recovery will.
     #[error("the commit of epoch {epoch} got no clear answer")]
     Unknown {
@@ -128,6 +138,7 @@ pub fn recover(
     identity: &Identity,
     groups: &mut [NamedGroup],
 ) -> Result<Recovered, ProtocolError> {
+    slots::check_store(store, identity)?;
     for named in groups.iter_mut() {
         named.group.fence()?;
     }
@@ -399,6 +410,7 @@ impl EpochCommit<'_> {
             dataflow: self.identity.dataflow.clone(),
             generation: self.identity.generation,
             slot: self.identity.slot,
+            slots: self.identity.slots,
             epoch: self.epoch,
             parent: self.parent.cloned(),
             decided_by,

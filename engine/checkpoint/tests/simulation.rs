@@ -314,6 +314,7 @@ fn identity() -> Identity {
         dataflow: "d".into(),
         generation: 1,
         slot: 0,
+        slots: 1,
     }
 }
 

@@ -10,7 +10,7 @@ use millrace_checkpoint::protocol::{EpochCommit, commit_epoch, discard_void, ret
 use millrace_checkpoint::{Identity, Store};
 use millrace_connector::{Cancel, Epoch, Positions, Retry};
 
-use crate::attempt::{Attempt, Surroundings};
+use crate::attempt::{Attempt, Surroundings, keep_own};
 use crate::lane::{Command, Event};
 use crate::replay;
 use crate::restart::RestartPolicy;
@@ -54,6 +54,7 @@ pub fn run(
         dataflow: dataflow.name.clone(),
         generation: 1,
         slot: options.slot,
+        slots: options.slots,
     };
     let around = Surroundings {
         dataflow,
@@ -340,13 +341,14 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                 .discovery_interval()
                 .map(|interval| now + interval);
             let known = &self.attempt.positions[&open.table];
-            let found = open
+            let mut found = open
                 .source
                 .discover(known)
                 .map_err(|source| RunError::Connector {
                     table: open.table.clone(),
                     source,
                 })?;
+            keep_own(&mut found, &open.table, self.around.options);
             if found.is_empty() {
                 continue;
             }

@@ -65,6 +65,7 @@ impl RunError {
                 ProtocolError::Manifest { .. }
                 | ProtocolError::ParentGone { .. }
                 | ProtocolError::Contradiction(_)
+                | ProtocolError::SlotsChanged { .. }
                 | ProtocolError::OtherCopy { .. } => Retry::Never,
             },
         }
@@ -102,6 +103,9 @@ impl RunError {
             Self::Protocol(ProtocolError::Contradiction(_)) => Some(
                 "nothing was written; restore the checkpoint directory this pipeline used before, or give it another 'pipeline.name' (and transactional-id prefix) to start from scratch".into(),
             ),
+            Self::Protocol(ProtocolError::SlotsChanged { was, .. }) => Some(format!(
+                "nothing was read; start with 'millrace.slots' = '{was}', or give the pipeline another 'pipeline.name' to start from scratch"
+            )),
             Self::Protocol(ProtocolError::OtherCopy { .. }) => {
                 Some("run one copy for each pipeline.name and slot; this one stops and leaves the other alone".into())
             }

@@ -7,8 +7,10 @@ use std::time::Duration;
 pub struct RuntimeOptions {
     /// The pipeline's name.
     pub pipeline: String,
-    /// The slot.
+    /// The slot, counted from 0: `millrace.slot`.
     pub slot: u32,
+    /// How many slots share the splits: `millrace.slots`.
+    pub slots: u32,
     /// Lanes for each source: `parallelism.default`.
     pub parallelism: u32,
     /// `execution.checkpointing.interval`.

@@ -26,6 +26,7 @@ mod doris;
 mod edge;
 mod outage;
 mod routing;
+mod scale;
 mod shutdown;
 mod user_errors;
 

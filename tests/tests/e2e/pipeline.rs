@@ -186,7 +186,7 @@ impl Pipeline {
 }
 
 /// Returns the binary under test.
-fn binary() -> Result<PathBuf> {
+pub(crate) fn binary() -> Result<PathBuf> {
     let path = match std::env::var_os("MILLRACE_BIN") {
         Some(path) => PathBuf::from(path),
         // This test is <target>/debug/deps/e2e-<hash>.
@@ -223,6 +223,18 @@ impl Running {
     pub(crate) fn log(&self) -> String {
         let bytes = std::fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Returns the most resident memory that the process has had.
+    pub(crate) fn peak_memory_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix("kB"));
+        let kilobytes: u64 = kilobytes
+            .context("the system does not tell")?
+            .trim()
+            .parse()?;
+        Ok(kilobytes << 10)
     }
 
     /// Returns the last lines that the process has printed, for a failure's message.

@@ -29,7 +29,10 @@ pub(crate) mod key {
     pub(crate) const S3_SECRET_KEY: &str = "s3.secret-key";
     pub(crate) const REST_PORT: &str = "rest.port";
     pub(crate) const REST_ADDRESS: &str = "rest.bind-address";
+    pub(crate) const SLOT: &str = "millrace.slot";
+    pub(crate) const SLOTS: &str = "millrace.slots";
     pub(crate) const BUFFERS: &str = "millrace.memory.buffers";
+    pub(crate) const UPSERT_MATERIALIZE: &str = "table.exec.sink.upsert-materialize";
 }
 
 const fn setting(
@@ -76,6 +79,18 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         Duration,
         Some("1 s"),
         "the time between two commits",
+    ),
+    setting(
+        key::SLOTS,
+        Integer,
+        Some("1"),
+        "how many processes share the pipeline's splits; it stays the same over restarts",
+    ),
+    setting(
+        key::SLOT,
+        Text,
+        Some("0"),
+        "which of them this one is, counted from 0: a number, or a name that ends with it, as a StatefulSet's pods have",
     ),
     setting(
         key::TIMEOUT,
@@ -176,6 +191,12 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         OneOf(&["ignore", "trim_pad"]),
         Some("ignore"),
         "whether texts and bytes are cut and padded to the sink column's length",
+    ),
+    setting(
+        key::UPSERT_MATERIALIZE,
+        OneOf(&["auto", "none", "force"]),
+        Some("auto"),
+        "whether a sink whose key several rows of a source may share is refused; 'none': the last change of a key wins",
     ),
     setting(
         millrace_plan::LEGACY_CAST,
@@ -369,12 +390,8 @@ pub(crate) static MEANINGLESS: &[(&str, &str)] = &[
         "there are no watermarks yet",
     ),
     (
-        "table.exec.sink.upsert-materialize",
-        "there are no changes to order",
-    ),
-    (
         "table.exec.sink.keyed-shuffle",
-        "lanes have no channels between them",
+        "all changes of a key stay in the lane that reads them",
     ),
     ("table.dml-sync", "a run ends when its sources end"),
     (

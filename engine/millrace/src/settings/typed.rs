@@ -20,6 +20,8 @@ const BATCH_ROWS_MAX: usize = 4_096;
 const BATCH_BYTES_MAX: usize = 8 << 20;
 /// The most lanes a source may have.
 const PARALLELISM_MAX: i64 = 1_024;
+/// The most processes of one pipeline.
+const SLOTS_MAX: i64 = 10_000;
 /// The least memory for queues that can work.
 const BUFFERS_MIN: u64 = 4 << 20;
 
@@ -152,7 +154,12 @@ impl RunSettings {
         };
         let parallelism = bounded(key::PARALLELISM, 1, PARALLELISM_MAX, default_parallelism());
         let retained = bounded(key::RETAINED, 1, 10_000, 3);
+        let slots = bounded(key::SLOTS, 1, SLOTS_MAX, 1);
         let port = bounded(key::REST_PORT, 0, i64::from(u16::MAX), 0);
+        let slot = slot(values.text(key::SLOT).unwrap_or("0"), slots).unwrap_or_else(|why| {
+            faults.extend(values.fault(key::SLOT, &why));
+            0
+        });
         let interval = values
             .duration(key::INTERVAL)
             .unwrap_or(Duration::from_secs(1));
@@ -177,7 +184,8 @@ impl RunSettings {
         Ok(Self {
             runtime: RuntimeOptions {
                 pipeline: pipeline_name(settings, file),
-                slot: 0,
+                slot,
+                slots: u32::try_from(slots).expect("it is within its bounds"),
                 parallelism: u32::try_from(parallelism).expect("it is within its bounds"),
                 checkpoint_interval: interval,
                 checkpoint_timeout: values
@@ -201,6 +209,22 @@ impl RunSettings {
             http,
         })
     }
+}
+
+/// Returns the slot that a number, or a name with a number at its end, means.
+fn slot(text: &str, slots: i64) -> Result<u32, String> {
+    let text = text.trim();
+    let number = &text[text.trim_end_matches(|c: char| c.is_ascii_digit()).len()..];
+    let slot: u32 = number
+        .parse()
+        .map_err(|_| format!("'{text}' does not end with a number"))?;
+    if i64::from(slot) >= slots {
+        return Err(format!(
+            "{slot} is not below '{}' = {slots}; slots are counted from 0",
+            key::SLOTS
+        ));
+    }
+    Ok(slot)
 }
 
 /// With a sink, librdkafka's own threads use as much as a lane does.

@@ -1,0 +1,112 @@
+//! Which process of a pipeline reads which split.
+//!
+//! A pure function of the split's name and the number of slots, so that nobody has to be asked. The manifests say how many
+//! slots there were: with another number, splits would be read twice or by nobody.
+
+use millrace_connector::SplitId;
+
+use crate::path::dataflow_prefix;
+use crate::protocol::ProtocolError;
+use crate::{Identity, Manifest, Store};
+
+/// Returns the slot that reads a split. Partitions of one topic are dealt out in turn, so that the slots' shares differ by
+/// one at most.
+#[must_use]
+pub fn owner(table: &str, split: &SplitId, slots: u32) -> u32 {
+    let name = split.0.as_str();
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    // A number too large for a partition is part of the name.
+    let (stem, number) = match name[stem.len()..].parse::<u32>() {
+        Ok(number) => (stem, u64::from(number)),
+        Err(_) => (name, 0),
+    };
+    let turn = (fnv1a(table, stem) % u64::from(slots)).wrapping_add(number);
+    u32::try_from(turn % u64::from(slots)).expect("it is less than the number of slots")
+}
+
+/// FNV-1a of both texts, the first ended by a byte that no text has.
+fn fnv1a(table: &str, stem: &str) -> u64 {
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let bytes = table.bytes().chain([0xff]).chain(stem.bytes());
+    bytes.fold(BASIS, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+    })
+}
+
+fn check(manifest: &Manifest, identity: &Identity) -> Result<(), ProtocolError> {
+    if manifest.slots == identity.slots {
+        return Ok(());
+    }
+    Err(ProtocolError::SlotsChanged {
+        was: manifest.slots,
+        now: identity.slots,
+    })
+}
+
+/// Checks the manifests that lie in the store, of whichever slot.
+pub(crate) fn check_store(store: &dyn Store, identity: &Identity) -> Result<(), ProtocolError> {
+    let mut paths = store.list(&dataflow_prefix(identity))?;
+    paths.retain(|path| path.ends_with("/manifest.json"));
+    // Retention may remove one while it is looked at.
+    for path in paths.iter().rev().take(3) {
+        let Some(bytes) = store.get(path)? else {
+            continue;
+        };
+        let Ok((manifest, _)) = Manifest::open(&bytes) else {
+            continue;
+        };
+        return check(&manifest, identity);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_split_has_one_owner_and_partitions_are_spread_evenly() {
+        for slots in [1, 2, 3, 7, 64, 1_000] {
+            let mut shares = vec![0_u32; slots as usize];
+            for partition in 0..4_096 {
+                let split = SplitId(format!("orders-{partition}"));
+                let slot = owner("t", &split, slots);
+                assert_eq!(slot, owner("t", &split, slots));
+                shares[slot as usize] += 1;
+            }
+            let (least, most) = (shares.iter().min(), shares.iter().max());
+            assert!(
+                most.zip(least)
+                    .is_some_and(|(most, least)| most - least <= 1),
+                "{slots}: {shares:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn topics_of_one_partition_are_spread_too() {
+        let mut shares = vec![0_u32; 8];
+        for topic in 0..800 {
+            shares[owner("t", &SplitId(format!("topic{topic}x-0")), 8) as usize] += 1;
+        }
+        assert!(
+            shares.iter().all(|share| (50..200).contains(share)),
+            "{shares:?}"
+        );
+    }
+
+    #[test]
+    fn any_name_has_an_owner() {
+        for name in [
+            "",
+            "-",
+            "0",
+            "99999999999999999999",
+            "binlog",
+            "t-4294967295",
+        ] {
+            assert!(owner("", &SplitId(name.into()), 5) < 5);
+        }
+    }
+}
