@@ -192,7 +192,9 @@ impl Decision {
             Self::AlreadyAborted(said)
         } else if lower.contains("is prepare, not pre-committed") {
             Self::StillLoading
-        } else if lower.contains("transaction [") && lower.contains("] not found") {
+        } else if (lower.contains("transaction [") && lower.contains("] not found"))
+            || lower.contains("transaction not found, label=")
+        {
             Self::NotFound
         } else if is_about_login(&format!("{} {said}", answer.status)) {
             Self::Unauthorized(said)

@@ -1,8 +1,9 @@
 //! The cluster as a sink asks it: in turn, by hand through redirects, with credentials for its own hosts only.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,10 +13,15 @@ use serde_json::Value;
 
 use crate::answer::{self, Decision};
 use crate::http::{Connection, HttpError, Patience, Response, Started};
-use crate::node::Node;
+use crate::node::{Node, Scheme};
+use crate::query;
 use crate::settings::Settings;
 
 const REDIRECTS_MAX: u32 = 3;
+/// A node that did not answer is asked last for this long.
+const COOL_DOWN: Duration = Duration::from_secs(10);
+/// How often the nodes are gone through while it is a redirect's target that does not answer: the next may be another.
+const ROUNDS_MAX: u32 = 3;
 
 /// A cluster. Clones share what they learned.
 #[derive(Clone)]
@@ -27,14 +33,23 @@ struct Shared {
     settings: Settings,
     patience: Patience,
     authorization: String,
-    /// The host that is asked first: the last that answered.
+    /// The node that is asked first: the last that answered.
     turn: AtomicUsize,
-    /// Hosts that may get the password; `None` where the cluster does not tell its list to this user.
-    trusted: Mutex<Option<HashSet<String>>>,
+    /// Until when a node is asked last.
+    resting: Mutex<HashMap<Node, Instant>>,
+    /// The cluster's backends; `None` where it does not tell them to this user.
+    backends: Mutex<Option<Vec<Node>>>,
 }
 
 /// Headers of a request, without those of the connection.
 pub(crate) type Headers = Vec<(String, String)>;
+
+/// A transaction as a request names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target<'a> {
+    Id(i64),
+    Label(&'a str),
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Body {
@@ -45,14 +60,15 @@ enum Body {
 
 impl Client {
     pub(crate) fn new(settings: &Settings, patience: Patience) -> Self {
-        let login = format!("{}:{}", settings.user, settings.password);
+        let login = format!("{}:{}", settings.user, settings.password.reveal());
         Self {
             shared: Arc::new(Shared {
                 settings: settings.clone(),
                 patience,
                 authorization: format!("Basic {}", BASE64.encode(login)),
                 turn: AtomicUsize::new(0),
-                trusted: Mutex::new(None),
+                resting: Mutex::default(),
+                backends: Mutex::new(None),
             }),
         }
     }
@@ -61,38 +77,70 @@ impl Client {
         &self.shared.patience
     }
 
-    /// Returns the nodes to ask, the one whose turn it is first.
-    fn nodes(&self) -> Vec<(usize, &Node)> {
-        let settings = &self.shared.settings;
-        let nodes = if settings.bes.is_empty() {
-            &settings.fes
-        } else {
-            &settings.bes
-        };
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Returns the nodes that loads and commits may go to.
+    fn load_nodes(&self) -> Result<Vec<Node>, HttpError> {
+        let settings = self.settings();
+        if !settings.bes.is_empty() {
+            return Ok(settings.bes.clone());
+        }
+        if !settings.asks_for_backends {
+            return Ok(settings.fes.clone());
+        }
+        self.learn_hosts();
+        let known = self.shared.backends.lock().clone();
+        known.ok_or_else(|| HttpError::Malformed {
+            node: settings.fes[0].clone(),
+            reason: "it does not tell its backends to this user: name them in 'benodes'".into(),
+        })
+    }
+
+    /// Returns nodes in the order to ask: from the one whose turn it is, those at rest last.
+    fn order(&self, nodes: &[Node]) -> Vec<(usize, Node)> {
         let first = self.shared.turn.load(Ordering::Relaxed);
-        (0..nodes.len())
+        let resting = self.shared.resting.lock();
+        let now = Instant::now();
+        let mut order: Vec<(usize, Node)> = (0..nodes.len())
             .map(|step| (first + step) % nodes.len())
-            .map(|at| (at, &nodes[at]))
-            .collect()
+            .map(|at| (at, nodes[at].clone()))
+            .collect();
+        order.sort_by_key(|(_, node)| resting.get(node).is_some_and(|until| *until > now));
+        order
     }
 
     /// Does `call` with one node after the other until one can be reached.
     fn failover<T>(
         &self,
+        nodes: &[Node],
         mut call: impl FnMut(&Node) -> Result<T, HttpError>,
     ) -> Result<T, HttpError> {
         let mut last = None;
-        for (at, node) in self.nodes() {
-            match call(node) {
-                Ok(value) => {
-                    self.shared.turn.store(at, Ordering::Relaxed);
-                    return Ok(value);
+        for _ in 0..ROUNDS_MAX {
+            let mut is_redirect = false;
+            for (at, node) in self.order(nodes) {
+                match call(&node) {
+                    Ok(value) => {
+                        self.shared.turn.store(at, Ordering::Relaxed);
+                        self.shared.resting.lock().remove(&node);
+                        return Ok(value);
+                    }
+                    Err(HttpError::Cancelled) => return Err(HttpError::Cancelled),
+                    Err(error) => {
+                        let blamed = error.node().unwrap_or(&node);
+                        tracing::warn!(node = %blamed, error = %chain(&error), "a Doris node does not answer");
+                        is_redirect |=
+                            *blamed != node && matches!(error, HttpError::Connect { .. });
+                        let until = Instant::now() + COOL_DOWN;
+                        self.shared.resting.lock().insert(blamed.clone(), until);
+                        last = Some(error);
+                    }
                 }
-                Err(HttpError::Cancelled) => return Err(HttpError::Cancelled),
-                Err(error) => {
-                    tracing::warn!(%node, error = %chain(&error), "a Doris node does not answer");
-                    last = Some(error);
-                }
+            }
+            if !is_redirect {
+                break;
             }
         }
         Err(last.expect("a list of nodes is not empty"))
@@ -126,7 +174,7 @@ impl Client {
         let (mut node, mut path) = (node.clone(), path.to_owned());
         let mut patience = self.shared.patience.clone();
         if body == Body::Chunked {
-            patience.answer = self.shared.settings.load_timeout;
+            patience.answer = self.settings().load_timeout;
         }
         for _ in 0..=REDIRECTS_MAX {
             let mut connection = Connection::open(&node, &patience)?;
@@ -142,13 +190,17 @@ impl Client {
             if !matches!(answered.status, 301 | 302 | 307 | 308) {
                 return Ok(Started::Answered(answered));
             }
-            let target = answered.location.as_deref().and_then(Node::of_location);
+            let target = answered.location.as_deref().and_then(Node::of_url);
             let Some((next, next_path)) = target else {
                 let reason = "it redirects to nowhere".to_owned();
                 return Err(HttpError::Malformed { node, reason });
             };
             if !self.is_trusted(&next) {
                 let reason = format!("it redirects to {next}, which is no host of the cluster");
+                return Err(HttpError::Malformed { node, reason });
+            }
+            if node.scheme == Scheme::Tls && next.scheme == Scheme::Plain {
+                let reason = format!("it redirects from TLS to {next} without");
                 return Err(HttpError::Malformed { node, reason });
             }
             (node, path) = (next, next_path);
@@ -159,61 +211,76 @@ impl Client {
 
     /// Tells whether a host may get the password. A host that is not known yet may be new: the cluster is asked again.
     fn is_trusted(&self, node: &Node) -> bool {
-        let settings = &self.shared.settings;
+        let settings = self.settings();
         let mut configured = settings.fes.iter().chain(&settings.bes);
         if configured.any(|known| known.host == node.host) {
             return true;
         }
-        let knows = |trusted: &Option<HashSet<String>>| {
-            trusted.as_ref().map(|hosts| hosts.contains(&node.host))
+        let knows = || {
+            let backends = self.shared.backends.lock();
+            let hosts = backends.as_ref()?;
+            Some(hosts.iter().any(|known| known.host == node.host))
         };
-        let known = knows(&self.shared.trusted.lock());
-        match known {
+        match knows() {
             Some(true) => true,
             Some(false) => {
                 self.learn_hosts();
-                knows(&self.shared.trusted.lock()).unwrap_or(false)
+                knows().unwrap_or(false)
             }
-            None => true,
+            // Whoever names backends names all.
+            None => settings.bes.is_empty(),
         }
     }
 
-    /// Asks the FE which hosts belong to the cluster.
+    /// Asks which hosts belong to the cluster: over HTTP, or else by SQL.
     pub(crate) fn learn_hosts(&self) {
-        match self.get("/api/backends?is_alive=false") {
-            Ok(Ok(data)) => {
-                let hosts = data["backends"].as_array().map(|backends| {
-                    let ip = |backend: &Value| backend["ip"].as_str().map(str::to_owned);
-                    backends.iter().filter_map(ip).collect::<HashSet<_>>()
-                });
-                if let Some(hosts) = hosts.filter(|hosts| !hosts.is_empty()) {
-                    *self.shared.trusted.lock() = Some(hosts);
-                }
-            }
+        let found = match self.get("/api/backends?is_alive=false") {
+            Ok(Ok(data)) => self.backends_of(&data),
             Ok(Err(said)) => {
                 tracing::debug!(said, "the list of backends is not for this user");
+                Vec::new()
             }
-            Err(error) => tracing::debug!(%error, "the list of backends cannot be had"),
+            Err(error) => {
+                tracing::debug!(%error, "the list of backends cannot be had");
+                Vec::new()
+            }
+        };
+        let found = if found.is_empty() {
+            query::backends(self.settings()).unwrap_or_default()
+        } else {
+            found
+        };
+        if !found.is_empty() {
+            *self.shared.backends.lock() = Some(found);
         }
+    }
+
+    fn backends_of(&self, data: &Value) -> Vec<Node> {
+        let node = |backend: &Value| {
+            Some(Node {
+                scheme: self.settings().fes[0].scheme,
+                host: backend["ip"].as_str()?.to_owned(),
+                port: u16::try_from(backend["http_port"].as_u64()?).ok()?,
+            })
+        };
+        let backends = data["backends"].as_array();
+        backends.map_or_else(Vec::new, |all| all.iter().filter_map(node).collect())
     }
 
     /// Asks an FE and returns `data` of its answer, or what it said instead.
     pub(crate) fn get(&self, path: &str) -> Result<Result<Value, String>, HttpError> {
-        let mut last = None;
-        for node in &self.shared.settings.fes {
-            match self.ask("GET", node, path, &Headers::new(), Body::None) {
-                Ok(Started::Answered(response)) => {
-                    let answer = serde_json::from_slice::<Value>(&response.body).ok();
-                    let data = answer
-                        .filter(|answer| response.status == 200 && answer["code"] == 0)
-                        .map(|mut answer| answer["data"].take());
-                    return Ok(data.ok_or_else(|| answer::refusal(&response)));
-                }
-                Ok(Started::Continue(_)) => unreachable!("only a request with a body goes on"),
-                Err(error) => last = Some(error),
+        let none = Headers::new();
+        let call = |node: &Node| self.ask("GET", node, path, &none, Body::None);
+        match self.failover(&self.settings().fes, call)? {
+            Started::Answered(response) => {
+                let answer = serde_json::from_slice::<Value>(&response.body).ok();
+                let data = answer
+                    .filter(|answer| response.status == 200 && answer["code"] == 0)
+                    .map(|mut answer| answer["data"].take());
+                Ok(data.ok_or_else(|| answer::refusal(&response)))
             }
+            Started::Continue(_) => unreachable!("only a request with a body goes on"),
         }
-        Err(last.expect("a list of nodes is not empty"))
     }
 
     /// Begins a load: no byte of its body has been sent.
@@ -224,31 +291,43 @@ impl Client {
         headers: &Headers,
     ) -> Result<Started, HttpError> {
         let path = format!("/api/{db}/{table}/_stream_load");
-        self.failover(|node| self.ask("PUT", node, &path, headers, Body::Chunked))
+        let call = |node: &Node| self.ask("PUT", node, &path, headers, Body::Chunked);
+        self.failover(&self.load_nodes()?, call)
     }
 
     /// Commits or aborts a transaction, once.
     pub(crate) fn decide(
         &self,
         db: &str,
-        transaction: i64,
+        target: Target<'_>,
         operation: &str,
     ) -> Result<Decision, HttpError> {
         let path = format!("/api/{db}/_stream_load_2pc");
-        let headers = vec![
-            ("txn_operation".to_owned(), operation.to_owned()),
-            ("txn_id".to_owned(), transaction.to_string()),
-        ];
-        let started = self.failover(|node| self.ask("PUT", node, &path, &headers, Body::Empty))?;
-        match started {
+        let named = match target {
+            Target::Id(id) => ("txn_id".to_owned(), id.to_string()),
+            Target::Label(label) => ("label".to_owned(), label.to_owned()),
+        };
+        let headers = vec![("txn_operation".to_owned(), operation.to_owned()), named];
+        let call = |node: &Node| self.ask("PUT", node, &path, &headers, Body::Empty);
+        match self.failover(&self.load_nodes()?, call)? {
             Started::Answered(response) => Ok(Decision::parse(&response)),
             Started::Continue(_) => unreachable!("only a request with a body goes on"),
         }
     }
 
+    /// Returns the state of the newest transaction of a label, in Doris's word.
+    pub(crate) fn label_state(&self, db: &str, label: &str) -> Result<String, String> {
+        let path = format!("/api/{db}/get_load_state?label={label}");
+        let data = self.get(&path).map_err(|error| chain(&error))??;
+        // Some versions put the word into an object.
+        let word = data.as_str().or_else(|| data["state"].as_str());
+        word.map(str::to_owned)
+            .ok_or_else(|| format!("no state of a load: {data}"))
+    }
+
     /// Fetches the text behind `ErrorURL`; `None` where it cannot be had.
     pub(crate) fn error_log(&self, url: &str) -> Option<String> {
-        let (node, path) = Node::of_location(url)?;
+        let (node, path) = Node::of_url(url)?;
         if !self.is_trusted(&node) {
             return None;
         }
@@ -274,9 +353,17 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 /// Returns a failure to reach the cluster.
 pub(crate) fn unreachable(action: &str, error: HttpError) -> ConnectorError {
-    let kind = match error {
-        HttpError::Malformed { .. } => ErrorKind::Rejected,
-        _ => ErrorKind::Unreachable,
+    let (kind, retry) = match error {
+        HttpError::Malformed { .. } => (ErrorKind::Rejected, Retry::Restart),
+        HttpError::Tls { .. } => (ErrorKind::Config, Retry::Never),
+        _ => (ErrorKind::Unreachable, Retry::Restart),
     };
-    ConnectorError::new(kind, Retry::Restart, format!("cannot {action}")).caused_by(error)
+    let help = matches!(error, HttpError::Tls { .. }).then_some(
+        "'doris.tls.ca-file' names a PEM file with the certificates that sign the cluster's; 'doris.enable.tls' and https:// ask for TLS",
+    );
+    let failure = ConnectorError::new(kind, retry, format!("cannot {action}")).caused_by(error);
+    match help {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
 }

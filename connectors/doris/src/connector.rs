@@ -6,10 +6,10 @@ use millrace_connector::{
     ValidateContext, check_options,
 };
 
+use crate::form::RowForm;
 use crate::options::SINK_OPTIONS;
-use crate::rows::RowForm;
 use crate::settings::Settings;
-use crate::sink::DorisSinkSpec;
+use crate::sink::{DorisSinkSpec, check_body};
 
 /// The `doris` connector.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,7 +68,14 @@ impl Connector for DorisConnector {
             .map(|column| (column.name.value.clone(), column.ty.clone()))
             .collect();
         let zone = TimeZone::get(&ctx.session_time_zone).unwrap_or(TimeZone::UTC);
-        let form = RowForm::new(&schema, zone).map_err(|found| {
+        let form = RowForm::new(&schema, zone).and_then(|form| match &settings {
+            Ok(settings) => match check_body(settings, &form) {
+                Ok(()) => Ok(form),
+                Err(found) => Err(vec![found]),
+            },
+            Err(_) => Ok(form),
+        });
+        let form = form.map_err(|found| {
             let fault = |(index, why): (usize, String)| {
                 let name = &table.columns[columns[index]].name;
                 let message = format!("column '{}' cannot be written: {why}", name.value);
@@ -76,10 +83,15 @@ impl Connector for DorisConnector {
             };
             found.into_iter().map(fault).collect::<Vec<_>>()
         });
+        let primary_key: Vec<String> = table
+            .primary_key
+            .iter()
+            .map(|name| name.value.clone())
+            .collect();
         match (settings, form) {
             (Ok(settings), Ok(form)) if faults.is_empty() => Ok(Box::new(DorisSinkSpec {
                 name: table.name.value.clone(),
-                has_primary_key: !table.primary_key.is_empty(),
+                primary_key,
                 settings,
                 form,
             })),

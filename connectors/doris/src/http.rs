@@ -5,12 +5,14 @@
 
 use std::io::{self, ErrorKind as IoKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_connector::Cancel;
 use thiserror::Error;
 
-use crate::node::Node;
+use crate::node::{Node, Scheme};
+use crate::tls::{Channel, Trust};
 
 /// How long a blocking call may sleep before it looks at the cancel flag.
 const TICK: Duration = Duration::from_millis(250);
@@ -40,9 +42,25 @@ pub(crate) enum HttpError {
     /// The answer is no HTTP.
     #[error("{node} does not answer in HTTP: {reason}")]
     Malformed { node: Node, reason: String },
+    /// TLS cannot be had with it.
+    #[error("cannot speak TLS with {node}: {reason}")]
+    Tls { node: Node, reason: String },
     /// The attempt is over.
     #[error("the pipeline stops")]
     Cancelled,
+}
+
+impl HttpError {
+    /// Returns the node that is to blame.
+    pub(crate) fn node(&self) -> Option<&Node> {
+        match self {
+            Self::Connect { node, .. }
+            | Self::Broken { node, .. }
+            | Self::Malformed { node, .. }
+            | Self::Tls { node, .. } => Some(node),
+            Self::Cancelled => None,
+        }
+    }
 }
 
 /// Bounds on waiting.
@@ -51,6 +69,7 @@ pub(crate) struct Patience {
     pub(crate) connect: Duration,
     pub(crate) answer: Duration,
     pub(crate) cancel: Cancel,
+    pub(crate) trust: Arc<Trust>,
 }
 
 /// A finished answer.
@@ -80,7 +99,7 @@ pub(crate) enum Started {
 #[derive(Debug)]
 pub(crate) struct Connection {
     node: Node,
-    stream: TcpStream,
+    stream: Channel,
     patience: Patience,
     /// Bytes that were read and not yet used.
     pending: Vec<u8>,
@@ -104,12 +123,24 @@ impl Connection {
                         stream.set_write_timeout(Some(TICK))
                     };
                     setup().map_err(connect)?;
-                    return Ok(Self {
+                    let stream = match node.scheme {
+                        Scheme::Plain => Channel::Plain(stream),
+                        Scheme::Tls => {
+                            let tls = |reason| HttpError::Tls {
+                                node: node.clone(),
+                                reason,
+                            };
+                            Channel::tls(patience.trust.session(host).map_err(tls)?, stream)
+                        }
+                    };
+                    let mut connection = Self {
                         node: node.clone(),
                         stream,
                         patience: patience.clone(),
                         pending: Vec::new(),
-                    });
+                    };
+                    connection.shake_hands()?;
+                    return Ok(connection);
                 }
                 Err(error) => last = error,
             }
@@ -128,6 +159,35 @@ impl Connection {
         }
     }
 
+    fn shake_hands(&mut self) -> Result<(), HttpError> {
+        let since = Instant::now();
+        loop {
+            match self.stream.shake_hands() {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                // What the other side says is no TLS, or its certificate is not to be trusted.
+                Err(error) if error.kind() == IoKind::InvalidData => {
+                    return Err(HttpError::Tls {
+                        node: self.node.clone(),
+                        reason: error.to_string(),
+                    });
+                }
+                Err(error) => self.check_wait(error, since, self.patience.connect)?,
+            }
+        }
+    }
+
+    /// Sends what lies in buffers.
+    fn flush(&mut self) -> Result<(), HttpError> {
+        let since = Instant::now();
+        loop {
+            match self.stream.flush() {
+                Ok(()) => return Ok(()),
+                Err(error) => self.check_wait(error, since, STALL_MAX)?,
+            }
+        }
+    }
+
     /// Writes all of `bytes`; blocks while the server is slow.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<(), HttpError> {
         let mut progress = Instant::now();
@@ -141,7 +201,7 @@ impl Connection {
                 Err(error) => self.check_wait(error, progress, STALL_MAX)?,
             }
         }
-        Ok(())
+        self.flush()
     }
 
     /// Lets a time-out of the socket pass until `patience` is over.

@@ -6,7 +6,8 @@
 //! ```text
 //! options ─► spec (validated) ─► sink group ─► one table load for each sink table, shared by the lanes' writers
 //!
-//! writer: encode a batch ─► table load ─► open stream load ─► BE        (a slow BE blocks the lane: back pressure)
+//! writer: sort by kinds ─► take out what does not fit ─► encode ─► table load ─► open stream load ─► BE
+//!                                                                  (a slow BE blocks the lane: back pressure)
 //! prepare: end each body, read the answer (PRECOMMITTED) ─► transaction ids into the checkpoint ─► commit
 //! ```
 
@@ -14,18 +15,29 @@ mod connector;
 mod options;
 mod settings;
 
+mod group;
+mod member;
 mod sink;
+mod table;
 mod writer;
 
+mod bad_rows;
+mod body;
+mod changes;
+mod form;
+
+mod compress;
+mod figures;
 mod load;
-mod rows;
+mod open;
 
 mod answer;
 mod client;
 mod http;
 mod node;
+mod query;
+mod tls;
 
-mod catalog;
 mod recovery;
 
 pub use connector::DorisConnector;

@@ -4,35 +4,50 @@
 //! begin(epoch) ─► first row: open part 0 ─► … rows … ─► full: end it, part 1 opens with the next row ─► prepare: end it
 //! ```
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_connector::{ConnectorError, Epoch, ErrorKind, Retry};
 
 use crate::answer::{LoadAnswer, LoadStatus, is_about_login};
+use crate::body::BodyEncoder;
 use crate::client::{Client, Headers, chain, unreachable};
-use crate::http::{Connection, HttpError, Started};
+use crate::figures::LoadFigures;
+use crate::http::{HttpError, Started};
+use crate::open::{OpenLoad, Piece};
 use crate::recovery::{LabelStem, Prepared, now_ms};
-use crate::settings::{LoadLimits, Settings};
+use crate::settings::{BodyFormat, Compression, LoadLimits, Settings};
 
-/// Rows are sent in chunks of about this size.
-const CHUNK_BYTES: usize = 256 << 10;
-/// Room for a chunk's size before it, in hexadecimal of fixed width.
-const CHUNK_HEAD: usize = 10;
 /// How many loads under labels of one part may be met that others left there.
 const TRIES_MAX: u32 = 100;
+/// How long Doris may be overloaded before the epoch is given up.
+const OVERLOAD_PATIENCE: Duration = Duration::from_mins(10);
+/// How long the fate of a load whose answer is lost may stay unclear.
+const FATE_PATIENCE: Duration = Duration::from_secs(60);
 /// Pauses while Doris is overloaded.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How much of Doris's error log is shown.
 const ERROR_LOG_BYTES_MAX: usize = 600;
 
+/// Which table a load goes to, and how.
+#[derive(Clone)]
+pub(crate) struct Target {
+    /// The table's name in the file.
+    pub(crate) sink: String,
+    pub(crate) db: String,
+    pub(crate) table: String,
+    pub(crate) stem: LabelStem,
+    pub(crate) headers: Headers,
+    pub(crate) format: BodyFormat,
+    pub(crate) compression: Compression,
+}
+
 /// The loads of one table of a dataflow.
 pub(crate) struct TableLoad {
     client: Client,
-    db: String,
-    table: String,
-    stem: LabelStem,
-    headers: Headers,
+    target: Target,
+    separator: Vec<u8>,
     is_two_phase: bool,
     allows_filtered: bool,
     retries_max: u32,
@@ -43,31 +58,22 @@ pub(crate) struct TableLoad {
     prepared: Vec<Prepared>,
     /// Transactions of labels of ours that a predecessor or another copy left.
     strangers: Vec<i64>,
-}
-
-struct OpenLoad {
-    connection: Connection,
-    label: String,
-    opened: Instant,
-    rows: u64,
-    bytes: u64,
-    /// A chunk under way, room for its head first.
-    chunk: Vec<u8>,
+    /// Whether rows are dropped: they are in the table already, and are only read again for another one.
+    pub(crate) is_muted: bool,
+    figures: Arc<LoadFigures>,
 }
 
 impl TableLoad {
     pub(crate) fn new(
         client: Client,
         settings: &Settings,
-        stem: LabelStem,
-        headers: Headers,
+        target: Target,
+        figures: Arc<LoadFigures>,
     ) -> Self {
         Self {
             client,
-            db: settings.db.clone(),
-            table: settings.table.clone(),
-            stem,
-            headers,
+            separator: BodyEncoder::separator(&target.format),
+            target,
             is_two_phase: settings.is_two_phase,
             allows_filtered: settings.allows_filtered,
             retries_max: settings.retries_max,
@@ -77,11 +83,17 @@ impl TableLoad {
             open: None,
             prepared: Vec::new(),
             strangers: Vec::new(),
+            is_muted: false,
+            figures,
         }
     }
 
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
     fn name(&self) -> String {
-        format!("{}.{}", self.db, self.table)
+        format!("{}.{}", self.target.db, self.target.table)
     }
 
     pub(crate) fn begin(&mut self, epoch: Epoch) {
@@ -94,14 +106,9 @@ impl TableLoad {
         self.prepared.clear();
     }
 
-    /// Takes rows, `separator` between each two; `ends` has where each row ends in `bytes`.
-    pub(crate) fn write(
-        &mut self,
-        bytes: &[u8],
-        ends: &[usize],
-        separator: &[u8],
-    ) -> Result<(), ConnectorError> {
-        if ends.is_empty() {
+    /// Takes rows.
+    pub(crate) fn write(&mut self, piece: &Piece<'_>) -> Result<(), ConnectorError> {
+        if piece.rows == 0 || self.is_muted {
             return Ok(());
         }
         if self.open.is_none() {
@@ -109,7 +116,7 @@ impl TableLoad {
             self.open = Some(load);
         }
         let load = self.open.as_mut().expect("it was opened above");
-        let sent = load.push(bytes, ends, separator);
+        let sent = load.push(piece, &self.separator);
         if let Err(error) = sent {
             return Err(self.explain_broken(error));
         }
@@ -143,60 +150,76 @@ impl TableLoad {
         std::mem::take(&mut self.strangers)
     }
 
-    pub(crate) fn db(&self) -> &str {
-        &self.db
-    }
-
     /// Opens a load under the first label of this part that is free.
     fn open(&mut self) -> Result<OpenLoad, ConnectorError> {
         let epoch = self.epoch.expect("`begin` comes before rows");
         let action = format!("begin a load into {}", self.name());
         let (mut attempt, mut refusals, mut pause) = (0, 0, PAUSE_FIRST);
+        let begun = Instant::now();
         while attempt < TRIES_MAX {
-            let label = self.stem.label(epoch, self.part, attempt);
-            let mut headers = self.headers.clone();
-            headers.push(("label".to_owned(), label.clone()));
+            let label = self.target.stem.label(epoch, self.part, attempt);
             let started = self
-                .client
-                .start_load(&self.db, &self.table, &headers)
+                .start(&label)
                 .map_err(|error| unreachable(&action, error))?;
             let response = match started {
                 Started::Continue(connection) => {
                     tracing::debug!(label, node = %connection.node(), "load opened");
-                    return Ok(OpenLoad::new(connection, label));
+                    let figures = Arc::clone(&self.figures);
+                    return Ok(OpenLoad::new(
+                        connection,
+                        label,
+                        self.target.compression,
+                        figures,
+                    ));
                 }
                 Started::Answered(response) => response,
             };
-            let why = match LoadAnswer::parse(&response) {
+            let (why, is_overload) = match LoadAnswer::parse(&response) {
                 Ok(answer) if answer.meaning() == LoadStatus::LabelExists => {
                     self.meet_stranger(&label, &answer);
                     attempt += 1;
                     continue;
                 }
-                Ok(answer) if answer.is_overload() => answer.message().to_owned(),
+                Ok(answer) if answer.is_overload() => (answer.message().to_owned(), true),
                 Ok(answer) => return Err(refused(&action, answer.message())),
                 Err(said) if is_about_login(&said) => return Err(refused(&action, &said)),
-                Err(said) => said,
+                Err(said) => (said, false),
             };
-            refusals += 1;
-            if refusals > self.retries_max {
+            let is_over = if is_overload {
+                LoadFigures::add(&self.figures.overloads, 1);
+                begun.elapsed() > OVERLOAD_PATIENCE
+            } else {
+                refusals += 1;
+                refusals > self.retries_max
+            };
+            if is_over {
+                let text = format!("cannot {action}: {why}");
                 return Err(ConnectorError::new(
                     ErrorKind::Rejected,
                     Retry::Restart,
-                    format!("cannot {action}: {why}"),
+                    text,
                 ));
             }
             tracing::warn!(
                 why,
                 table = self.name(),
+                pause_ms = pause.as_millis(),
                 "Doris takes no load now; trying again"
             );
+            LoadFigures::add(&self.figures.retries, 1);
             self.sleep(pause)?;
             pause = (pause * 2).min(PAUSE_MAX);
         }
         let text = format!("cannot {action}: {TRIES_MAX} labels of epoch {epoch} are taken");
         Err(ConnectorError::new(ErrorKind::Rejected, Retry::Never, text)
             .help("another pipeline uses the same names: give each its own 'sink.label-prefix'"))
+    }
+
+    fn start(&self, label: &str) -> Result<Started, HttpError> {
+        let mut headers = self.target.headers.clone();
+        headers.push(("label".to_owned(), label.to_owned()));
+        let target = &self.target;
+        self.client.start_load(&target.db, &target.table, &headers)
     }
 
     fn meet_stranger(&mut self, label: &str, answer: &LoadAnswer) {
@@ -221,6 +244,7 @@ impl TableLoad {
             }
             std::thread::sleep(Duration::from_millis(50).min(pause));
         }
+        self.figures.waited(pause);
         Ok(())
     }
 
@@ -229,34 +253,84 @@ impl TableLoad {
         let Some(load) = self.open.take() else {
             return Ok(());
         };
-        let (label, rows) = (load.label.clone(), load.rows);
+        let (label, rows, bytes) = (load.label.clone(), load.rows, load.bytes);
         let action = format!("load {rows} rows into {} (label {label})", self.name());
-        let response = load.end().map_err(|error| unreachable(&action, error))?;
-        let answer = LoadAnswer::parse(&response).map_err(|said| refused(&action, &said))?;
-        match answer.meaning() {
-            LoadStatus::Done => self.check_rows(&action, &answer, rows)?,
-            LoadStatus::LabelExists | LoadStatus::Failed => {
-                return Err(self.explain_failed(&action, &answer));
+        let txn = match load.end() {
+            Ok(response) => {
+                let answer =
+                    LoadAnswer::parse(&response).map_err(|said| refused(&action, &said))?;
+                self.judge(&action, &answer, rows)?;
+                answer.txn_id
             }
-        }
+            Err((error, is_sent)) => self.find_out(&action, &label, error, is_sent)?,
+        };
+        LoadFigures::add(&self.figures.loads, 1);
+        LoadFigures::add(&self.figures.rows, rows);
+        LoadFigures::add(&self.figures.bytes, bytes);
         if self.is_two_phase {
-            if !answer.two_phase_commit.is_true() || answer.txn_id < 0 {
-                let text =
-                    format!("cannot {action}: Doris did not prepare it but committed at once");
-                return Err(ConnectorError::new(ErrorKind::Rejected, Retry::Never, text)
-                    .help("this Doris has no two-phase commit: set 'sink.enable-2pc' = 'false'"));
-            }
             self.prepared.push(Prepared {
-                db: self.db.clone(),
-                table: self.table.clone(),
+                sink: self.target.sink.clone(),
+                db: self.target.db.clone(),
+                table: self.target.table.clone(),
                 label,
-                txn: answer.txn_id,
+                txn,
                 rows,
                 prepared_ms: now_ms(),
             });
         }
         self.part += 1;
         Ok(())
+    }
+
+    fn judge(&self, action: &str, answer: &LoadAnswer, rows: u64) -> Result<(), ConnectorError> {
+        match answer.meaning() {
+            LoadStatus::Done => self.check_rows(action, answer, rows)?,
+            LoadStatus::LabelExists | LoadStatus::Failed => {
+                return Err(self.explain_failed(action, answer));
+            }
+        }
+        if self.is_two_phase && (!answer.two_phase_commit.is_true() || answer.txn_id < 0) {
+            let text = format!("cannot {action}: Doris did not prepare it but committed at once");
+            return Err(ConnectorError::new(ErrorKind::Rejected, Retry::Never, text)
+                .help("this Doris has no two-phase commit: set 'sink.enable-2pc' = 'false'"));
+        }
+        Ok(())
+    }
+
+    /// Finds out what became of a load whose answer is lost, by its label: nobody else had it. Returns its transaction.
+    fn find_out(
+        &self,
+        action: &str,
+        label: &str,
+        lost: HttpError,
+        is_sent: bool,
+    ) -> Result<i64, ConnectorError> {
+        // Doris throws away what did not come whole.
+        if !is_sent || matches!(lost, HttpError::Cancelled) {
+            return Err(unreachable(action, lost));
+        }
+        tracing::warn!(label, error = %chain(&lost), "the answer to a load is lost; asking for its label");
+        let begun = Instant::now();
+        while begun.elapsed() < FATE_PATIENCE {
+            if let Ok(Started::Answered(response)) = self.start(label)
+                && let Ok(answer) = LoadAnswer::parse(&response)
+                && answer.meaning() == LoadStatus::LabelExists
+            {
+                match (answer.existing_job_status.as_str(), self.is_two_phase) {
+                    ("PRECOMMITTED", true) | ("FINISHED", false) => {
+                        tracing::info!(label, "the load had arrived");
+                        return Ok(answer.related_transaction().unwrap_or(-1));
+                    }
+                    ("RUNNING", _) => {}
+                    _ => break,
+                }
+            } else if self.client.label_state(&self.target.db, label).is_ok() {
+                // The label is free: its load was thrown away. What was opened by asking ends with its connection.
+                break;
+            }
+            self.sleep(PAUSE_FIRST)?;
+        }
+        Err(unreachable(action, lost))
     }
 
     /// A load that says Success may still have left rows out.
@@ -269,6 +343,7 @@ impl TableLoad {
         if answer.number_filtered_rows > 0 && !self.allows_filtered {
             return Err(self.explain_failed(action, answer));
         }
+        LoadFigures::add(&self.figures.filtered_rows, answer.number_filtered_rows);
         if answer.number_filtered_rows > 0 {
             tracing::warn!(
                 table = self.name(),
@@ -288,6 +363,9 @@ impl TableLoad {
 
     fn explain_failed(&self, action: &str, answer: &LoadAnswer) -> ConnectorError {
         let Some(url) = &answer.error_url else {
+            if answer.is_overload() {
+                LoadFigures::add(&self.figures.overloads, 1);
+            }
             return refused(action, answer.message());
         };
         let mut text = format!(
@@ -300,7 +378,7 @@ impl TableLoad {
             text = format!("{text}; {}", log.trim());
         }
         ConnectorError::new(ErrorKind::Data, Retry::Never, text).help(
-            "'sink.properties.max_filter_ratio' says how many rows Doris may leave out, 'sink.properties.strict_mode' = 'false' lets values that do not fit become NULL",
+            "'sink.bad-rows' = 'skip' or 'dead-letter' takes out rows that are too long, out of range or NULL; 'sink.properties.max_filter_ratio' says how many others Doris may leave out; 'sink.properties.strict_mode' = 'false' lets values that do not fit become NULL",
         )
     }
 
@@ -311,11 +389,7 @@ impl TableLoad {
         if matches!(error, HttpError::Cancelled) {
             return unreachable(&action, error);
         }
-        match load
-            .connection
-            .answer()
-            .map(|said| LoadAnswer::parse(&said))
-        {
+        match load.answer().map(|said| LoadAnswer::parse(&said)) {
             Ok(Ok(answer)) => self.explain_failed(&action, &answer),
             Ok(Err(said)) => refused(&action, &said),
             Err(second) => {
@@ -333,59 +407,4 @@ fn refused(action: &str, said: &str) -> ConnectorError {
         (ErrorKind::Rejected, Retry::Restart)
     };
     ConnectorError::new(kind, retry, format!("cannot {action}: {said}"))
-}
-
-impl OpenLoad {
-    fn new(connection: Connection, label: String) -> Self {
-        let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
-        chunk.resize(CHUNK_HEAD, b'0');
-        Self {
-            connection,
-            label,
-            opened: Instant::now(),
-            rows: 0,
-            bytes: 0,
-            chunk,
-        }
-    }
-
-    fn push(&mut self, bytes: &[u8], ends: &[usize], separator: &[u8]) -> Result<(), HttpError> {
-        let mut start = 0;
-        for end in ends {
-            if self.rows > 0 {
-                self.chunk.extend_from_slice(separator);
-            }
-            self.chunk.extend_from_slice(&bytes[start..*end]);
-            self.bytes += (end - start + separator.len()) as u64;
-            self.rows += 1;
-            start = *end;
-            if self.chunk.len() >= CHUNK_BYTES {
-                self.send_chunk()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn send_chunk(&mut self) -> Result<(), HttpError> {
-        let length = self.chunk.len() - CHUNK_HEAD;
-        if length == 0 {
-            return Ok(());
-        }
-        self.chunk[..CHUNK_HEAD].copy_from_slice(format!("{length:08x}\r\n").as_bytes());
-        self.chunk.extend_from_slice(b"\r\n");
-        self.connection.write(&self.chunk)?;
-        self.chunk.truncate(CHUNK_HEAD);
-        Ok(())
-    }
-
-    fn end(mut self) -> Result<crate::http::Response, HttpError> {
-        let sent = self
-            .send_chunk()
-            .and_then(|()| self.connection.write(b"0\r\n\r\n"));
-        match (sent, self.connection.answer()) {
-            // A server that refuses answers before it has read all, and closes.
-            (_, Ok(response)) => Ok(response),
-            (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(error),
-        }
-    }
 }

@@ -14,7 +14,7 @@ use millrace_connector::{ConnectorError, Epoch, ErrorKind, OpenContext, Retry};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Decision;
-use crate::client::{Client, chain};
+use crate::client::{Client, Target, chain, unreachable};
 use crate::http::HttpError;
 
 /// Doris's bound on labels.
@@ -83,9 +83,13 @@ fn hash(names: &[&str]) -> u64 {
 /// A load that is durable and unseen: what a checkpoint keeps of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Prepared {
+    /// The table's name in the file.
+    #[serde(default)]
+    pub(crate) sink: String,
     pub(crate) db: String,
     pub(crate) table: String,
     pub(crate) label: String,
+    /// Its transaction; below zero where only the label is known.
     pub(crate) txn: i64,
     pub(crate) rows: u64,
     /// When it was prepared, in milliseconds since 1970.
@@ -99,6 +103,14 @@ impl Prepared {
             self.txn, self.db, self.table, self.label, self.rows
         )
     }
+
+    fn target(&self) -> Target<'_> {
+        if self.txn < 0 {
+            Target::Label(&self.label)
+        } else {
+            Target::Id(self.txn)
+        }
+    }
 }
 
 pub(crate) fn now_ms() -> i64 {
@@ -106,24 +118,38 @@ pub(crate) fn now_ms() -> i64 {
 }
 
 /// What is known after asking for a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Committed {
     Yes,
     Unknown,
+    /// Doris has thrown it away, for this reason.
+    Lost(String),
 }
 
-/// Commits a prepared load, also one that is committed already.
+/// Commits a prepared load, also one that is committed already. `is_repeatable` tells whether its rows may be written again
+/// though they may be there.
 ///
 /// # Errors
 /// It can never be committed, or the login is refused.
-pub(crate) fn commit(client: &Client, prepared: &Prepared) -> Result<Committed, ConnectorError> {
+pub(crate) fn commit(
+    client: &Client,
+    prepared: &Prepared,
+    is_repeatable: bool,
+) -> Result<Committed, ConnectorError> {
     let begun = Instant::now();
     let mut pause = PAUSE_FIRST;
     loop {
-        let why = match client.decide(&prepared.db, prepared.txn, "commit") {
+        let why = match client.decide(&prepared.db, prepared.target(), "commit") {
             Ok(Decision::Done | Decision::AlreadyCommitted) => return Ok(Committed::Yes),
-            Ok(Decision::NotFound) => return judge_forgotten(prepared, now_ms()),
-            Ok(Decision::AlreadyAborted(said)) => return Err(lost(prepared, &said)),
+            Ok(Decision::NotFound) => {
+                // By its label, a transaction that is visible already is not found either.
+                match client.label_state(&prepared.db, &prepared.label).as_deref() {
+                    Ok("VISIBLE" | "COMMITTED") => return Ok(Committed::Yes),
+                    Ok("ABORTED") => return Ok(Committed::Lost("it is aborted".into())),
+                    _ => return judge_forgotten(prepared, now_ms(), is_repeatable),
+                }
+            }
+            Ok(Decision::AlreadyAborted(said)) => return Ok(Committed::Lost(said)),
             Ok(Decision::StillLoading) => {
                 let text = format!("{} is in the checkpoint but still loading", prepared.name());
                 return Err(ConnectorError::new(ErrorKind::Internal, Retry::Never, text));
@@ -157,7 +183,11 @@ pub(crate) fn commit(client: &Client, prepared: &Prepared) -> Result<Committed, 
 
 /// Doris forgets only what is finished: a transaction that it does not know was committed, unless it was aborted before. Only
 /// its time-out could have done that.
-fn judge_forgotten(prepared: &Prepared, now_ms: i64) -> Result<Committed, ConnectorError> {
+fn judge_forgotten(
+    prepared: &Prepared,
+    now_ms: i64,
+    is_repeatable: bool,
+) -> Result<Committed, ConnectorError> {
     let age_ms = now_ms - prepared.prepared_ms;
     if age_ms < PRECOMMIT_TIMEOUT_MS - CLOCK_SLACK_MS {
         tracing::warn!(
@@ -172,26 +202,27 @@ fn judge_forgotten(prepared: &Prepared, now_ms: i64) -> Result<Committed, Connec
         prepared.name(),
         age_ms / 1000
     );
+    if is_repeatable {
+        tracing::warn!(
+            "{text}; its rows are written again, which changes nothing in a UNIQUE table"
+        );
+        return Ok(Committed::Lost("it is forgotten".into()));
+    }
     Err(
         ConnectorError::new(ErrorKind::Rejected, Retry::Never, text).help(format!(
-            "look in Doris whether its rows are in {}.{}; if so, start from this checkpoint with the sink's entry removed, else from the checkpoint before it",
+            "look in Doris whether its rows are in {0}.{1}; if not, or after deleting them, start from the checkpoint before this one, which writes them again to every sink",
             prepared.db, prepared.table
         )),
     )
 }
 
-fn lost(prepared: &Prepared, said: &str) -> ConnectorError {
-    let text = format!("Doris has thrown away {}: {said}", prepared.name());
-    ConnectorError::new(ErrorKind::Rejected, Retry::Never, text).help(
-        "its rows are not in the table: start from the checkpoint before this one, which loads them again; \
-         sinks that have committed since then get theirs twice",
-    )
-}
-
 /// Aborts a load that must not count; one that is gone is fine.
-pub(crate) fn abort(client: &Client, db: &str, transaction: i64) -> Result<(), ConnectorError> {
-    let action = format!("abort transaction {transaction} in Doris");
-    match client.decide(db, transaction, "abort") {
+pub(crate) fn abort(client: &Client, db: &str, target: Target<'_>) -> Result<(), ConnectorError> {
+    let action = match target {
+        Target::Id(id) => format!("abort transaction {id} in Doris"),
+        Target::Label(label) => format!("abort the load of label {label} in Doris"),
+    };
+    match client.decide(db, target, "abort") {
         Ok(Decision::Done | Decision::AlreadyAborted(_) | Decision::NotFound) => Ok(()),
         Ok(Decision::AlreadyCommitted) => {
             let text = format!("cannot {action}: it is committed, though its epoch does not count");
@@ -217,8 +248,32 @@ pub(crate) fn abort(client: &Client, db: &str, transaction: i64) -> Result<(), C
                 text,
             ))
         }
-        Err(error) => Err(crate::client::unreachable(&action, error)),
+        Err(error) => Err(unreachable(&action, error)),
     }
+}
+
+/// What is known after asking for an abort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aborted {
+    Yes,
+    /// It is committed.
+    TooLate,
+    Unknown,
+}
+
+/// Aborts a prepared load whose other parts are lost, so that all of them can be written again.
+pub(crate) fn withdraw(client: &Client, prepared: &Prepared) -> Aborted {
+    match client.decide(&prepared.db, prepared.target(), "abort") {
+        // Nobody commits a later part before an earlier one, so one that is forgotten was thrown away too.
+        Ok(Decision::Done | Decision::AlreadyAborted(_) | Decision::NotFound) => Aborted::Yes,
+        Ok(Decision::AlreadyCommitted) => Aborted::TooLate,
+        _ => Aborted::Unknown,
+    }
+}
+
+/// Throws a prepared load away.
+pub(crate) fn discard(client: &Client, prepared: &Prepared) -> Result<(), ConnectorError> {
+    abort(client, &prepared.db, prepared.target())
 }
 
 #[cfg(test)]
@@ -270,6 +325,7 @@ mod tests {
     #[test]
     fn a_forgotten_transaction_counts_while_it_cannot_have_timed_out() {
         let prepared = Prepared {
+            sink: "t".into(),
             db: "db".into(),
             table: "t".into(),
             label: "l".into(),
@@ -277,8 +333,9 @@ mod tests {
             rows: 1,
             prepared_ms: 1_000_000,
         };
-        assert!(judge_forgotten(&prepared, 1_000_000 + 3_000_000).is_ok());
-        let error = judge_forgotten(&prepared, 1_000_000 + 3_600_000).unwrap_err();
-        assert_eq!(error.retry, Retry::Never);
+        let judge = |age, is_repeatable| judge_forgotten(&prepared, 1_000_000 + age, is_repeatable);
+        assert_eq!(judge(3_000_000, false).unwrap(), Committed::Yes);
+        assert_eq!(judge(3_600_000, false).unwrap_err().retry, Retry::Never);
+        assert!(matches!(judge(3_600_000, true), Ok(Committed::Lost(_))));
     }
 }

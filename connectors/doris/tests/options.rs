@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[expect(dead_code, reason = "the harness serves two files of tests")]
+#[expect(dead_code, reason = "the harness serves several files of tests")]
 mod harness;
 
 use harness::Table;
@@ -93,18 +93,75 @@ fn contradictions_are_refused() {
 #[test]
 fn what_is_not_built_is_refused() {
     for option in [
-        ("sink.properties.format", "arrow"),
+        ("sink.properties.format", "parquet"),
+        ("sink.properties.compress_type", "zstd"),
         ("sink.ignore.commit-error", "true"),
-        ("sink.ignore.update-before", "false"),
-        ("auto-redirect", "false"),
-        ("doris.enable.tls", "true"),
         ("sink.write-mode", "copy"),
     ] {
         assert_eq!(codes(APACHE, &[option]), ["MR0126"], "{option:?}");
     }
+    let csv = ("sink.properties.format", "csv");
+    let enclose = ("sink.properties.enclose", "'");
+    assert_eq!(codes(APACHE, &[csv, enclose]), ["MR0126"]);
+}
+
+#[test]
+fn what_other_connectors_do_is_taken() {
+    for option in [
+        ("sink.properties.format", "arrow"),
+        ("sink.properties.format", "csv"),
+        ("sink.properties.compress_type", "gz"),
+        ("sink.properties.compress_type", "lz4"),
+        ("sink.ignore.update-before", "false"),
+        ("auto-redirect", "false"),
+        ("doris.enable.tls", "true"),
+        ("sink.load.max-bytes", "100mb"),
+        ("jdbc-url", "jdbc:mysql://fe:9030/db?useSSL=true"),
+    ] {
+        assert_eq!(codes(APACHE, &[option]), Vec::<&str>::new(), "{option:?}");
+    }
+    let secured = [("fenodes", "https://fe:8030"), APACHE[1]];
+    assert_eq!(codes(&secured, &[]), Vec::<&str>::new());
     assert_eq!(
-        codes(&[("fenodes", "https://fe:8030"), APACHE[1]], &[]),
-        ["MR0126"]
+        codes(APACHE, &[("jdbc-url", "jdbc:mysql://fe")]),
+        ["MR0102"]
+    );
+}
+
+#[test]
+fn bad_rows_have_a_policy_that_must_be_whole() {
+    let url = ("jdbc-url", "jdbc:mysql://fe:9030");
+    let policy = |word| ("sink.bad-rows", word);
+    let table = ("sink.dead-letter.table", "db.dead");
+    assert_eq!(codes(APACHE, &[policy("skip"), url]), Vec::<&str>::new());
+    assert_eq!(
+        codes(APACHE, &[policy("dead-letter"), table, url]),
+        Vec::<&str>::new()
+    );
+    assert_eq!(
+        codes(APACHE, &[policy("skip")]),
+        ["MR0125"],
+        "nobody tells the columns' bounds"
+    );
+    assert_eq!(codes(APACHE, &[policy("dead-letter"), url]), ["MR0101"]);
+    assert_eq!(codes(APACHE, &[table]), ["MR0125"]);
+    assert_eq!(codes(APACHE, &[policy("ignore"), url]), ["MR0102"]);
+    let columns = ("sink.properties.columns", "id, v=hll_hash(id)");
+    assert_eq!(codes(APACHE, &[policy("skip"), url, columns]), ["MR0125"]);
+}
+
+#[test]
+fn separators_must_be_two() {
+    let same = [
+        ("sink.properties.format", "csv"),
+        ("sink.properties.column_separator", "\\x01"),
+        ("sink.properties.row_delimiter", "\\x01"),
+    ];
+    assert_eq!(codes(APACHE, &same), ["MR0125"]);
+    let arrow = ("sink.properties.format", "arrow");
+    assert_eq!(
+        codes(APACHE, &[arrow, ("sink.properties.columns", "id")]),
+        ["MR0125"]
     );
 }
 
@@ -139,12 +196,15 @@ fn the_password_is_never_shown() {
 }
 
 #[test]
-fn csv_is_sent_as_json_and_that_is_said() {
-    let all = [APACHE, &[("sink.properties.format", "csv")]].concat();
-    let spec = Table::new(&all).check().unwrap();
-    assert!(
-        spec.notes()
-            .iter()
-            .any(|note| note.contains("as JSON, not CSV"))
-    );
+fn what_does_nothing_is_said() {
+    let notes = |more: &[(&str, &str)]| {
+        let table = Table::new(&[APACHE, more].concat());
+        table.check().unwrap().notes().join("; ")
+    };
+    let separator = ("sink.properties.column_separator", "\\x01");
+    assert!(notes(&[separator]).contains("rows go to Doris as lines of JSON"));
+    let csv = ("sink.properties.format", "csv");
+    assert_eq!(notes(&[separator, csv]), "");
+    assert!(notes(&[("sink.enable-delete", "false")]).contains("deletes are left out"));
+    assert!(notes(&[("sink.buffer-flush.max-rows", "5")]).contains("loads end at checkpoints"));
 }

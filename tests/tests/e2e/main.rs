@@ -8,6 +8,7 @@
 //! | `MILLRACE_BIN` | `$CARGO_TARGET_DIR/debug/millrace` |
 //! | `MILLRACE_KAFKA` | `127.0.0.1:19092` |
 //! | `MILLRACE_S3_ENDPOINT` | `http://127.0.0.1:19001` |
+//! | `MILLRACE_DORIS_ROWS` | 1000000, the rows of the run into Doris with kills |
 //! | `MILLRACE_SEED` | from the clock; printed |
 //!
 //! A test makes topics of its own, so tests do not meet each other.
@@ -23,6 +24,8 @@ mod services;
 mod bad_input;
 mod crash;
 mod doris;
+mod doris_points;
+mod doris_connector;
 mod edge;
 mod outage;
 mod routing;

@@ -24,7 +24,10 @@ use tempfile::TempDir;
 const AT_MICROS: i64 = 1_709_296_496_789_000;
 
 pub(crate) fn start(folder: &TempDir) -> DorisStandIn {
-    let mut options = Options::in_folder(folder.path());
+    start_with(Options::in_folder(folder.path()))
+}
+
+fn start_with(mut options: Options) -> DorisStandIn {
     options.user = "ro@ot".into();
     options.password = "p@ss w:1".into();
     DorisStandIn::start(options).unwrap()
@@ -33,6 +36,22 @@ pub(crate) fn start(folder: &TempDir) -> DorisStandIn {
 pub(crate) fn doris(keys: Keys) -> (TempDir, DorisStandIn) {
     let folder = tempfile::tempdir().unwrap();
     let doris = start(&folder);
+    create(&doris, keys);
+    (folder, doris)
+}
+
+/// Two frontends and two backends.
+pub(crate) fn cluster(keys: Keys) -> (TempDir, DorisStandIn) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = Options::in_folder(folder.path());
+    options.more_http_ports = vec![0];
+    options.more_be_ports = vec![0];
+    let doris = start_with(options);
+    create(&doris, keys);
+    (folder, doris)
+}
+
+fn create(doris: &DorisStandIn, keys: Keys) {
     let schema = TableSchema {
         db: "db".into(),
         table: "t".into(),
@@ -45,7 +64,6 @@ pub(crate) fn doris(keys: Keys) -> (TempDir, DorisStandIn) {
         ],
     };
     doris.create_table(schema).unwrap();
-    (folder, doris)
 }
 
 pub(crate) fn ids(doris: &DorisStandIn) -> Vec<i64> {
@@ -76,7 +94,7 @@ impl Table {
     /// In the names that the documents use.
     pub(crate) fn seed(doris: &DorisStandIn) -> Self {
         Self::new(&[
-            ("jdbc-url", "jdbc:mysql://127.0.0.1:9030"),
+            ("jdbc-url", "jdbc:mysql://127.0.0.1:9"),
             ("load-url", &doris.fe_address()),
             ("database-name", "db"),
             ("table-name", "t"),
@@ -129,6 +147,11 @@ impl Table {
         self
     }
 
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.0.columns.retain(|column| column.name.value != name);
+        self
+    }
+
     pub(crate) fn column(mut self, name: &str, ty: FlinkType) -> Self {
         let kind = ColumnKind::Physical;
         let column = ColumnDefinition {
@@ -165,8 +188,17 @@ fn write_rows(
     rows: &[(i64, String)],
     kinds: Option<&[RowKind]>,
 ) -> Result<Written, ConnectorError> {
+    let columns = columns(rows);
+    writer.write(&SinkBatch {
+        columns: &columns,
+        rows: rows.len(),
+        kinds,
+    })
+}
+
+fn columns(rows: &[(i64, String)]) -> Vec<ArrayRef> {
     let decimals = Decimal128Array::from(vec![1250; rows.len()]);
-    let columns: Vec<ArrayRef> = vec![
+    vec![
         Arc::new(rows.iter().map(|row| Some(row.0)).collect::<Int64Array>()),
         Arc::new(
             rows.iter()
@@ -175,12 +207,7 @@ fn write_rows(
         ),
         Arc::new(decimals.with_precision_and_scale(18, 4).unwrap()),
         Arc::new(TimestampMicrosecondArray::from(vec![AT_MICROS; rows.len()])),
-    ];
-    writer.write(&SinkBatch {
-        columns: &columns,
-        rows: rows.len(),
-        kinds,
-    })
+    ]
 }
 
 pub(crate) struct Pipeline {
@@ -246,18 +273,53 @@ impl Pipeline {
         write_rows(self.writer.as_mut(), rows, None)
     }
 
+    /// Writes all columns but the last.
+    pub(crate) fn write_short(&mut self, epoch: u64, ids: &[i64]) {
+        self.begin(epoch);
+        let rows: Vec<_> = ids
+            .iter()
+            .map(|id| (*id, format!("tab\t\"你\n{id}")))
+            .collect();
+        let columns = columns(&rows);
+        let batch = SinkBatch {
+            columns: &columns[..3],
+            rows: rows.len(),
+            kinds: None,
+        };
+        self.writer.write(&batch).unwrap();
+    }
+
+    /// Returns the value of a figure.
+    pub(crate) fn figure(&self, name: &str) -> f64 {
+        let figures = self.group.figures();
+        figures
+            .iter()
+            .find(|figure| figure.name == name)
+            .unwrap()
+            .value
+    }
+
     pub(crate) fn write_kinds(
         &mut self,
         epoch: u64,
         rows: &[(i64, &str)],
         kinds: Option<&[RowKind]>,
     ) {
+        self.try_write_kinds(epoch, rows, kinds).unwrap();
+    }
+
+    pub(crate) fn try_write_kinds(
+        &mut self,
+        epoch: u64,
+        rows: &[(i64, &str)],
+        kinds: Option<&[RowKind]>,
+    ) -> Result<Written, ConnectorError> {
         self.begin(epoch);
         let rows: Vec<_> = rows
             .iter()
             .map(|(id, name)| (*id, (*name).to_owned()))
             .collect();
-        write_rows(self.writer.as_mut(), &rows, kinds).unwrap();
+        write_rows(self.writer.as_mut(), &rows, kinds)
     }
 
     pub(crate) fn try_prepare(&mut self, epoch: u64) -> Result<Committable, ConnectorError> {

@@ -1,21 +1,16 @@
-//! Rows as bodies of loads: JSON objects, one a row, with values in the forms that Doris takes.
+//! Columns in the forms that Doris takes, whatever the body looks like.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, Int8Array, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, StringViewArray, TimestampMicrosecondArray};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use millrace_connector::physical::MICROSECOND_PRECISION_MAX;
-use millrace_connector::{ConnectorError, ErrorKind, FlinkType, Retry, RowKind, TypeKind};
-use millrace_formats::{EncodedBatch, Encoder, FormatContext, FormatError, create_encoder};
-
-/// The hidden column that marks a row of a UNIQUE table as deleted.
-pub(crate) const DELETE_SIGN: &str = "__DORIS_DELETE_SIGN__";
+use millrace_connector::{FlinkType, TypeKind};
 
 const NANOS_PER_MICRO: i128 = 1000;
 
@@ -99,8 +94,10 @@ impl WithNullable for TypeKind {
 /// The columns of a table as they go into a body.
 #[derive(Clone, Debug)]
 pub(crate) struct RowForm {
-    names: Vec<String>,
+    /// The columns by name, with the types that the file declares.
+    declared: Vec<(String, FlinkType)>,
     steps: Vec<Step>,
+    /// The types after the steps.
     types: Vec<FlinkType>,
     zone: TimeZone,
 }
@@ -113,105 +110,47 @@ impl RowForm {
     ) -> Result<Self, Vec<(usize, String)>> {
         let mut faults = Vec::new();
         let mut form = Self {
-            names: Vec::new(),
+            declared: columns.to_vec(),
             steps: Vec::new(),
             types: Vec::new(),
             zone,
         };
-        for (index, (name, ty)) in columns.iter().enumerate() {
+        for (index, (_, ty)) in columns.iter().enumerate() {
             match step(ty) {
                 Ok((step, ty)) => {
-                    form.names.push(name.clone());
                     form.steps.push(step);
                     form.types.push(ty);
                 }
                 Err(why) => faults.push((index, why)),
             }
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        match form.encoder(false) {
-            Ok(_) => Ok(form),
-            Err(FormatError::UnsupportedType { column, message }) => Err(vec![(column, message)]),
-            Err(error) => Err(vec![(0, error.to_string())]),
+        if faults.is_empty() {
+            Ok(form)
+        } else {
+            Err(faults)
         }
     }
 
-    pub(crate) fn names(&self) -> &[String] {
-        &self.names
+    /// Returns the columns with the types that the file declares.
+    pub(crate) fn declared(&self) -> &[(String, FlinkType)] {
+        &self.declared
     }
 
-    fn encoder(&self, has_sign: bool) -> Result<Box<dyn Encoder>, FormatError> {
-        let names = self.names.iter().cloned();
-        let mut schema: Vec<_> = names.zip(self.types.iter().cloned()).collect();
-        if has_sign {
-            schema.push((DELETE_SIGN.to_owned(), TypeKind::TinyInt.not_null()));
-        }
-        let options = BTreeMap::from([("encode.decimal-as-plain-number".into(), "true".into())]);
-        create_encoder("json", &options, &schema, &FormatContext::default())
-    }
-}
-
-/// Encodes batches for one lane.
-pub(crate) struct RowEncoder {
-    form: RowForm,
-    encoder: Box<dyn Encoder>,
-    /// Whether rows carry a delete sign; else only inserts can be written.
-    has_sign: bool,
-    table: String,
-}
-
-impl RowEncoder {
-    pub(crate) fn new(form: &RowForm, has_sign: bool, table: String) -> Self {
-        Self {
-            encoder: form
-                .encoder(has_sign)
-                .expect("the form was checked when the table was"),
-            form: form.clone(),
-            has_sign,
-            table,
-        }
+    /// Returns the columns with the types that [`RowForm::prepare`] gives them.
+    pub(crate) fn prepared(&self) -> impl Iterator<Item = (&String, &FlinkType)> {
+        self.declared.iter().map(|(name, _)| name).zip(&self.types)
     }
 
-    /// Replaces `out` by the rows of a batch.
-    pub(crate) fn encode(
-        &mut self,
-        columns: &[ArrayRef],
-        kinds: Option<&[RowKind]>,
-        out: &mut EncodedBatch,
-    ) -> Result<(), ConnectorError> {
-        let mut prepared: Vec<ArrayRef> = columns
+    /// Does each column's step.
+    pub(crate) fn prepare(&self, columns: &[ArrayRef]) -> Vec<ArrayRef> {
+        columns
             .iter()
-            .zip(&self.form.steps)
-            .map(|(column, step)| self.prepare(column, *step))
-            .collect();
-        if self.has_sign {
-            let rows = columns.first().map_or(0, |column| column.len());
-            prepared.push(Arc::new(signs(kinds, rows)));
-        } else if let Some(kind) = kinds
-            .iter()
-            .flat_map(|kinds| kinds.iter())
-            .find(|kind| **kind != RowKind::Insert)
-        {
-            let text = format!("a row of kind {kind} cannot be written to '{}'", self.table);
-            return Err(
-                ConnectorError::new(ErrorKind::Config, Retry::Never, text).help(
-                    "changes need a UNIQUE KEY table in Doris and 'sink.enable-delete' = 'true'",
-                ),
-            );
-        }
-        out.clear();
-        self.encoder.encode(&prepared, None, out).map_err(|error| {
-            let text = format!(
-                "cannot write row {} of a batch to '{}': {}",
-                error.row, self.table, error.reason
-            );
-            ConnectorError::new(ErrorKind::Data, Retry::Never, text)
-        })
+            .zip(&self.steps)
+            .map(|(column, step)| self.step(column, *step))
+            .collect()
     }
 
-    fn prepare(&self, column: &ArrayRef, step: Step) -> ArrayRef {
+    fn step(&self, column: &ArrayRef, step: Step) -> ArrayRef {
         match step {
             Step::Keep => Arc::clone(column),
             Step::DecimalToText(scale) => Arc::new(decimal_text(column, scale)),
@@ -222,24 +161,13 @@ impl RowEncoder {
                 } else {
                     column.as_primitive::<TimestampMicrosecondType>().clone()
                 };
-                Arc::new(wall_clock(&instants, &self.form.zone))
+                Arc::new(wall_clock(&instants, &self.zone))
             }
         }
     }
 }
 
-fn signs(kinds: Option<&[RowKind]>, rows: usize) -> Int8Array {
-    match kinds {
-        None => Int8Array::from(vec![0; rows]),
-        Some(kinds) => kinds
-            .iter()
-            .map(|kind| i8::from(matches!(kind, RowKind::Delete | RowKind::UpdateBefore)))
-            .collect::<Vec<_>>()
-            .into(),
-    }
-}
-
-fn decimal_text(column: &ArrayRef, scale: u8) -> arrow_array::StringViewArray {
+fn decimal_text(column: &ArrayRef, scale: u8) -> StringViewArray {
     let values = column.as_primitive::<Decimal128Type>();
     let mut builder = StringViewBuilder::with_capacity(values.len());
     let mut text = String::new();
@@ -314,77 +242,9 @@ fn offset_at(instant: i64, zone: &TimeZone) -> (std::ops::Range<i64>, i64) {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Decimal128Array, Int64Array, StringViewArray};
     use millrace_connector::RowField;
 
     use super::*;
-
-    fn encode(
-        columns: &[(&str, FlinkType, ArrayRef)],
-        kinds: Option<&[RowKind]>,
-        has_sign: bool,
-    ) -> String {
-        let schema: Vec<_> = columns
-            .iter()
-            .map(|(name, ty, _)| ((*name).to_owned(), ty.clone()))
-            .collect();
-        let form = RowForm::new(&schema, TimeZone::get("Asia/Shanghai").unwrap()).unwrap();
-        let arrays: Vec<_> = columns.iter().map(|column| Arc::clone(&column.2)).collect();
-        let mut out = EncodedBatch::default();
-        let mut encoder = RowEncoder::new(&form, has_sign, "t".into());
-        encoder.encode(&arrays, kinds, &mut out).unwrap();
-        let rows: Vec<_> = out
-            .iter()
-            .map(|row| String::from_utf8(row.unwrap().to_vec()).unwrap())
-            .collect();
-        rows.join("\n")
-    }
-
-    #[test]
-    fn writes_values_as_doris_takes_them() {
-        let micros = 1_709_267_696_789_000_i64;
-        let columns = [
-            (
-                "id",
-                TypeKind::BigInt.nullable(),
-                Arc::new(Int64Array::from(vec![Some(1), None])) as ArrayRef,
-            ),
-            (
-                "amount",
-                TypeKind::Decimal(18, 4).nullable(),
-                Arc::new(
-                    Decimal128Array::from(vec![-1250, 0])
-                        .with_precision_and_scale(18, 4)
-                        .unwrap(),
-                ),
-            ),
-            (
-                "at",
-                TypeKind::TimestampLtz(3).nullable(),
-                Arc::new(TimestampMicrosecondArray::from(vec![micros, 0])),
-            ),
-            (
-                "fine",
-                TypeKind::Timestamp(9).nullable(),
-                Arc::new(
-                    Decimal128Array::from(vec![i128::from(micros) * 1000 + 999, -1])
-                        .with_precision_and_scale(38, 0)
-                        .unwrap(),
-                ),
-            ),
-            (
-                "text",
-                FlinkType::string(),
-                Arc::new(StringViewArray::from(vec!["tab\t\"你", ""])),
-            ),
-        ];
-        let kinds = [RowKind::UpdateAfter, RowKind::Delete];
-        assert_eq!(
-            encode(&columns, Some(&kinds), true),
-            "{\"id\":1,\"amount\":\"-0.1250\",\"at\":\"2024-03-01 12:34:56.789\",\"fine\":\"2024-03-01 04:34:56.789\",\"text\":\"tab\\t\\\"你\",\"__DORIS_DELETE_SIGN__\":0}\n\
-             {\"id\":null,\"amount\":\"0.0000\",\"at\":\"1970-01-01 08:00:00\",\"fine\":\"1969-12-31 23:59:59.999999\",\"text\":\"\",\"__DORIS_DELETE_SIGN__\":1}"
-        );
-    }
 
     #[test]
     fn refuses_types_that_doris_has_not() {
@@ -399,22 +259,6 @@ mod tests {
         assert!(!fault(
             TypeKind::Array(Box::new(FlinkType::string())).nullable()
         ));
-    }
-
-    #[test]
-    fn without_a_sign_only_inserts_are_written() {
-        let form =
-            RowForm::new(&[("id".into(), TypeKind::BigInt.nullable())], TimeZone::UTC).unwrap();
-        let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
-        let mut encoder = RowEncoder::new(&form, false, "t".into());
-        let error = encoder
-            .encode(
-                &[column],
-                Some(&[RowKind::Delete]),
-                &mut EncodedBatch::default(),
-            )
-            .unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Config);
     }
 
     #[test]
