@@ -98,7 +98,7 @@ pub struct EncodedBatch {
     pub bytes: Vec<u8>,
     /// Where each row ends in `bytes`; it begins where the one before it ends.
     pub ends: Vec<usize>,
-    /// Indexes of the rows that are messages without a value, ascending; they have no bytes.
+    /// Indexes of the rows that are messages without a value, ascending; their bytes mean nothing.
     pub null_rows: Vec<u32>,
 }
 
@@ -145,6 +145,14 @@ impl EncodedBatch {
                 Some(self.row(row))
             }
         })
+    }
+
+    /// Makes the rows that `is_null` picks messages without a value.
+    pub fn without_values(&mut self, is_null: impl Fn(usize) -> bool) {
+        self.null_rows = (0..self.ends.len())
+            .filter(|row| is_null(*row))
+            .map(|row| u32::try_from(row).expect("a batch has fewer rows than that"))
+            .collect();
     }
 
     /// Ends the row whose bytes were appended last.

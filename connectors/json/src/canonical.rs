@@ -1,6 +1,7 @@
 //! A document as Jackson's `JsonNode.toString` writes it.
 
 use crate::escape::{unescaped, write_escaped};
+use crate::java_decimal::push_stripped;
 use crate::number::push_double;
 use crate::scanner::{Kind, Span};
 use crate::tape::{Node, Tape};
@@ -8,6 +9,24 @@ use crate::tape::{Node, Tape};
 /// Appends `node` of `tape` as Jackson's `toString` writes it: no white space, repeated keys merged, numbers in
 /// Java's spelling.
 pub fn write_canonical(tape: &Tape, bytes: &[u8], node: Node, out: &mut Vec<u8>) {
+    write_document(tape, bytes, node, out, write_leaf);
+}
+
+/// Appends `node` as [`write_canonical`] does where Jackson reads numbers with a point as `BigDecimal`s.
+pub fn write_canonical_exact(tape: &Tape, bytes: &[u8], node: Node, out: &mut Vec<u8>) {
+    write_document(tape, bytes, node, out, |span, bytes, out| match span.kind {
+        Kind::Float => push_stripped(span.of(bytes), out),
+        _ => write_leaf(span, bytes, out),
+    });
+}
+
+fn write_document(
+    tape: &Tape,
+    bytes: &[u8],
+    node: Node,
+    out: &mut Vec<u8>,
+    write_leaf: impl Fn(Span, &[u8], &mut Vec<u8>),
+) {
     /// What is still to be written, last first.
     enum Step<'a> {
         Value(Node),

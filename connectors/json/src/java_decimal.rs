@@ -95,6 +95,87 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Appends the number `text` of a document as `new BigDecimal(text).stripTrailingZeros().toString()`.
+pub fn push_stripped(text: &[u8], out: &mut Vec<u8>) {
+    let Ok(parts) = Parts::split(text) else {
+        out.extend_from_slice(text);
+        return;
+    };
+    let all: Vec<u8> = parts.whole.iter().chain(parts.fraction).copied().collect();
+    let Some(start) = all.iter().position(|digit| *digit != b'0') else {
+        out.push(b'0');
+        return;
+    };
+    let end = all
+        .iter()
+        .rposition(|digit| *digit != b'0')
+        .map_or(start, |last| last + 1);
+    let digits = &all[start..end];
+    let scale = parts.fraction.len() as i64 - parts.exponent - (all.len() - end) as i64;
+    if parts.is_negative {
+        out.push(b'-');
+    }
+    let adjusted = digits.len() as i64 - 1 - scale;
+    if scale < 0 || adjusted < -6 {
+        out.push(digits[0]);
+        if digits.len() > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        if adjusted != 0 {
+            out.push(b'E');
+            out.push(if adjusted < 0 { b'-' } else { b'+' });
+            out.extend_from_slice(adjusted.unsigned_abs().to_string().as_bytes());
+        }
+        return;
+    }
+    // The scale lies below the number of digits and six.
+    let scale = scale as usize;
+    if digits.len() > scale {
+        out.extend_from_slice(&digits[..digits.len() - scale]);
+        if scale > 0 {
+            out.push(b'.');
+        }
+        out.extend_from_slice(&digits[digits.len() - scale..]);
+    } else {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + scale - digits.len(), b'0');
+        out.extend_from_slice(digits);
+    }
+}
+
+/// Returns the number `text` cut to a whole one, if it lies between `min` and `max` before it is cut.
+#[must_use]
+pub fn whole_part(text: &[u8], min: i64, max: i64) -> Option<i64> {
+    let parts = Parts::split(text).ok()?;
+    let mut digits = parts.whole.iter().chain(parts.fraction);
+    let point = parts.whole.len() as i64 + parts.exponent;
+    let mut whole: i128 = 0;
+    let mut place = 0;
+    while place < point {
+        match digits.next() {
+            Some(digit) => whole = whole.saturating_mul(10) + i128::from(digit - b'0'),
+            None if whole == 0 => break,
+            None => whole = whole.saturating_mul(10),
+        }
+        if whole > 1 << 64 {
+            return None;
+        }
+        place += 1;
+    }
+    let has_rest = digits.any(|digit| *digit != b'0');
+    let (whole, bound) = if parts.is_negative {
+        (-whole, i128::from(min))
+    } else {
+        (whole, i128::from(max))
+    };
+    let is_inside = whole >= i128::from(min) && whole <= i128::from(max);
+    if !is_inside || whole == bound && has_rest {
+        return None;
+    }
+    i64::try_from(whole).ok()
+}
+
 fn parse_exponent(text: &[u8]) -> Result<i64, String> {
     let (is_negative, digits) = match text.first() {
         Some(b'-') => (true, &text[1..]),
@@ -217,6 +298,44 @@ impl Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strips_zeros_as_java_does() {
+        for (text, expect) in [
+            ("1.10", "1.1"),
+            ("1.0", "1"),
+            ("-0.0", "0"),
+            ("0e5", "0"),
+            ("100.00", "1E+2"),
+            ("1E5", "1E+5"),
+            ("12.50e1", "125"),
+            ("0.000001", "0.000001"),
+            ("1e-7", "1E-7"),
+            ("-0.00000012", "-1.2E-7"),
+            ("12345678901234567890.1230", "12345678901234567890.123"),
+        ] {
+            let mut out = Vec::new();
+            push_stripped(text.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).expect("UTF-8"), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn cuts_to_whole_numbers_in_range() {
+        for (text, expect) in [
+            ("1.9", Some(1)),
+            ("-1.9", Some(-1)),
+            ("127.0", Some(127)),
+            ("127.1", None),
+            ("-128.5", None),
+            ("1.2e2", Some(120)),
+            ("1e400", None),
+            ("1e-400", Some(0)),
+            ("0e400", Some(0)),
+        ] {
+            assert_eq!(whole_part(text.as_bytes(), -128, 127), expect, "{text}");
+        }
+    }
 
     #[test]
     fn reads_and_rounds_as_flink_does() {

@@ -16,7 +16,7 @@ mod scanner;
 mod swar;
 mod tape;
 
-pub use canonical::write_canonical;
+pub use canonical::{write_canonical, write_canonical_exact};
 pub use error::{Fault, JsonError};
 pub use escape::{unescape, unescaped, write_escaped, write_escaped_utf8_bytes};
 pub use java_double::{double_to_string, float_to_string, write_double, write_float};

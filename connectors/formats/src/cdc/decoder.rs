@@ -9,8 +9,8 @@ use millrace_json::Tape;
 
 use super::envelope::{Change, Document, Envelope};
 use crate::json::{
-    ColumnBuilder, ReadOptions, Source, append_nullable, check_names, column_builder, needs_repair,
-    repair_batch, timestamp_format, unsupported_type,
+    ColumnBuilder, ReadOptions, Source, append_nullable, check_names, column_builder,
+    has_exact_numbers, needs_repair, repair_batch, timestamp_format, unsupported_type,
 };
 use crate::registry::{FormatOptions, Schema};
 use crate::{BadMessages, DecodeError, Decoded, Decoder, FormatContext, FormatError, Payloads};
@@ -28,6 +28,7 @@ pub(super) fn make(
         ignore_parse_errors: options.boolean("ignore-parse-errors")?,
         timestamp_format: timestamp_format(options)?,
         bad_messages: ctx.bad_messages,
+        has_exact_numbers: has_exact_numbers(schema),
     };
     for (column, (_, ty)) in schema.iter().enumerate() {
         column_builder(ty, &options).map_err(|message| unsupported_type(column, message))?;
@@ -226,11 +227,15 @@ impl Decoder for ChangeDecoder {
     fn decode(&mut self, payloads: &Payloads<'_>) -> Result<Decoded, DecodeError> {
         let is_plain = (0..payloads.ranges.len())
             .all(|message| !payloads.get(message).is_some_and(needs_repair));
+        let exact = self.options.has_exact_numbers;
         if let Some(source) = Source::new(payloads.buffer).filter(|_| is_plain) {
+            let source = source.with_exact_numbers(exact);
             return self.decode_text(&source, payloads.ranges, &[]);
         }
         let (buffer, ranges, cut) = repair_batch(payloads);
-        let source = Source::new(&buffer).expect("repaired messages are text");
+        let source = Source::new(&buffer)
+            .expect("repaired messages are text")
+            .with_exact_numbers(exact);
         self.decode_text(&source, &ranges, &cut)
     }
 }

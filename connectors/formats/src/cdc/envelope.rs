@@ -62,6 +62,7 @@ impl Document<'_> {
         Cell {
             span: self.tape.span(node),
             bytes: self.bytes,
+            has_exact_numbers: false,
         }
     }
 

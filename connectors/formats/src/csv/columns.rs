@@ -26,6 +26,7 @@ pub(super) fn csv_column(
         ignore_parse_errors: options.ignore_parse_errors,
         timestamp_format: TimestampFormat::Sql,
         bad_messages: BadMessages::Fail,
+        has_exact_numbers: false,
     };
     Ok(match &ty.kind {
         TypeKind::Date => primitive::<Date32Type>(ty, |cell| sql_date(cell.raw())),

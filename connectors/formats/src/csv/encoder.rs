@@ -179,7 +179,7 @@ impl CsvEncoder {
                     scale: i64::from(*scale),
                 }
                 .stripped();
-                if self.options.is_scientific && decimal.scale < 0 {
+                if self.options.is_scientific {
                     decimal.write(out);
                 } else {
                     decimal.write_plain(out);

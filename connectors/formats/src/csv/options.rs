@@ -43,10 +43,11 @@ const ESCAPE: OptionDef = OptionDef::text(
     "The character that takes the next one's meaning away.",
 );
 const NULL_LITERAL: OptionDef = OptionDef::text("null-literal", "The text that stands for NULL.");
+// Flink documents the default true, but writes so only if the table says so.
 const SCIENTIFIC: OptionDef = boolean(
     "write-bigdecimal-in-scientific-notation",
-    "true",
-    "Whether decimals that end in zeros before the point are written with an exponent: 1E+5 for 100000.",
+    "false",
+    "Whether decimals are written with an exponent where Java does: 1E+5 for 100000, 1E-7 for 0.0000001.",
 );
 
 const fn boolean(key: &'static str, default: &'static str, doc: &'static str) -> OptionDef {

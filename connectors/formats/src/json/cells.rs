@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use millrace_json::java_decimal::push_stripped;
 use millrace_json::{Kind, Span, push_double, unescape};
 
 /// A scalar or container where it stands.
@@ -9,6 +10,8 @@ use millrace_json::{Kind, Span, push_double, unescape};
 pub(crate) struct Cell<'a> {
     pub(crate) span: Span,
     pub(crate) bytes: &'a [u8],
+    /// Numbers with a point are decimals, not doubles.
+    pub(crate) has_exact_numbers: bool,
 }
 
 impl<'a> Cell<'a> {
@@ -29,6 +32,11 @@ impl<'a> Cell<'a> {
             Kind::String | Kind::True | Kind::False => Cow::Borrowed(self.raw()),
             Kind::Int if self.raw() == b"-0" => Cow::Borrowed(b"0"),
             Kind::Int => Cow::Borrowed(self.raw()),
+            Kind::Float if self.has_exact_numbers => {
+                let mut out = Vec::new();
+                push_stripped(self.raw(), &mut out);
+                Cow::Owned(out)
+            }
             Kind::Float if self.span.needs_rewrite() => {
                 let mut out = Vec::new();
                 push_double(self.double(), &mut out);
@@ -53,6 +61,7 @@ impl<'a> Cell<'a> {
         match self.span.kind {
             Kind::Null => "NullNode",
             Kind::True | Kind::False => "BooleanNode",
+            Kind::Float if self.has_exact_numbers => "DecimalNode",
             Kind::Float => "DoubleNode",
             Kind::String => "TextNode",
             Kind::Array => "ArrayNode",

@@ -12,7 +12,7 @@ use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, ScalarBuffer
 use arrow_schema::DataType;
 use millrace_connector::physical::{MICROSECOND_PRECISION_MAX, arrow_type};
 use millrace_connector::{FlinkType, TypeKind};
-use millrace_json::{Kind, Span, Tape, unescape, write_canonical};
+use millrace_json::{Kind, Span, Tape, unescape, write_canonical, write_canonical_exact};
 
 use super::cells::Cell;
 use super::convert::{
@@ -21,6 +21,7 @@ use super::convert::{
 };
 use super::nested::{ArrayColumn, MapColumn, RowColumn};
 use super::options::TimestampFormat;
+use crate::registry::Schema;
 use crate::strings::{BytesColumn, TextColumn};
 use crate::{BadMessages, FormatError};
 
@@ -31,6 +32,22 @@ pub(crate) struct ReadOptions {
     pub(crate) ignore_parse_errors: bool,
     pub(crate) timestamp_format: TimestampFormat,
     pub(crate) bad_messages: BadMessages,
+    /// Numbers with a point are decimals, not doubles ([`has_exact_numbers`]).
+    pub(crate) has_exact_numbers: bool,
+}
+
+/// Tells whether Flink reads the numbers of a table's messages as decimals: one of its columns holds a DECIMAL.
+pub(crate) fn has_exact_numbers(schema: Schema<'_>) -> bool {
+    fn holds_decimal(ty: &FlinkType) -> bool {
+        match &ty.kind {
+            TypeKind::Decimal(..) => true,
+            TypeKind::Array(inner) | TypeKind::Multiset(inner) => holds_decimal(inner),
+            TypeKind::Map(key, value) => holds_decimal(key) || holds_decimal(value),
+            TypeKind::Row(fields) => fields.iter().any(|field| holds_decimal(&field.ty)),
+            _ => false,
+        }
+    }
+    schema.iter().any(|(_, ty)| holds_decimal(ty))
 }
 
 /// Where the values of a batch lie.
@@ -41,6 +58,8 @@ pub(crate) struct Source<'a> {
     text: &'a str,
     /// The same bytes as what columns may point into.
     pub(crate) buffer: &'a Buffer,
+    /// Numbers with a point are decimals, not doubles.
+    has_exact_numbers: bool,
 }
 
 impl<'a> Source<'a> {
@@ -52,7 +71,33 @@ impl<'a> Source<'a> {
             bytes,
             text,
             buffer,
+            has_exact_numbers: false,
         })
+    }
+
+    /// Reads numbers with a point as decimals if `exact`.
+    pub(crate) fn with_exact_numbers(mut self, exact: bool) -> Self {
+        self.has_exact_numbers = exact;
+        self
+    }
+
+    /// Returns the value at `span`.
+    #[inline]
+    pub(crate) fn cell(&self, span: Span) -> Cell<'a> {
+        Cell {
+            span,
+            bytes: self.bytes,
+            has_exact_numbers: self.has_exact_numbers,
+        }
+    }
+
+    /// Appends a container as Jackson's `toString` does.
+    fn write_container(&self, tape: &Tape, bytes: &[u8], node: usize, out: &mut Vec<u8>) {
+        if self.has_exact_numbers {
+            write_canonical_exact(tape, bytes, node, out);
+        } else {
+            write_canonical(tape, bytes, node, out);
+        }
     }
 
     /// Returns the text at `span`; `None` where a message begins or ends inside of a character.
@@ -212,10 +257,7 @@ where
     F: Fn(&Cell<'_>) -> Converted<T::Native> + Send,
 {
     fn append(&mut self, span: Span, source: &Source<'_>) -> Result<(), String> {
-        let cell = Cell {
-            span,
-            bytes: source.bytes,
-        };
+        let cell = source.cell(span);
         match (self.convert)(&cell) {
             Ok(Some(value)) => {
                 self.values.push(value);
@@ -262,10 +304,7 @@ impl Booleans {
 
 impl ColumnBuilder for Booleans {
     fn append(&mut self, span: Span, source: &Source<'_>) -> Result<(), String> {
-        let value = to_boolean(&Cell {
-            span,
-            bytes: source.bytes,
-        })?;
+        let value = to_boolean(&source.cell(span))?;
         self.values.append(value.unwrap_or_default());
         self.nulls.append_non_null();
         Ok(())
@@ -308,10 +347,7 @@ impl Texts {
 
     #[cold]
     fn append_rewritten(&mut self, span: Span, source: &Source<'_>) -> Result<(), String> {
-        let cell = Cell {
-            span,
-            bytes: source.bytes,
-        };
+        let cell = source.cell(span);
         if !matches!(span.kind, Kind::Array | Kind::Object) {
             self.column.append_copy(&cell.text());
             return Ok(());
@@ -321,7 +357,7 @@ impl Texts {
             Ok(root) => {
                 let tape = &self.tape;
                 self.column
-                    .append_made(|side| write_canonical(tape, bytes, root, side));
+                    .append_made(|side| source.write_container(tape, bytes, root, side));
                 Ok(())
             }
             Err(error) => {
@@ -345,6 +381,9 @@ impl ColumnBuilder for Texts {
                 self.append_slice(span, source);
                 Ok(())
             }
+            Kind::Float | Kind::Array | Kind::Object if source.has_exact_numbers => {
+                self.append_rewritten(span, source)
+            }
             _ if span.needs_rewrite() => self.append_rewritten(span, source),
             _ => {
                 self.append_slice(span, source);
@@ -357,7 +396,7 @@ impl ColumnBuilder for Texts {
         let span = tape.span(node);
         if matches!(span.kind, Kind::Array | Kind::Object) {
             self.column
-                .append_made(|side| write_canonical(tape, source.bytes, node, side));
+                .append_made(|side| source.write_container(tape, source.bytes, node, side));
             return Ok(());
         }
         self.append(span, source)
@@ -403,12 +442,8 @@ impl ColumnBuilder for Bytes {
             return Ok(());
         }
         let mut bytes = Vec::new();
-        let text = Cell {
-            span,
-            bytes: source.bytes,
-        }
-        .text();
-        let decoded = decode_base64(&text, &mut bytes);
+        let cell = source.cell(span);
+        let decoded = decode_base64(&cell.text(), &mut bytes);
         match decoded {
             Ok(()) => self.0.append_copy(&bytes),
             Err(_) => self.0.append_null(),

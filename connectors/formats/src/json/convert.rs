@@ -5,7 +5,7 @@ use millrace_json::Kind;
 use super::cells::Cell;
 use super::options::TimestampFormat;
 use crate::java_number::{parse_floating, parse_integer, trim};
-use millrace_json::java_decimal::parse_decimal;
+use millrace_json::java_decimal::{parse_decimal, whole_part};
 use millrace_json::java_time::{
     TimestampStyle, WallTime, parse_date, parse_sql_time, parse_timestamp,
 };
@@ -56,6 +56,10 @@ pub(crate) fn to_bigint(cell: &Cell<'_>) -> Converted<i64> {
 fn integer(cell: &Cell<'_>, min: i64, max: i64) -> Result<i64, String> {
     match cell.span.kind {
         Kind::Int => parse_integer(cell.raw(), min, max, false),
+        Kind::Float if cell.has_exact_numbers => match whole_part(cell.raw(), min, max) {
+            Some(value) => Ok(value),
+            None => parse_integer(&cell.text(), min, max, false),
+        },
         Kind::Float => {
             let value = cell.double();
             if value >= min as f64 && value <= max as f64 {
@@ -69,14 +73,14 @@ fn integer(cell: &Cell<'_>, min: i64, max: i64) -> Result<i64, String> {
 }
 
 pub(crate) fn to_float(cell: &Cell<'_>) -> Converted<f32> {
-    if cell.span.kind == Kind::Float {
+    if cell.span.kind == Kind::Float && !cell.has_exact_numbers {
         return Ok(Some(cell.double() as f32));
     }
     parse_floating(&cell.text()).map(Some)
 }
 
 pub(crate) fn to_double(cell: &Cell<'_>) -> Converted<f64> {
-    if cell.span.kind == Kind::Float {
+    if cell.span.kind == Kind::Float && !cell.has_exact_numbers {
         return Ok(Some(cell.double()));
     }
     parse_floating(&cell.text()).map(Some)

@@ -7,7 +7,9 @@ use millrace_connector::FlinkType;
 use millrace_json::{Fault, JsonError, Kind, Scanner, Scratch, Span, unescaped};
 
 use super::cells::Cell;
-use super::columns::{ColumnBuilder, ReadOptions, Source, column_builder, unsupported_type};
+use super::columns::{
+    ColumnBuilder, ReadOptions, Source, column_builder, has_exact_numbers, unsupported_type,
+};
 use super::convert::class_cast;
 use super::document::{KeyTable, needs_repair, repair_batch};
 use super::nested::missing_field;
@@ -23,7 +25,8 @@ pub(crate) fn make_decoder(
     ctx: &FormatContext,
 ) -> Result<Box<dyn Decoder>, FormatError> {
     check_names(schema)?;
-    let read = decode_options(options, ctx)?;
+    let mut read = decode_options(options, ctx)?;
+    read.has_exact_numbers = has_exact_numbers(schema);
     // Every column's type must be one that the format has, wanted or not.
     for (column, (_, ty)) in schema.iter().enumerate() {
         column_builder(ty, &read).map_err(|message| unsupported_type(column, message))?;
@@ -225,7 +228,14 @@ impl JsonDecoder {
         if span.kind == Kind::Null {
             return Ok(Outcome::Nothing);
         }
-        Err(class_cast(&Cell { span, bytes }, "ObjectNode"))
+        Err(class_cast(
+            &Cell {
+                span,
+                bytes,
+                has_exact_numbers: false,
+            },
+            "ObjectNode",
+        ))
     }
 
     fn decode_text(
@@ -354,11 +364,15 @@ impl Decoder for JsonDecoder {
     fn decode(&mut self, payloads: &Payloads<'_>) -> Result<Decoded, DecodeError> {
         let is_plain = (0..payloads.ranges.len())
             .all(|message| !payloads.get(message).is_some_and(needs_repair));
+        let exact = self.options.has_exact_numbers;
         if let Some(source) = Source::new(payloads.buffer).filter(|_| is_plain) {
+            let source = source.with_exact_numbers(exact);
             return self.decode_text(&source, payloads.ranges, &[]);
         }
         let (buffer, ranges, faults) = repair_batch(payloads);
-        let source = Source::new(&buffer).expect("repaired messages are text");
+        let source = Source::new(&buffer)
+            .expect("repaired messages are text")
+            .with_exact_numbers(exact);
         self.decode_text(&source, &ranges, &faults)
     }
 }

@@ -15,8 +15,8 @@ mod write;
 
 pub(crate) use cells::Cell;
 pub(crate) use columns::{
-    ColumnBuilder, ReadOptions, Source, append_nullable, column_builder, primitive,
-    unsupported_type,
+    ColumnBuilder, ReadOptions, Source, append_nullable, column_builder, has_exact_numbers,
+    primitive, unsupported_type,
 };
 pub(crate) use convert::class_cast;
 pub(crate) use decoder::make_decoder;

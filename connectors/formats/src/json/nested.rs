@@ -9,7 +9,6 @@ use millrace_connector::physical::arrow_type;
 use millrace_connector::{FlinkType, RowField, TypeKind};
 use millrace_json::{Kind, Span, Tape};
 
-use super::cells::Cell;
 use super::columns::{ColumnBuilder, ReadOptions, Source, append_nullable, column_builder};
 use super::convert::class_cast;
 use crate::strings::TextColumn;
@@ -89,10 +88,7 @@ impl ColumnBuilder for ArrayColumn {
     fn append_node(&mut self, tape: &Tape, node: usize, source: &Source<'_>) -> Result<(), String> {
         if tape.kind(node) != Kind::Array {
             self.end(false);
-            let cell = Cell {
-                span: tape.span(node),
-                bytes: source.bytes,
-            };
+            let cell = source.cell(tape.span(node));
             return Err(class_cast(&cell, "ArrayNode"));
         }
         let mut fault = None;
@@ -312,10 +308,7 @@ impl ColumnBuilder for RowColumn {
     fn append_node(&mut self, tape: &Tape, node: usize, source: &Source<'_>) -> Result<(), String> {
         if tape.kind(node) != Kind::Object {
             self.append_null();
-            let cell = Cell {
-                span: tape.span(node),
-                bytes: source.bytes,
-            };
+            let cell = source.cell(tape.span(node));
             return Err(class_cast(&cell, "ObjectNode"));
         }
         let result = self.append_fields(tape, node, source);

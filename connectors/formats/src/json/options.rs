@@ -95,6 +95,7 @@ pub(crate) fn decode_options(
         ignore_parse_errors: options.boolean(IGNORE_PARSE_ERRORS.key)?,
         timestamp_format: timestamp_format(options)?,
         bad_messages: ctx.bad_messages,
+        has_exact_numbers: false,
     };
     if read.fail_on_missing_field && read.ignore_parse_errors {
         return Err(options.bad_value(
