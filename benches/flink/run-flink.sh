@@ -4,13 +4,14 @@
 #        run-flink.sh data [FILEBEAT_ROWS] [MONEYFLOW_ROWS] [ADS_ROWS]   fills the input topics (kept when already full)
 #        run-flink.sh run PIPELINE SINK PARALLELISM                      prints one JSON line on stdout
 #        run-flink.sh list                                               the pipelines and sinks there are
-#   PIPELINE filebeat|moneyflow|ads, SINK kafka (exactly-once, zstd)|blackhole;
+#   PIPELINE filebeat|moneyflow|ads, SINK kafka (exactly-once, zstd)|blackhole|doris (moneyflow only);
 #            or the path of any SQL file with one INSERT, with '-' as SINK
 #   FLINK_VERSION (default 1.17.2; 1.20.3 and 2.3.0 are known too)
 #   FLINK_PORT    (default 18081, the REST port; the other ports are FLINK_PORT_BASE, default 19120, and the next three)
 #   FLINK_TM_MB, FLINK_JM_MB  memory of the task manager (default 2048 a slot) and of the job manager (default 2048)
 #   FLINK_CONF    further lines of configuration, `key: value`, one a line
 #   FLINK_JAVA_OPTS           further options of both JVMs
+#   FLINK_EXTRA_JARS          further jars on the class path, such as the Doris connector for the sink doris
 #   FLINK_KEEP=1  leaves the run's folder (logs, checkpoints); it is named in the JSON line
 #   KAFKA_SH      (default tests/services/kafka.sh of this repository) must have its broker running (KAFKA_PORT)
 #   MILLRACE_SERVICES cache root, default ${XDG_CACHE_HOME:-$HOME/.cache}/millrace-services

@@ -1,6 +1,6 @@
 //! The BE: takes bodies, commits and aborts.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -9,10 +9,16 @@ use hyper::{HeaderMap, Method, Request, StatusCode};
 use crate::answer::{self, Answer, LoadAnswer, message};
 use crate::fault::FaultPoint;
 use crate::frontend::query;
-use crate::load::{LoadFailure, LoadRequest, Loader};
+use crate::headers::LoadRequest;
+use crate::load::{LoadFailure, Loader};
 use crate::schema::TableSchema;
 use crate::server::{NoAnswer, Shared};
 use crate::transaction::{Begun, Handle, TransactionState};
+
+/// How often an open load looks whether it was aborted.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long a commit waits that is held on purpose.
+const HOLD: Duration = Duration::from_secs(3);
 
 pub(crate) async fn answer(
     shared: &Shared,
@@ -34,10 +40,19 @@ pub(crate) async fn answer(
             Load::take(shared, db, table, request).await
         }
         (&Method::PUT, ["api", db, "_stream_load_2pc"] | ["api", db, _, "_stream_load_2pc"]) => {
+            if is_commit(request.headers()) && shared.cluster.strikes(FaultPoint::CommitHeld) {
+                tokio::time::sleep(HOLD).await;
+            }
             decide(shared, db, request.headers())
         }
         _ => Ok(answer::plain(StatusCode::NOT_FOUND, "")),
     }
+}
+
+fn is_commit(headers: &HeaderMap) -> bool {
+    headers
+        .get("txn_operation")
+        .is_some_and(|value| value == "commit")
 }
 
 /// Answers a commit or abort: always HTTP 200, two strings.
@@ -136,7 +151,7 @@ impl<'a> Load<'a> {
             let detail = "failed to init rowset builder. version count: 2001, exceed limit: 2000, tablet: 10010";
             return Ok(load.fail("TOO_MANY_VERSION", detail));
         }
-        let asked = match LoadRequest::parse(request.headers()) {
+        let asked = match LoadRequest::parse(request.headers(), is_old) {
             Ok(asked) => asked,
             Err(detail) => return Ok(load.fail("INVALID_ARGUMENT", &detail)),
         };
@@ -169,7 +184,7 @@ impl<'a> Load<'a> {
     ) -> Result<Answer, NoAnswer> {
         let cluster = &self.shared.cluster;
         let path = cluster.rows_path(self.id);
-        let mut loader = match Loader::open(asked, schema, &path) {
+        let mut loader = match Loader::open(asked, &schema, &path) {
             Ok(loader) => loader,
             Err(detail) => return self.abort("INTERNAL_ERROR", &detail),
         };
@@ -178,6 +193,7 @@ impl<'a> Load<'a> {
             shared: self.shared,
             id: self.id,
         };
+        let mut looked = Instant::now();
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
                 return Err(NoAnswer::SenderGone);
@@ -188,8 +204,11 @@ impl<'a> Load<'a> {
             if cluster.strikes(FaultPoint::LoadCancelled) {
                 return self.abort("CANCELLED", "cancelled by the stand-in");
             }
-            if let Err(reason) = cluster.check_loading(self.id)? {
-                return Ok(self.fail("INTERNAL_ERROR", &reason));
+            if looked.elapsed() > LOOK {
+                looked = Instant::now();
+                if let Err(reason) = cluster.check_loading(self.id)? {
+                    return Ok(self.fail("INTERNAL_ERROR", &reason));
+                }
             }
             if let Err(detail) = loader.feed(&bytes) {
                 return self.abort("INTERNAL_ERROR", &detail);
@@ -204,7 +223,8 @@ impl<'a> Load<'a> {
                 let text = message("DATA_QUALITY_ERROR", "too many filtered rows", self.is_old);
                 let url = format!(
                     "http://{}/api/_load_error_log?file=error_log_{}",
-                    self.shared.be, self.id
+                    self.shared.be(),
+                    self.id
                 );
                 Ok(LoadAnswer {
                     status: "Fail",

@@ -14,6 +14,8 @@ pub(crate) enum Shape {
     JsonLines { line_delimiter: Vec<u8> },
     /// One array of objects.
     JsonArray,
+    /// IPC streams, one behind the other.
+    Arrow,
 }
 
 /// A row of a body, before its values are looked at.
@@ -27,65 +29,92 @@ pub(crate) enum RawRow {
     Bad(String),
 }
 
-/// Collects bytes and gives whole rows.
+/// Collects bytes and gives whole lines, or at the end the whole body.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     shape: Shape,
+    delimiter: Vec<u8>,
     pending: Vec<u8>,
-    /// Up to where `pending` has no whole delimiter.
-    searched: usize,
 }
 
 impl Splitter {
     pub(crate) fn new(shape: Shape) -> Self {
-        Self {
-            shape,
-            pending: Vec::new(),
-            searched: 0,
-        }
-    }
-
-    /// Takes bytes in and gives each row that they complete to `row`.
-    pub(crate) fn feed(&mut self, bytes: &[u8], mut row: impl FnMut(RawRow)) {
-        self.pending.extend_from_slice(bytes);
-        let delimiter = match &self.shape {
+        let delimiter = match &shape {
             Shape::Csv { line_delimiter, .. } | Shape::JsonLines { line_delimiter } => {
                 line_delimiter.clone()
             }
-            Shape::JsonArray => return,
+            Shape::JsonArray | Shape::Arrow => Vec::new(),
         };
-        let mut start = 0;
-        while let Some(at) = find(&self.pending[self.searched..], &delimiter) {
-            let end = self.searched + at;
-            if let Some(raw) = self.line(&self.pending[start..end]) {
-                row(raw);
-            }
-            start = end + delimiter.len();
-            self.searched = start;
-        }
-        self.pending.drain(..start);
-        self.searched = self.pending.len().saturating_sub(delimiter.len() - 1);
-    }
-
-    /// Gives what is left when the body has ended.
-    pub(crate) fn finish(self, mut row: impl FnMut(RawRow)) {
-        if self.shape != Shape::JsonArray {
-            if let Some(raw) = self.line(&self.pending) {
-                row(raw);
-            }
-            return;
-        }
-        if self.pending.iter().all(u8::is_ascii_whitespace) {
-            return;
-        }
-        match serde_json::from_slice::<Value>(&self.pending) {
-            Ok(Value::Array(rows)) => rows.into_iter().map(object).for_each(row),
-            Ok(_) => row(RawRow::Bad("the body is no array".into())),
-            Err(error) => row(RawRow::Bad(format!("parse json document failed: {error}"))),
+        Self {
+            shape,
+            delimiter,
+            pending: Vec::new(),
         }
     }
 
-    fn line(&self, line: &[u8]) -> Option<RawRow> {
+    /// Takes bytes in and gives each line that they complete to `take`; only what is cut off at the end is copied.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut take: impl FnMut(&[u8])) {
+        if self.delimiter.is_empty() {
+            self.pending.extend_from_slice(bytes);
+            return;
+        }
+        if !self.pending.is_empty() {
+            // A delimiter may lie on both sides of the cut.
+            let old = self.pending.len();
+            let reach = (self.delimiter.len() - 1).min(old);
+            let seam = bytes.len().min(self.delimiter.len() - 1);
+            self.pending.extend_from_slice(&bytes[..seam]);
+            let found = find(&self.pending[old - reach..], &self.delimiter)
+                .map(|at| old - reach + at)
+                .filter(|at| *at < old);
+            self.pending.truncate(old);
+            let (line_end, next) = match found {
+                Some(at) => (at, at + self.delimiter.len() - old),
+                None => match find(bytes, &self.delimiter) {
+                    Some(at) => (old + at, at + self.delimiter.len()),
+                    None => {
+                        self.pending.extend_from_slice(bytes);
+                        return;
+                    }
+                },
+            };
+            if line_end > old {
+                self.pending.extend_from_slice(&bytes[..line_end - old]);
+            }
+            take(&self.pending[..line_end]);
+            self.pending.clear();
+            bytes = &bytes[next..];
+        }
+        while let Some(at) = find(bytes, &self.delimiter) {
+            take(&bytes[..at]);
+            bytes = &bytes[at + self.delimiter.len()..];
+        }
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// Returns what is left when the body has ended: the last line, or all of a body that has none.
+    pub(crate) fn finish(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.pending)
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Returns the rows of a body that is one array.
+    pub(crate) fn array(body: &[u8]) -> Vec<RawRow> {
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Vec::new();
+        }
+        match serde_json::from_slice::<Value>(body) {
+            Ok(Value::Array(rows)) => rows.into_iter().map(object).collect(),
+            Ok(_) => vec![RawRow::Bad("the body is no array".into())],
+            Err(error) => vec![RawRow::Bad(format!("parse json document failed: {error}"))],
+        }
+    }
+
+    /// Reads a line with care; `None` for a blank one.
+    pub(crate) fn line(&self, line: &[u8]) -> Option<RawRow> {
         if line.is_empty() {
             return None;
         }
@@ -122,9 +151,10 @@ fn object(value: Value) -> RawRow {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
+    match needle {
+        [byte] => memchr::memchr(*byte, haystack),
+        _ => memchr::memmem::find(haystack, needle),
+    }
 }
 
 #[cfg(test)]
@@ -133,11 +163,16 @@ mod tests {
 
     fn rows(shape: Shape, body: &[u8], piece: usize) -> Vec<RawRow> {
         let mut rows = Vec::new();
+        let mut lines: Vec<Vec<u8>> = Vec::new();
         let mut splitter = Splitter::new(shape);
         for bytes in body.chunks(piece) {
-            splitter.feed(bytes, |row| rows.push(row));
+            splitter.feed(bytes, |line| lines.push(line.to_vec()));
         }
-        splitter.finish(|row| rows.push(row));
+        lines.push(splitter.finish());
+        if *splitter.shape() == Shape::JsonArray {
+            return Splitter::array(&lines.concat());
+        }
+        rows.extend(lines.iter().filter_map(|line| splitter.line(line)));
         rows
     }
 

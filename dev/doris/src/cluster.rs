@@ -1,18 +1,19 @@
 //! The state that both ports share: tables, transactions, faults, and the folder that keeps them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::fault::{Fault, FaultPoint, Faults};
 use crate::journal::{Event, Journal};
-use crate::schema::{Keys, TableSchema};
+use crate::rows::Snapshot;
+use crate::schema::TableSchema;
 use crate::transaction::{Begun, Book, Handle, Limits, Transaction, TransactionState};
 
 /// Why the stand-in cannot do what a test asks.
@@ -63,8 +64,11 @@ const ERROR_LOGS_MAX: usize = 1000;
 type TableName = (String, String);
 
 #[derive(Debug, Default)]
-struct State {
-    tables: BTreeMap<TableName, TableSchema>,
+pub(crate) struct State {
+    pub(crate) databases: BTreeSet<String>,
+    pub(crate) tables: BTreeMap<TableName, TableSchema>,
+    /// How often rows or columns went that were there.
+    generation: u64,
     book: Book,
     /// The visible loads of each table by version.
     loads: HashMap<TableName, BTreeMap<u64, i64>>,
@@ -76,9 +80,26 @@ struct State {
 impl State {
     fn apply(&mut self, event: Event) {
         match event {
+            Event::Database(name) => {
+                self.databases.insert(name);
+            }
+            Event::DropDatabase(name) => {
+                self.databases.remove(&name);
+            }
             Event::Table(schema) => {
                 let name = (schema.db.clone(), schema.table.clone());
+                self.databases.insert(schema.db.clone());
                 self.tables.insert(name, schema);
+                self.generation += 1;
+            }
+            Event::DropTable(name) => {
+                self.tables.remove(&name);
+                self.loads.remove(&name);
+                self.generation += 1;
+            }
+            Event::Truncate(name) => {
+                self.loads.remove(&name);
+                self.generation += 1;
             }
             Event::Transaction(transaction) => {
                 self.note_visible(&transaction);
@@ -144,6 +165,10 @@ impl Cluster {
         let Some(transaction) = state.book.get(id).cloned() else {
             return Ok(());
         };
+        if transaction.state == TransactionState::Aborted {
+            // What is left of it is only disk space.
+            let _ = fs::remove_file(self.rows_path(id));
+        }
         state.note_visible(&transaction);
         self.journal
             .lock()
@@ -169,29 +194,16 @@ impl Cluster {
         Ok(())
     }
 
-    pub(crate) fn create_table(&self, schema: TableSchema) -> Result<(), ClusterError> {
-        schema.types().map_err(ClusterError::Schema)?;
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Lets a change of the catalog happen, and keeps it.
+    pub(crate) fn change(&self, event: Event) -> Result<(), ClusterError> {
         let mut state = self.state.lock();
-        let name = (schema.db.clone(), schema.table.clone());
-        match state.tables.get(&name) {
-            Some(there) if *there == schema => return Ok(()),
-            Some(_) => {
-                return Err(ClusterError::Schema(format!(
-                    "table '{}.{}' exists with other columns",
-                    schema.db, schema.table
-                )));
-            }
-            None => {}
-        }
-        let event = Event::Table(schema);
         self.journal.lock().append(&event, true)?;
         state.apply(event);
         Ok(())
-    }
-
-    pub(crate) fn table(&self, db: &str, table: &str) -> Option<TableSchema> {
-        let name = (db.to_owned(), table.to_owned());
-        self.state.lock().tables.get(&name).cloned()
     }
 
     pub(crate) fn begin(
@@ -274,48 +286,36 @@ impl Cluster {
         self.folder.join("rows").join(format!("{id}.jsonl"))
     }
 
-    /// Returns the rows that a query would see, as objects by column.
-    pub(crate) fn rows(&self, db: &str, table: &str) -> Result<Vec<Value>, ClusterError> {
+    /// Returns where the rows are that a query would see.
+    pub(crate) fn snapshot(&self, db: &str, table: &str) -> Result<Snapshot, ClusterError> {
         self.pass_time()?;
         let name = (db.to_owned(), table.to_owned());
-        let (schema, loads) = {
-            let state = self.state.lock();
-            let schema = state.tables.get(&name).cloned();
-            let loads: Vec<i64> = state
-                .loads
-                .get(&name)
-                .map(|loads| loads.values().copied().collect())
-                .unwrap_or_default();
-            let unknown = || ClusterError::UnknownTable(format!("{db}.{table}"));
-            (schema.ok_or_else(unknown)?, loads)
-        };
+        let state = self.state.lock();
+        let schema = state.tables.get(&name).cloned();
+        let unknown = || ClusterError::UnknownTable(format!("{db}.{table}"));
+        let loads = state.loads.get(&name).into_iter().flatten();
+        Ok(Snapshot {
+            schema: schema.ok_or_else(unknown)?,
+            generation: state.generation,
+            loads: loads
+                .map(|(version, id)| (*version, self.rows_path(*id)))
+                .collect(),
+        })
+    }
+
+    /// Returns the rows that a query would see, as objects by column.
+    pub(crate) fn rows(&self, db: &str, table: &str) -> Result<Vec<Value>, ClusterError> {
+        let snapshot = self.snapshot(db, table)?;
         let mut rows = Vec::new();
-        let mut by_key: HashMap<String, usize> = HashMap::new();
-        for id in loads {
-            for line in BufReader::new(File::open(self.rows_path(id))?).lines() {
-                let mut cells: Vec<Value> =
-                    serde_json::from_str(&line?).map_err(io::Error::other)?;
-                let is_deleted = cells.pop() == Some(Value::from(1));
-                if schema.keys == Keys::Duplicate {
-                    rows.push(Some(cells));
-                    continue;
-                }
-                let key = key_of(&schema, &cells);
-                let row = (!is_deleted).then_some(cells);
-                match by_key.get(&key) {
-                    Some(at) => rows[*at] = row,
-                    None => {
-                        by_key.insert(key, rows.len());
-                        rows.push(row);
-                    }
-                }
-            }
-        }
-        Ok(rows
-            .into_iter()
-            .flatten()
-            .map(|cells| object(&schema, cells))
-            .collect())
+        snapshot.visit(&|_| true, &mut |cells| {
+            let columns = snapshot.schema.columns.iter().zip(cells);
+            let shown = columns
+                .filter(|(column, _)| !column.hidden)
+                .map(|(column, cell)| (column.name.clone(), cell.clone()));
+            rows.push(Value::Object(shown.collect::<Map<_, _>>()));
+            Ok(())
+        })?;
+        Ok(rows)
     }
 
     pub(crate) fn strikes(&self, point: FaultPoint) -> bool {
@@ -349,22 +349,6 @@ impl Cluster {
     pub(crate) fn error_log(&self, id: i64) -> Option<String> {
         self.state.lock().error_logs.get(&id).cloned()
     }
-}
-
-fn key_of(schema: &TableSchema, cells: &[Value]) -> String {
-    let key: Vec<&Value> = schema
-        .columns
-        .iter()
-        .zip(cells)
-        .filter(|(column, _)| column.key)
-        .map(|(_, cell)| cell)
-        .collect();
-    serde_json::to_string(&key).expect("values are JSON")
-}
-
-fn object(schema: &TableSchema, cells: Vec<Value>) -> Value {
-    let names = schema.columns.iter().map(|column| column.name.clone());
-    Value::Object(names.zip(cells).collect::<Map<_, _>>())
 }
 
 pub(crate) fn now_ms() -> i64 {

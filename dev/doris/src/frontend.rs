@@ -1,5 +1,7 @@
 //! The FE: redirects loads and commits to the BE, and answers questions about tables, labels and backends.
 
+use std::net::SocketAddr;
+
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use crate::admin;
 use crate::answer::{self, Answer};
 use crate::fault::FaultPoint;
-use crate::schema::{Keys, TableSchema};
+use crate::schema::{Aggregation, TableSchema};
 use crate::server::{NoAnswer, Shared};
 
 const USER_INFO: &AsciiSet = &NON_ALPHANUMERIC
@@ -59,10 +61,9 @@ pub(crate) async fn answer(
             })
         }
         (&Method::GET, ["api", "backends"]) => {
-            let backend = json!({
-                "ip": shared.be.ip().to_string(), "http_port": shared.be.port(), "is_alive": true
-            });
-            Ok(answer::rest(0, "success", &json!({"backends": [backend]})))
+            let one = |be: &SocketAddr| json!({"ip": be.ip().to_string(), "http_port": be.port(), "is_alive": true});
+            let all: Vec<Value> = shared.backends.iter().map(one).collect();
+            Ok(answer::rest(0, "success", &json!({"backends": all})))
         }
         (&Method::GET, ["api", db, "get_load_state"]) => {
             let label = query(&request, "label").unwrap_or_default();
@@ -83,7 +84,7 @@ fn to_backend(shared: &Shared, path: &str) -> Answer {
     } else if strikes(FaultPoint::FrontendRedirectsToStranger) {
         STRANGER.to_owned()
     } else {
-        shared.be.to_string()
+        shared.next_be().to_string()
     };
     let user = utf8_percent_encode(&shared.user, USER_INFO);
     let password = utf8_percent_encode(&shared.password, USER_INFO);
@@ -98,20 +99,15 @@ pub(crate) fn query(request: &Request<Incoming>, name: &str) -> Option<String> {
 }
 
 fn schema_data(schema: &TableSchema) -> Value {
-    let keys = match schema.keys {
-        Keys::Duplicate => "DUP_KEYS",
-        Keys::Unique => "UNIQUE_KEYS",
-    };
     let properties: Vec<Value> = schema
-        .columns
-        .iter()
+        .shown()
         .map(|column| {
             let bare = column.ty.split(['(', '<']).next().unwrap_or_default();
             json!({
-                "name": column.name, "type": bare.trim().to_ascii_uppercase(), "comment": "",
-                "aggregation_type": ""
+                "name": column.name, "type": bare.trim().to_ascii_uppercase(), "comment": column.comment,
+                "aggregation_type": column.aggregation.map_or("", Aggregation::word)
             })
         })
         .collect();
-    json!({"keysType": keys, "status": 200, "properties": properties})
+    json!({"keysType": schema.keys.code(), "status": 200, "properties": properties})
 }

@@ -13,8 +13,16 @@ use crate::transaction::Transaction;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
-    /// A table was made.
+    /// A database was made.
+    Database(String),
+    /// A database was dropped, after its tables.
+    DropDatabase(String),
+    /// A table was made, or is now defined so.
     Table(TableSchema),
+    /// A table was dropped.
+    DropTable((String, String)),
+    /// A table lost its rows.
+    Truncate((String, String)),
     /// A transaction is now as this says.
     Transaction(Transaction),
     /// A finished transaction was forgotten; its rows stay.

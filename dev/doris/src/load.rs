@@ -1,202 +1,26 @@
-//! One load: its headers, and its rows on the way to disk.
+//! One load: its body on the way to disk.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use flate2::write::GzDecoder;
-use hyper::HeaderMap;
+use flate2::write::{GzDecoder, ZlibDecoder};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::arrow::ArrowBody;
 use crate::body::{RawRow, Shape, Splitter};
-use crate::schema::{ColumnType, DELETE_SIGN, Keys, TableSchema};
+use crate::headers::{Compression, LoadRequest};
+use crate::line::{Field, QuickLines};
+use crate::rows::Layout;
+use crate::schema::{ColumnType, DELETE_SIGN, Keys, SEQUENCE, TableSchema};
 use crate::value::{Bad, convert};
 
 /// How many bad rows `ErrorURL` shows.
 const ERROR_LINES_MAX: usize = 50;
 /// How much of a bad row it shows.
 const ERROR_ROW_BYTES_MAX: usize = 256;
-
-/// What the headers of a load say.
-#[derive(Clone, Debug)]
-pub(crate) struct LoadRequest {
-    pub(crate) label: Option<String>,
-    pub(crate) is_two_phase: bool,
-    pub(crate) timeout_ms: Option<i64>,
-    shape: Shape,
-    is_gzip: bool,
-    columns: Option<Vec<String>>,
-    is_strict: bool,
-    max_filter_ratio: f64,
-    zone: TimeZone,
-}
-
-const NOT_HERE: &[&str] = &[
-    "where",
-    "partitions",
-    "temporary_partitions",
-    "jsonpaths",
-    "json_root",
-    "enclose",
-    "escape",
-    "skip_lines",
-    "partial_columns",
-    "unique_key_update_mode",
-    "function_column.sequence_col",
-    "delete",
-    "group_commit",
-];
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get(name)
-        .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
-        .map(str::trim)
-}
-
-fn is_true(headers: &HeaderMap, name: &str) -> bool {
-    text(headers, name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
-}
-
-impl LoadRequest {
-    /// Reads the headers; the error is the detail of the answer.
-    pub(crate) fn parse(headers: &HeaderMap) -> Result<Self, String> {
-        let asked = |name: &&&str| {
-            text(headers, name).is_some_and(|value| {
-                !value.is_empty()
-                    && !value.eq_ignore_ascii_case("false")
-                    && !value.eq_ignore_ascii_case("off_mode")
-            })
-        };
-        if let Some(name) = NOT_HERE.iter().find(asked) {
-            return Err(format!("the stand-in does not know the header '{name}'"));
-        }
-        if text(headers, "merge_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("APPEND")) {
-            return Err("the stand-in knows no merge_type but APPEND".into());
-        }
-        let has_length = headers.contains_key("content-length");
-        let is_chunked = headers.contains_key("transfer-encoding");
-        match (has_length, is_chunked) {
-            (true, true) => {
-                return Err("please do not set both content_length and transfer-encoding".into());
-            }
-            (false, false) => {
-                return Err("content_length is empty and transfer-encoding!=chunked".into());
-            }
-            _ => {}
-        }
-        let label = text(headers, "label").map(str::to_owned);
-        if let Some(label) = &label {
-            check_label(label)?;
-        }
-        let timeout_ms = match text(headers, "timeout") {
-            None => None,
-            Some(seconds) => match seconds.parse::<i64>() {
-                Ok(seconds @ 1..=259_200) => Some(seconds * 1000),
-                _ => return Err(format!("Invalid timeout format, {seconds}")),
-            },
-        };
-        let zone = text(headers, "timezone").unwrap_or("Asia/Shanghai");
-        let ratio = text(headers, "max_filter_ratio").unwrap_or("0");
-        Ok(Self {
-            label,
-            is_two_phase: text(headers, "two_phase_commit") == Some("true"),
-            timeout_ms,
-            shape: shape(headers)?,
-            is_gzip: is_gzip(headers)?,
-            columns: columns(headers)?,
-            is_strict: is_true(headers, "strict_mode"),
-            max_filter_ratio: ratio
-                .parse()
-                .map_err(|_| format!("Invalid max_filter_ratio format, {ratio}"))?,
-            zone: TimeZone::get(zone).map_err(|_| format!("unknown timezone '{zone}'"))?,
-        })
-    }
-}
-
-fn check_label(label: &str) -> Result<(), String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':');
-    if label.is_empty() || label.len() > 128 || !label.bytes().all(fits) {
-        return Err(format!(
-            "Label format error. regex: ^[-_A-Za-z0-9:]{{1,128}}$, label: {label}"
-        ));
-    }
-    Ok(())
-}
-
-fn shape(headers: &HeaderMap) -> Result<Shape, String> {
-    let line_delimiter = separator(headers, "line_delimiter", b"\n")?;
-    let format = text(headers, "format").unwrap_or("csv");
-    if format.eq_ignore_ascii_case("csv") {
-        return Ok(Shape::Csv {
-            column_separator: separator(headers, "column_separator", b"\t")?,
-            line_delimiter,
-        });
-    }
-    if !format.eq_ignore_ascii_case("json") {
-        return Err(match format.to_ascii_lowercase().as_str() {
-            "arrow"
-            | "parquet"
-            | "orc"
-            | "csv_with_names"
-            | "csv_with_names_and_types"
-            | "hive_text" => format!("the stand-in does not read the format '{format}'"),
-            _ => format!("unknown data format, format={format}"),
-        });
-    }
-    if is_true(headers, "strip_outer_array") {
-        return Ok(Shape::JsonArray);
-    }
-    Ok(Shape::JsonLines { line_delimiter })
-}
-
-fn separator(headers: &HeaderMap, name: &str, default: &[u8]) -> Result<Vec<u8>, String> {
-    let Some(value) = headers.get(name) else {
-        return Ok(default.to_vec());
-    };
-    let bytes = value.as_bytes();
-    let decoded = match bytes.strip_prefix(b"\\x").or(bytes.strip_prefix(b"\\X")) {
-        Some(hex) => {
-            // As sent by clients: `\x02\x0a` or `\x020a`.
-            let hex = String::from_utf8_lossy(hex).replace("\\x", "");
-            (0..hex.len() / 2)
-                .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16))
-                .collect::<Result<_, _>>()
-                .map_err(|_| format!("Invalid {name}"))?
-        }
-        None => String::from_utf8_lossy(bytes)
-            .replace("\\t", "\t")
-            .replace("\\n", "\n")
-            .into_bytes(),
-    };
-    if decoded.is_empty() || std::str::from_utf8(&decoded).is_err() {
-        return Err(format!("Invalid {name}"));
-    }
-    Ok(decoded)
-}
-
-fn is_gzip(headers: &HeaderMap) -> Result<bool, String> {
-    match text(headers, "compress_type").map(str::to_ascii_lowercase) {
-        None => Ok(false),
-        Some(kind) if kind == "gz" => Ok(true),
-        Some(kind) => Err(format!("the stand-in does not decompress '{kind}'")),
-    }
-}
-
-fn columns(headers: &HeaderMap) -> Result<Option<Vec<String>>, String> {
-    let Some(list) = text(headers, "columns") else {
-        return Ok(None);
-    };
-    let names: Vec<String> = list
-        .split(',')
-        .map(|name| name.trim().trim_matches('`').to_owned())
-        .collect();
-    if list.contains('=') || list.contains('(') {
-        return Err("the stand-in evaluates no column expressions".into());
-    }
-    Ok(Some(names))
-}
+const BUFFER_BYTES: usize = 1 << 18;
 
 /// What became of the rows of a load.
 #[derive(Clone, Debug, Default)]
@@ -208,32 +32,6 @@ pub(crate) struct Counts {
     pub(crate) errors: Vec<String>,
 }
 
-/// Where a field of the body goes.
-#[derive(Clone, Copy, Debug)]
-enum Target {
-    Column(usize),
-    DeleteSign,
-}
-
-/// Takes the body of one load.
-pub(crate) struct Loader {
-    splitter: Splitter,
-    gzip: Option<GzDecoder<Vec<u8>>>,
-    rows: RowWriter,
-}
-
-struct RowWriter {
-    schema: TableSchema,
-    types: Vec<ColumnType>,
-    fields: Vec<(String, Target)>,
-    is_strict: bool,
-    max_filter_ratio: f64,
-    zone: TimeZone,
-    out: BufWriter<File>,
-    failure: Option<io::Error>,
-    counts: Counts,
-}
-
 /// Why a load cannot be finished.
 #[derive(Debug)]
 pub(crate) enum LoadFailure {
@@ -243,83 +41,104 @@ pub(crate) enum LoadFailure {
     Other(String),
 }
 
+/// Takes the body of one load.
+pub(crate) struct Loader {
+    unpack: Unpack,
+    splitter: Splitter,
+    arrow: Option<ArrowBody>,
+    quick: Option<QuickLines>,
+    rows: RowWriter,
+}
+
+enum Unpack {
+    Nothing,
+    Gzip(GzDecoder<Vec<u8>>),
+    Deflate(ZlibDecoder<Vec<u8>>),
+}
+
 impl Loader {
     /// Makes the file of the load; the error is the detail of the answer.
     pub(crate) fn open(
         request: &LoadRequest,
-        schema: TableSchema,
+        schema: &TableSchema,
         path: &Path,
     ) -> Result<Self, String> {
-        let names = request.columns.clone().unwrap_or_else(|| {
-            let all = schema.columns.iter().map(|column| column.name.clone());
-            all.collect()
-        });
-        let fields = names
-            .into_iter()
-            .map(|name| {
-                let target = if name == DELETE_SIGN {
-                    if schema.keys == Keys::Duplicate {
-                        return Err(format!("unknown column '{DELETE_SIGN}': no UNIQUE table"));
-                    }
-                    Target::DeleteSign
-                } else {
-                    let at = schema.position(&name);
-                    // A name that the table has not is a field to pass over, as `tmp` in `a,tmp,b`.
-                    return Ok(at.map(|at| (name, Target::Column(at))));
-                };
-                Ok(Some((name, target)))
-            })
-            .collect::<Result<Vec<_>, String>>()?;
-        let is_csv = matches!(request.shape, Shape::Csv { .. });
-        if is_csv && fields.iter().any(Option::is_none) {
-            return Err("the stand-in passes over no CSV field".into());
-        }
-        let out = File::create(path).map_err(|error| error.to_string())?;
+        let rows = RowWriter::open(request, schema, path)?;
+        let is_quick = request.json_paths.is_none() && rows.is_plain();
         Ok(Self {
-            splitter: Splitter::new(request.shape.clone()),
-            gzip: request.is_gzip.then(|| GzDecoder::new(Vec::new())),
-            rows: RowWriter {
-                types: schema.types()?,
-                schema,
-                fields: fields.into_iter().flatten().collect(),
-                is_strict: request.is_strict,
-                max_filter_ratio: request.max_filter_ratio,
-                zone: request.zone.clone(),
-                out: BufWriter::new(out),
-                failure: None,
-                counts: Counts::default(),
+            unpack: match request.compression {
+                Compression::None => Unpack::Nothing,
+                Compression::Gzip => Unpack::Gzip(GzDecoder::new(Vec::new())),
+                Compression::Deflate => Unpack::Deflate(ZlibDecoder::new(Vec::new())),
             },
+            splitter: Splitter::new(request.shape.clone()),
+            arrow: (request.shape == Shape::Arrow).then(|| ArrowBody::new(rows.stored())),
+            quick: is_quick.then(|| QuickLines::new(rows.stored())),
+            rows,
         })
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.rows.counts.bytes += bytes.len() as u64;
-        let rows = &mut self.rows;
-        match &mut self.gzip {
-            None => self.splitter.feed(bytes, |row| rows.write(&row)),
-            Some(gzip) => {
-                gzip.write_all(bytes).map_err(|error| error.to_string())?;
-                let plain = std::mem::take(gzip.get_mut());
-                self.splitter.feed(&plain, |row| rows.write(&row));
+        let text = |error: io::Error| error.to_string();
+        let plain = match &mut self.unpack {
+            Unpack::Nothing => return self.plain(bytes),
+            Unpack::Gzip(decoder) => {
+                decoder.write_all(bytes).map_err(text)?;
+                std::mem::take(decoder.get_mut())
             }
+            Unpack::Deflate(decoder) => {
+                decoder.write_all(bytes).map_err(text)?;
+                std::mem::take(decoder.get_mut())
+            }
+        };
+        self.plain(&plain)
+    }
+
+    fn plain(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let rows = &mut self.rows;
+        if let Some(arrow) = &mut self.arrow {
+            let taken = arrow.feed(bytes, &mut rows.buffer)?;
+            rows.counts.total += taken;
+            rows.counts.loaded += taken;
+        } else {
+            let (quick, shape) = (&mut self.quick, self.splitter.shape().clone());
+            let reader = Splitter::new(shape.clone());
+            self.splitter
+                .feed(bytes, |line| take_line(&reader, &shape, quick, rows, line));
         }
-        match self.rows.failure.take() {
-            Some(error) => Err(error.to_string()),
-            None => Ok(()),
-        }
+        rows.write_out(BUFFER_BYTES)
+            .map_err(|error| error.to_string())
     }
 
     pub(crate) fn finish(mut self) -> Result<Counts, LoadFailure> {
         let other = |error: io::Error| LoadFailure::Other(error.to_string());
-        let rows = &mut self.rows;
-        if let Some(gzip) = self.gzip.take().filter(|_| rows.counts.bytes > 0) {
-            let plain = gzip.finish().map_err(other)?;
-            self.splitter.feed(&plain, |row| rows.write(&row));
+        let has_body = self.rows.counts.bytes > 0;
+        let plain = match std::mem::replace(&mut self.unpack, Unpack::Nothing) {
+            Unpack::Gzip(decoder) if has_body => decoder.finish().map_err(other)?,
+            Unpack::Deflate(decoder) if has_body => decoder.finish().map_err(other)?,
+            _ => Vec::new(),
+        };
+        self.plain(&plain).map_err(LoadFailure::Other)?;
+        if let Some(arrow) = self.arrow.take() {
+            arrow.finish().map_err(LoadFailure::Other)?;
         }
-        self.splitter.finish(|row| rows.write(&row));
-        if let Some(error) = self.rows.failure.take() {
-            return Err(other(error));
+        let rest = self.splitter.finish();
+        if *self.splitter.shape() == Shape::JsonArray {
+            for row in Splitter::array(&rest) {
+                self.rows.put(&row);
+            }
+        } else if !rest.is_empty() {
+            let shape = self.splitter.shape().clone();
+            take_line(
+                &self.splitter,
+                &shape,
+                &mut self.quick,
+                &mut self.rows,
+                &rest,
+            );
         }
+        self.rows.write_out(0).map_err(other)?;
         self.rows.out.flush().map_err(other)?;
         self.rows.out.get_ref().sync_data().map_err(other)?;
         let counts = self.rows.counts;
@@ -332,16 +151,149 @@ impl Loader {
     }
 }
 
+fn take_line(
+    reader: &Splitter,
+    shape: &Shape,
+    quick: &mut Option<QuickLines>,
+    rows: &mut RowWriter,
+    line: &[u8],
+) {
+    if line.is_empty() {
+        return;
+    }
+    let is_done = match (quick, shape) {
+        (Some(quick), Shape::JsonLines { .. }) => quick.json(line, &mut rows.buffer),
+        (
+            Some(quick),
+            Shape::Csv {
+                column_separator, ..
+            },
+        ) => quick.csv(line, column_separator, &mut rows.buffer),
+        _ => false,
+    };
+    if is_done {
+        rows.counts.total += 1;
+        rows.counts.loaded += 1;
+    } else if let Some(row) = reader.line(line) {
+        rows.put(&row);
+    }
+}
+
+/// Where a field of the body goes.
+#[derive(Clone, Debug)]
+struct Source {
+    name: String,
+    /// The place of its value in a stored row; `None` for a field to pass over, as `tmp` in `a,tmp,b`.
+    target: Option<usize>,
+    path: Option<Vec<String>>,
+}
+
+/// Writes rows that need care, and holds the file.
+struct RowWriter {
+    sources: Vec<Source>,
+    /// What a stored row has, in its order.
+    stored: Vec<Field>,
+    /// Stored values that no field of the body gives: all rows delete.
+    constant_sign: bool,
+    /// Stored values that are copies of another one, for the sequence column.
+    copy: Option<(usize, usize)>,
+    /// A column that must have a value and gets none.
+    lacking: Option<String>,
+    is_strict: bool,
+    max_filter_ratio: f64,
+    zone: TimeZone,
+    out: BufWriter<File>,
+    buffer: Vec<u8>,
+    counts: Counts,
+}
+
 impl RowWriter {
-    fn write(&mut self, raw: &RawRow) {
+    fn open(request: &LoadRequest, schema: &TableSchema, path: &Path) -> Result<Self, String> {
+        if request.is_partial && schema.keys != Keys::Unique {
+            return Err("Only unique key merge on write support partial update".into());
+        }
+        let types = schema.types()?;
+        let names = request.columns.clone().unwrap_or_else(|| {
+            let shown = schema.shown().map(|column| column.name.clone());
+            shown
+                .chain(request.hidden_columns.iter().cloned())
+                .collect()
+        });
+        let (mut sources, mut stored) = (Vec::new(), Vec::new());
+        for (at, name) in names.into_iter().enumerate() {
+            let field = field(schema, &types, &name, request.is_partial)?;
+            let target = field.is_some().then_some(stored.len());
+            stored.extend(field);
+            let path = match &request.json_paths {
+                None => None,
+                Some(paths) => Some(paths.get(at).cloned().ok_or("too few jsonpaths")?),
+            };
+            sources.push(Source { name, target, path });
+        }
+        let copy = sequence_copy(request, schema, &types, &sources, &mut stored)?;
+        let constant_sign = request.is_all_deletes;
+        if constant_sign {
+            stored.push(sign_field(schema)?);
+        }
+        let lacking = schema.columns.iter().find(|column| {
+            !column.nullable
+                && column.default.is_none()
+                && !request.is_partial
+                && !stored.iter().any(|field| field.name == column.name)
+        });
+        let mut out = BufWriter::with_capacity(
+            BUFFER_BYTES,
+            File::create(path).map_err(|error| error.to_string())?,
+        );
+        let layout = Layout {
+            columns: stored.iter().map(|field| field.name.clone()).collect(),
+            is_partial: request.is_partial,
+        };
+        let mut line = serde_json::to_vec(&layout).expect("names are JSON");
+        line.push(b'\n');
+        out.write_all(&line).map_err(|error| error.to_string())?;
+        Ok(Self {
+            lacking: lacking.map(|column| column.name.clone()),
+            sources,
+            stored,
+            constant_sign,
+            copy,
+            is_strict: request.is_strict,
+            max_filter_ratio: request.max_filter_ratio,
+            zone: request.zone.clone(),
+            out,
+            buffer: Vec::with_capacity(BUFFER_BYTES * 2),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Tells whether fields and stored values are the same, in one order.
+    fn is_plain(&self) -> bool {
+        !self.constant_sign
+            && self.copy.is_none()
+            && self.lacking.is_none()
+            && self.sources.iter().all(|source| source.target.is_some())
+    }
+
+    fn stored(&self) -> Vec<Field> {
+        self.stored.clone()
+    }
+
+    /// Writes what is there, once it is more than so many bytes.
+    fn write_out(&mut self, more_than: usize) -> io::Result<()> {
+        if self.buffer.len() > more_than {
+            self.out.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, raw: &RawRow) {
         self.counts.total += 1;
         match self.cells(raw) {
             Ok(cells) => {
-                let mut line = serde_json::to_vec(&cells).expect("values are JSON");
-                line.push(b'\n');
-                if let Err(error) = self.out.write_all(&line) {
-                    self.failure.get_or_insert(error);
-                }
+                serde_json::to_writer(&mut self.buffer, &cells).expect("values are JSON");
+                self.buffer.push(b'\n');
                 self.counts.loaded += 1;
             }
             Err(reason) => {
@@ -360,65 +312,145 @@ impl RowWriter {
         }
     }
 
-    /// Returns the values of all columns, and the delete sign behind them.
+    /// Returns the values of a stored row, or why the row is filtered.
     fn cells(&self, raw: &RawRow) -> Result<Vec<Value>, String> {
-        let mut cells = vec![Value::Null; self.types.len() + 1];
-        *cells.last_mut().expect("it is not empty") = Value::from(0);
+        let mut cells = vec![Value::Null; self.stored.len()];
         match raw {
             RawRow::Bad(reason) => return Err(reason.clone()),
-            RawRow::Fields(fields) if fields.len() != self.fields.len() => {
+            RawRow::Fields(fields) if fields.len() != self.sources.len() => {
                 return Err(format!(
                     "actual column number in csv file is {} schema column number: actual number: {}, schema column number: {}",
-                    if fields.len() > self.fields.len() {
+                    if fields.len() > self.sources.len() {
                         "more than"
                     } else {
                         "less than"
                     },
                     fields.len(),
-                    self.fields.len()
+                    self.sources.len()
                 ));
             }
             RawRow::Fields(fields) => {
-                for (value, (name, target)) in fields.iter().zip(&self.fields) {
-                    self.set(&mut cells, *target, name, value)?;
+                for (value, source) in fields.iter().zip(&self.sources) {
+                    self.set(&mut cells, source, value)?;
                 }
             }
             RawRow::Object(fields) => {
-                for (name, target) in &self.fields {
-                    let value = fields.get(name).unwrap_or(&Value::Null);
-                    self.set(&mut cells, *target, name, value)?;
+                for source in &self.sources {
+                    let value = match &source.path {
+                        None => fields.get(&source.name),
+                        Some(path) => path[1..]
+                            .iter()
+                            .fold(fields.get(&path[0]), |value, step| value?.get(step)),
+                    };
+                    self.set(&mut cells, source, value.unwrap_or(&Value::Null))?;
                 }
             }
         }
-        for (cell, column) in cells.iter().zip(&self.schema.columns) {
-            if cell.is_null() && !column.nullable {
-                return Err(format!(
-                    "column({}) values is null while columns is not nullable",
-                    column.name
-                ));
-            }
+        if let Some((from, to)) = self.copy {
+            cells[to] = cells[from].clone();
         }
-        Ok(cells)
+        if self.constant_sign {
+            *cells.last_mut().expect("it holds the sign") = Value::from(1);
+        }
+        let lacking = self.lacking.as_ref().or_else(|| {
+            let without = cells.iter().zip(&self.stored);
+            without
+                .filter(|(cell, field)| cell.is_null() && !field.nullable)
+                .map(|(_, field)| &field.name)
+                .next()
+        });
+        match lacking {
+            None => Ok(cells),
+            Some(name) => Err(format!(
+                "column({name}) values is null while columns is not nullable"
+            )),
+        }
     }
 
-    fn set(
-        &self,
-        cells: &mut [Value],
-        target: Target,
-        name: &str,
-        value: &Value,
-    ) -> Result<(), String> {
-        let (at, ty) = match target {
-            Target::Column(at) => (at, self.types[at]),
-            Target::DeleteSign => (cells.len() - 1, ColumnType::Integer(8)),
+    fn set(&self, cells: &mut [Value], source: &Source, value: &Value) -> Result<(), String> {
+        let Some(at) = source.target else {
+            return Ok(());
         };
-        cells[at] = match convert(ty, value, &self.zone) {
+        cells[at] = match convert(self.stored[at].ty, value, &self.zone) {
             Ok(converted) => converted,
             Err(Bad::Value(_)) if !self.is_strict => Value::Null,
             Err(Bad::Value(reason) | Bad::Row(reason)) => {
-                return Err(format!("column_name[{name}], {reason}"));
+                return Err(format!("column_name[{}], {reason}", source.name));
             }
         };
         Ok(())
     }
+}
+
+/// Returns what is stored for a field of the body; `None` for a name that the table has not.
+fn field(
+    schema: &TableSchema,
+    types: &[ColumnType],
+    name: &str,
+    is_partial: bool,
+) -> Result<Option<Field>, String> {
+    if name == DELETE_SIGN {
+        return sign_field(schema).map(Some);
+    }
+    let Some(at) = schema.position(name) else {
+        if is_partial {
+            return Err(format!("unknown column '{name}' in partial update"));
+        }
+        return Ok(None);
+    };
+    let column = &schema.columns[at];
+    Ok(Some(Field {
+        // As the body spells it, which is how its keys are found.
+        name: name.to_owned(),
+        ty: types[at],
+        nullable: column.nullable,
+    }))
+}
+
+fn sign_field(schema: &TableSchema) -> Result<Field, String> {
+    if schema.keys != Keys::Unique {
+        return Err(format!(
+            "unknown column '{DELETE_SIGN}': only UNIQUE tables have it"
+        ));
+    }
+    Ok(Field {
+        name: DELETE_SIGN.to_owned(),
+        ty: ColumnType::Integer(8),
+        nullable: true,
+    })
+}
+
+/// Adds the hidden sequence column, and returns from where to where its value is copied.
+fn sequence_copy(
+    request: &LoadRequest,
+    schema: &TableSchema,
+    types: &[ColumnType],
+    sources: &[Source],
+    stored: &mut Vec<Field>,
+) -> Result<Option<(usize, usize)>, String> {
+    let hidden = schema.position(SEQUENCE);
+    let is_given = sources.iter().any(|source| source.name == SEQUENCE);
+    let Some(at) = hidden.filter(|_| !is_given) else {
+        return Ok(None);
+    };
+    let Some(name) = &request.sequence_column else {
+        if request.is_partial {
+            return Ok(None);
+        }
+        return Err(format!(
+            "Table {} has sequence column, need to specify the sequence column",
+            schema.table
+        ));
+    };
+    let from = sources
+        .iter()
+        .find(|source| source.name.eq_ignore_ascii_case(name))
+        .and_then(|source| source.target)
+        .ok_or_else(|| format!("sequence column '{name}' is not in the load"))?;
+    stored.push(Field {
+        name: SEQUENCE.to_owned(),
+        ty: types[at],
+        nullable: true,
+    });
+    Ok(Some((from, stored.len() - 1)))
 }

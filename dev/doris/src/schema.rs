@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// The hidden column that marks a row of a UNIQUE table as deleted.
 pub(crate) const DELETE_SIGN: &str = "__DORIS_DELETE_SIGN__";
+/// The hidden column by which a UNIQUE table tells which of two rows is the newer one.
+pub(crate) const SEQUENCE: &str = "__DORIS_SEQUENCE_COL__";
 
 /// How a table treats rows of equal key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +16,80 @@ pub enum Keys {
     /// It keeps the last one.
     #[serde(rename = "UNIQUE_KEYS")]
     Unique,
+    /// It merges them, each column in its way.
+    #[serde(rename = "AGG_KEYS")]
+    Aggregate,
+}
+
+impl Keys {
+    /// Returns the word of CREATE TABLE.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Duplicate => "DUPLICATE",
+            Self::Unique => "UNIQUE",
+            Self::Aggregate => "AGGREGATE",
+        }
+    }
+
+    /// Returns the word of `_schema`.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Duplicate => "DUP_KEYS",
+            Self::Unique => "UNIQUE_KEYS",
+            Self::Aggregate => "AGG_KEYS",
+        }
+    }
+
+    /// Returns the word of `COLUMN_KEY` in `information_schema.columns`.
+    pub(crate) fn short(self) -> &'static str {
+        match self {
+            Self::Duplicate => "DUP",
+            Self::Unique => "UNI",
+            Self::Aggregate => "AGG",
+        }
+    }
+}
+
+/// How a column of an AGGREGATE table merges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Aggregation {
+    /// All values together.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// The last.
+    Replace,
+    /// The last that is not NULL.
+    ReplaceIfNotNull,
+}
+
+impl Aggregation {
+    /// Returns the word of CREATE TABLE.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Sum => "SUM",
+            Self::Min => "MIN",
+            Self::Max => "MAX",
+            Self::Replace => "REPLACE",
+            Self::ReplaceIfNotNull => "REPLACE_IF_NOT_NULL",
+        }
+    }
+
+    /// Returns what a word of CREATE TABLE means.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Sum,
+            Self::Min,
+            Self::Max,
+            Self::Replace,
+            Self::ReplaceIfNotNull,
+        ]
+        .into_iter()
+        .find(|known| known.word().eq_ignore_ascii_case(word))
+    }
 }
 
 /// A table.
@@ -43,6 +119,21 @@ pub struct Column {
     /// Whether it belongs to the key.
     #[serde(default)]
     pub key: bool,
+    /// How it merges in an AGGREGATE table.
+    #[serde(default)]
+    pub aggregation: Option<Aggregation>,
+    /// What a row has that does not say.
+    #[serde(default)]
+    pub default: Option<String>,
+    /// Whether its value tells which of two rows of a key is the newer one.
+    #[serde(default)]
+    pub sequence: bool,
+    /// Whether queries don't show it.
+    #[serde(default)]
+    pub hidden: bool,
+    /// What people say of it.
+    #[serde(default)]
+    pub comment: String,
 }
 
 fn yes() -> bool {
@@ -57,7 +148,26 @@ impl Column {
             ty: ty.into(),
             nullable: true,
             key: false,
+            aggregation: None,
+            default: None,
+            sequence: false,
+            hidden: false,
+            comment: String::new(),
         }
+    }
+
+    /// Makes it merge so in an AGGREGATE table.
+    #[must_use]
+    pub fn aggregated(mut self, aggregation: Aggregation) -> Self {
+        self.aggregation = Some(aggregation);
+        self
+    }
+
+    /// Makes its values tell which of two rows of a key is the newer one.
+    #[must_use]
+    pub fn sequence(mut self) -> Self {
+        self.sequence = true;
+        self
     }
 
     /// Makes it a NOT NULL column.
@@ -151,13 +261,39 @@ impl TableSchema {
         if self.columns.is_empty() {
             return Err(format!("table '{}' has no column", self.table));
         }
-        if self.keys == Keys::Unique && !self.columns.iter().any(|column| column.key) {
-            return Err(format!("UNIQUE table '{}' has no key column", self.table));
+        if self.keys != Keys::Duplicate && !self.columns.iter().any(|column| column.key) {
+            return Err(format!(
+                "{} table '{}' has no key column",
+                self.keys.word(),
+                self.table
+            ));
+        }
+        for column in &self.columns {
+            let is_merged = column.aggregation.is_some();
+            if is_merged != (self.keys == Keys::Aggregate && !column.key) {
+                return Err(format!(
+                    "column '{}' of {} table '{}' {} an aggregation",
+                    column.name,
+                    self.keys.word(),
+                    self.table,
+                    if is_merged { "cannot have" } else { "needs" }
+                ));
+            }
         }
         self.columns
             .iter()
             .map(|column| ColumnType::parse(&column.ty))
             .collect()
+    }
+
+    /// Returns the columns that queries show.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| !column.hidden)
+    }
+
+    /// Returns the place of the column that tells which row is newer.
+    pub(crate) fn sequence(&self) -> Option<usize> {
+        self.columns.iter().position(|column| column.sequence)
     }
 
     /// Returns the place of a column by name, whose case counts not.

@@ -1,10 +1,11 @@
-//! Two ports, one runtime.
+//! The ports: of frontends, of backends, of queries; one runtime for all.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,6 +15,7 @@ use hyper::header::AUTHORIZATION;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -22,6 +24,7 @@ use tokio::runtime::Runtime;
 use crate::answer::Answer;
 use crate::cluster::{Cluster, ClusterError, Settings};
 use crate::fault::Fault;
+use crate::query::Mirrors;
 use crate::schema::TableSchema;
 use crate::transaction::Transaction;
 use crate::{backend, frontend};
@@ -36,8 +39,14 @@ pub struct Options {
     pub host: String,
     /// The FE's HTTP port; 0 = any that is free.
     pub http_port: u16,
+    /// Further FE: each on a port of its own, all of one cluster.
+    pub more_http_ports: Vec<u16>,
     /// The BE's HTTP port; 0 = any that is free.
     pub be_port: u16,
+    /// Further BE.
+    pub more_be_ports: Vec<u16>,
+    /// The port for MySQL's protocol; 0 = any that is free.
+    pub query_port: u16,
     /// Where rows and transactions are kept.
     pub data_dir: PathBuf,
     /// Who may log in.
@@ -47,12 +56,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns options for 127.0.0.1, any free ports, user `root` without a password.
+    /// Returns options for 127.0.0.1, one FE and one BE on any free ports, user `root` without a password.
     pub fn in_folder(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             host: "127.0.0.1".into(),
             http_port: 0,
+            more_http_ports: Vec::new(),
             be_port: 0,
+            more_be_ports: Vec::new(),
+            query_port: 0,
             data_dir: data_dir.into(),
             user: "root".into(),
             password: String::new(),
@@ -86,17 +98,40 @@ pub enum StartError {
     Runtime(#[source] io::Error),
 }
 
-/// What both ports know.
+/// A statement that is refused.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{said}")]
+pub struct ExecuteError {
+    /// What is said.
+    pub said: String,
+}
+
+/// What all ports know.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) cluster: Cluster,
-    pub(crate) fe: SocketAddr,
-    pub(crate) be: SocketAddr,
+    pub(crate) frontends: Vec<SocketAddr>,
+    pub(crate) backends: Vec<SocketAddr>,
+    pub(crate) query: SocketAddr,
+    pub(crate) mirrors: Mutex<Mirrors>,
+    /// Counts redirects, so that they go to each BE in turn.
+    pub(crate) redirects: AtomicUsize,
     pub(crate) user: String,
     pub(crate) password: String,
 }
 
 impl Shared {
+    /// Returns the first BE.
+    pub(crate) fn be(&self) -> SocketAddr {
+        self.backends[0]
+    }
+
+    /// Returns the BE whose turn it is.
+    pub(crate) fn next_be(&self) -> SocketAddr {
+        let turn = self.redirects.fetch_add(1, Ordering::Relaxed);
+        self.backends[turn % self.backends.len()]
+    }
+
     /// Tells whether the request carries the right name and password.
     pub(crate) fn is_authorized(&self, headers: &HeaderMap) -> bool {
         let expected = BASE64.encode(format!("{}:{}", self.user, self.password));
@@ -131,17 +166,34 @@ impl DorisStandIn {
             .enable_all()
             .build()
             .map_err(StartError::Runtime)?;
-        let (fe, fe_address) = runtime.block_on(listen(&options.host, options.http_port))?;
-        let (be, be_address) = runtime.block_on(listen(&options.host, options.be_port))?;
+        let bind = |ports: Vec<u16>| {
+            let bound = ports
+                .into_iter()
+                .map(|port| runtime.block_on(listen(&options.host, port)));
+            let bound = bound.collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, StartError>(bound.into_iter().unzip())
+        };
+        let all = |first: u16, more: &[u16]| [&[first], more].concat();
+        let (fe, frontends): (Vec<_>, Vec<_>) =
+            bind(all(options.http_port, &options.more_http_ports))?;
+        let (be, backends): (Vec<_>, Vec<_>) = bind(all(options.be_port, &options.more_be_ports))?;
+        let (query, query_address) = runtime.block_on(listen(&options.host, options.query_port))?;
         let shared = Arc::new(Shared {
             cluster,
-            fe: fe_address,
-            be: be_address,
+            frontends,
+            backends,
+            query: query_address,
+            mirrors: Mutex::default(),
+            redirects: AtomicUsize::new(0),
             user: options.user,
             password: options.password,
         });
-        runtime.spawn(serve(fe, Arc::clone(&shared), Side::Frontend));
-        runtime.spawn(serve(be, Arc::clone(&shared), Side::Backend));
+        for (listeners, side) in [(fe, Side::Frontend), (be, Side::Backend)] {
+            for listener in listeners {
+                runtime.spawn(serve(listener, Arc::clone(&shared), side));
+            }
+        }
+        runtime.spawn(crate::query::serve(query, Arc::clone(&shared)));
         runtime.spawn(tick(Arc::clone(&shared)));
         Ok(Self {
             shared,
@@ -149,16 +201,74 @@ impl DorisStandIn {
         })
     }
 
-    /// Returns where the FE listens, for `fenodes`.
+    /// Returns where the first FE listens, for `fenodes`.
     #[must_use]
     pub fn fe_address(&self) -> String {
-        self.shared.fe.to_string()
+        self.shared.frontends[0].to_string()
     }
 
-    /// Returns where the BE listens, for `benodes`.
+    /// Returns where the FEs listen.
+    #[must_use]
+    pub fn fe_addresses(&self) -> Vec<String> {
+        self.shared
+            .frontends
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Returns where the first BE listens, for `benodes`.
     #[must_use]
     pub fn be_address(&self) -> String {
-        self.shared.be.to_string()
+        self.shared.be().to_string()
+    }
+
+    /// Returns where the BEs listen.
+    #[must_use]
+    pub fn be_addresses(&self) -> Vec<String> {
+        self.shared
+            .backends
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Returns where queries are taken in MySQL's protocol, for `jdbc-url`.
+    #[must_use]
+    pub fn query_address(&self) -> String {
+        self.shared.query.to_string()
+    }
+
+    /// Gives each row that a query would see to `take`, the values of these columns, without holding all rows.
+    ///
+    /// # Errors
+    /// There is no such table or column, or `take` says no.
+    pub fn visit_rows(
+        &self,
+        (db, table): (&str, &str),
+        columns: &[&str],
+        mut take: impl FnMut(&[Value]) -> io::Result<()>,
+    ) -> Result<(), ClusterError> {
+        let snapshot = self.shared.cluster.snapshot(db, table)?;
+        let place = |name: &&str| {
+            let unknown = || ClusterError::Schema(format!("{db}.{table} has no column '{name}'"));
+            snapshot.schema.position(name).ok_or_else(unknown)
+        };
+        let places: Vec<usize> = columns.iter().map(place).collect::<Result<_, _>>()?;
+        let mut row = Vec::new();
+        Ok(snapshot.visit(&|at| places.contains(&at), &mut |cells| {
+            row.clear();
+            row.extend(places.iter().map(|at| cells[*at].clone()));
+            take(&row)
+        })?)
+    }
+
+    /// Runs statements, with `;` between them, as a client of the query port would.
+    ///
+    /// # Errors
+    /// The first statement that is refused, with what is said.
+    pub fn execute(&self, sql: &str) -> Result<(), ExecuteError> {
+        crate::query::execute(&self.shared, sql)
     }
 
     /// Makes a table; one that is there with the same columns is fine.

@@ -1,5 +1,7 @@
 //! A value of a body as a value of a column, by Doris's rules.
 
+use std::cmp::Ordering;
+
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -107,7 +109,7 @@ fn decimal(text: &str, precision: u32, scale: u32) -> Option<String> {
         .checked_sub(i32::try_from(fraction.len()).ok()?)?
         .checked_add(i32::try_from(scale).ok()?)?;
     let trimmed = digits.trim_start_matches('0');
-    let mut unscaled: u128 = if trimmed.is_empty() {
+    let unscaled: u128 = if trimmed.is_empty() {
         0
     } else if shift >= 0 {
         if trimmed.len() + shift as usize > 38 {
@@ -131,16 +133,11 @@ fn decimal(text: &str, precision: u32, scale: u32) -> Option<String> {
     if unscaled >= 10_u128.pow(precision) {
         return None;
     }
-    let sign = if unscaled == 0 { "" } else { sign };
-    if scale == 0 {
-        return Some(format!("{sign}{unscaled}"));
-    }
-    let unit = 10_u128.pow(scale);
-    let fraction = unscaled % unit;
-    unscaled /= unit;
-    Some(format!(
-        "{sign}{unscaled}.{fraction:0width$}",
-        width = scale as usize
+    let unscaled = i128::try_from(unscaled).ok()?;
+    let is_negative = sign == "-";
+    Some(scaled(
+        if is_negative { -unscaled } else { unscaled },
+        scale,
     ))
 }
 
@@ -171,6 +168,77 @@ fn datetime(text: &str, digits: u32, zone: &TimeZone) -> Option<String> {
     ))
 }
 
+/// Compares two values of a column; NULL is the least.
+pub(crate) fn compare(ty: ColumnType, left: &Value, right: &Value) -> Ordering {
+    let wide = |value: &Value| unscaled(ty, value);
+    match (left.is_null(), right.is_null()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Less,
+        (false, true) => Ordering::Greater,
+        (false, false) => match ty {
+            ColumnType::Integer(_) | ColumnType::Decimal(..) => wide(left).cmp(&wide(right)),
+            ColumnType::Float | ColumnType::Double => {
+                let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+                number(left).total_cmp(&number(right))
+            }
+            ColumnType::Boolean => left.as_bool().cmp(&right.as_bool()),
+            _ => text_of(left).cmp(&text_of(right)),
+        },
+    }
+}
+
+/// Adds two values of a column that is summed; NULL adds nothing, and what is too big becomes NULL.
+pub(crate) fn add(ty: ColumnType, left: &Value, right: &Value) -> Value {
+    if left.is_null() {
+        return right.clone();
+    }
+    if right.is_null() {
+        return left.clone();
+    }
+    match ty {
+        ColumnType::Float | ColumnType::Double => {
+            let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+            float(number(left) + number(right)).unwrap_or(Value::Null)
+        }
+        ColumnType::Integer(bits) => {
+            let sum = unscaled(ty, left).checked_add(unscaled(ty, right));
+            sum.and_then(|sum| integer(bits, &Value::Null, &sum.to_string()))
+                .unwrap_or(Value::Null)
+        }
+        ColumnType::Decimal(precision, scale) => {
+            let sum = unscaled(ty, left).checked_add(unscaled(ty, right));
+            sum.and_then(|sum| decimal(&scaled(sum, scale), precision, scale))
+                .map_or(Value::Null, Value::String)
+        }
+        _ => right.clone(),
+    }
+}
+
+/// Returns a whole number, or a decimal without its point.
+fn unscaled(ty: ColumnType, value: &Value) -> i128 {
+    let text = text_of(value);
+    match ty {
+        ColumnType::Decimal(..) => text.replace('.', "").parse().unwrap_or(0),
+        _ => text.parse().unwrap_or(0),
+    }
+}
+
+/// Returns a decimal in plain form.
+pub(crate) fn scaled(unscaled: i128, scale: u32) -> String {
+    let sign = if unscaled < 0 { "-" } else { "" };
+    let digits = unscaled.unsigned_abs();
+    if scale == 0 {
+        return format!("{sign}{digits}");
+    }
+    let unit = 10_u128.pow(scale);
+    format!(
+        "{sign}{}.{:0width$}",
+        digits / unit,
+        digits % unit,
+        width = scale as usize
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -199,6 +267,7 @@ mod tests {
         check("DECIMAL(4,2)", &json!("99.995"), None);
         check("DECIMAL(5,2)", &json!("-99.995"), Some(json!("-100.00")));
         check("DECIMAL(9,2)", &json!("1.5e3"), Some(json!("1500.00")));
+        check("DECIMAL(9,2)", &json!("-0.004"), Some(json!("0.00")));
         check("DECIMAL(9,2)", &json!("0.004"), Some(json!("0.00")));
         check("BOOLEAN", &json!(1), Some(json!(true)));
         check("DATE", &json!("2024-02-30"), None);
@@ -220,5 +289,34 @@ mod tests {
         check("VARCHAR(3)", &json!("你"), Some(json!("你")));
         check("VARCHAR(2)", &json!("你"), None);
         check("STRING", &json!(null), Some(json!(null)));
+    }
+
+    #[test]
+    fn values_merge_by_their_types() {
+        let decimal = ColumnType::Decimal(9, 2);
+        assert_eq!(
+            compare(decimal, &json!("10.00"), &json!("9.50")),
+            Ordering::Greater
+        );
+        assert_eq!(
+            compare(decimal, &json!(null), &json!("-1.00")),
+            Ordering::Less
+        );
+        assert_eq!(
+            add(decimal, &json!("0.10"), &json!("-0.25")),
+            json!("-0.15")
+        );
+        assert_eq!(
+            add(ColumnType::Integer(8), &json!(100), &json!(27)),
+            json!(127)
+        );
+        assert_eq!(
+            add(ColumnType::Integer(8), &json!(100), &json!(28)),
+            json!(null)
+        );
+        assert_eq!(
+            add(ColumnType::Double, &json!(null), &json!(0.5)),
+            json!(0.5)
+        );
     }
 }

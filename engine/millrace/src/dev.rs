@@ -1,5 +1,7 @@
 //! `millrace dev`: tools for developers.
 
+mod doris;
+
 use std::net::{IpAddr, SocketAddr};
 
 use clap::Subcommand;
@@ -7,6 +9,7 @@ use millrace_connector::{Cancel, OptionDef, OptionKind};
 use millrace_dev_kafka::{EmbeddedBroker, Options};
 
 use crate::demo::feed::feed;
+use crate::demo::scene::Scene;
 use crate::failure::Failure;
 use crate::settings::definitions::{ALIASES, SETTINGS};
 use crate::settings::layers::environment_name;
@@ -27,17 +30,22 @@ pub(crate) enum DevCommand {
         #[arg(long, default_value_t = 4)]
         partitions: i32,
     },
+    /// Run the stand-in for Doris alone: FE, BE and query port, rows kept in a folder; it is no Doris
+    Doris(doris::DorisArgs),
     /// Fill a topic of any Kafka with the demo's events, and put a consumer group at its beginning
     Feed {
         /// The brokers, host:port separated by commas
         #[arg(long, default_value = "127.0.0.1:9092")]
         brokers: String,
-        /// The topic; it must exist, or the broker must make topics on first use
-        #[arg(long, default_value = crate::demo::SOURCE_TOPIC)]
-        topic: String,
-        /// The group
-        #[arg(long, default_value = crate::demo::GROUP)]
-        group: String,
+        /// Which events
+        #[arg(long, value_enum, default_value_t = Scene::Filebeat)]
+        events: Scene,
+        /// The topic; it must exist, or the broker must make topics on first use [default: that of the events' example]
+        #[arg(long)]
+        topic: Option<String>,
+        /// The group [default: that of the events' example]
+        #[arg(long)]
+        group: Option<String>,
         /// How many partitions the topic has
         #[arg(long, default_value_t = 4)]
         partitions: u32,
@@ -64,15 +72,19 @@ pub(crate) fn command(command: &DevCommand) -> Result<u8, Failure> {
             bind,
             partitions,
         } => kafka(SocketAddr::new(*bind, *port), *partitions),
+        DevCommand::Doris(args) => doris::command(args),
         DevCommand::Feed {
             brokers,
+            events,
             topic,
             group,
             partitions,
             rows,
             seed,
         } => {
-            let fed = feed(brokers, topic, group, *partitions, *rows, *seed)?;
+            let topic = topic.as_deref().unwrap_or(events.topic());
+            let group = group.as_deref().unwrap_or(events.group());
+            let fed = feed(*events, brokers, (topic, group), *partitions, *rows, *seed)?;
             let seconds = fed.elapsed.as_secs_f64();
             output::line(format!(
                 "{} events, {} in {seconds:.1} s",

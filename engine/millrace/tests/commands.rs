@@ -169,6 +169,29 @@ fn the_demo_writes_every_row_exactly_once() {
 }
 
 #[test]
+fn the_demo_fills_a_table_of_doris_exactly_once() {
+    let output = millrace(&["demo", "--pipeline", "moneyflow", "--rows", "20001"]);
+    let told = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{told}\n{}",
+        text(&output.stderr)
+    );
+    for (name, expected) in [
+        ("rows out", "20,001"),
+        ("duplicates", "0"),
+        ("missing", "0"),
+    ] {
+        let line = told
+            .lines()
+            .find_map(|line| line.trim_start().strip_prefix(name));
+        let figure = line.and_then(|line| line.split_whitespace().next());
+        assert_eq!(figure, Some(expected), "{name}: {told}");
+    }
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let args = [
         "run",

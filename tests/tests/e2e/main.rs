@@ -22,6 +22,7 @@ mod reader;
 mod services;
 
 mod bad_input;
+mod changelog;
 mod crash;
 mod doris;
 mod doris_points;

@@ -8,7 +8,8 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde::Deserialize;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const SAMPLES: usize = 3;
+/// How many rows are shown.
+pub(super) const SAMPLES: usize = 3;
 /// How much of a sample is shown.
 const SAMPLE_CHARACTERS: usize = 220;
 

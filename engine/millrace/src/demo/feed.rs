@@ -10,6 +10,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::generator::FilebeatEvents;
+use super::scene::Scene;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -23,9 +24,9 @@ pub(crate) struct Fed {
 /// Writes `rows` events, row i to partition i modulo the partitions, and puts the group at the topic's beginning, as a
 /// pipeline that moves here from elsewhere finds it.
 pub(crate) fn feed(
+    scene: Scene,
     brokers: &str,
-    topic: &str,
-    group: &str,
+    (topic, group): (&str, &str),
     partitions: u32,
     rows: u64,
     seed: u64,
@@ -46,7 +47,7 @@ pub(crate) fn feed(
     let mut bytes = 0;
     for row in 0..rows {
         let partition = usize::try_from(row % u64::from(partitions)).expect("partitions are few");
-        let at = generators[partition].next(&mut event);
+        let at = scene.next(&mut generators[partition], &mut event);
         bytes += event.len() as u64;
         let partition = i32::try_from(partition).expect("partitions are few");
         send(&producer, topic, partition, at, &event)?;

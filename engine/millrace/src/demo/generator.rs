@@ -89,7 +89,7 @@ impl FilebeatEvents {
     pub fn next(&mut self, event: &mut String) -> i64 {
         self.event_ms = FIRST_EVENT_MS + self.sequence * 9 + self.number(0, 900);
         self.sequence += 1;
-        self.write_line();
+        self.write_line(None);
         let host = 1_000 + self.number(1, 240);
         self.log_offset += self.line.len() + 1;
         event.clear();
@@ -123,12 +123,40 @@ impl FilebeatEvents {
         self.event_ms
     }
 
+    /// Writes the next event over `event` as it is after the sync and the split by name, all of them money flows;
+    /// returns its time. The uuid differs from event to event of all partitions.
+    pub fn next_moneyflow(&mut self, event: &mut String) -> i64 {
+        self.event_ms = FIRST_EVENT_MS + self.sequence * 9 + self.number(0, 900);
+        self.sequence += 1;
+        self.write_line(Some("MoneyFlow"));
+        let host = 1_000 + self.number(1, 240);
+        self.log_offset += self.line.len() + 1;
+        event.clear();
+        event.push_str("{\"env\":\"");
+        event.push_str(self.pick(&ENVIRONMENTS));
+        let offset = self.log_offset;
+        put(
+            event,
+            format_args!(
+                "\",\"hostname\":\"sea-game-{host}\",\"tags\":\"[\\\"normal\\\"]\",\"log_offset\":\"{offset}\",\"uuid\":\""
+            ),
+        );
+        self.push_uuid(event);
+        event.push_str("\",\"topic\":\"ro_sea_tlog\",\"eventname\":\"moneyflow\",\"message\":\"");
+        push_escaped(event, &self.line);
+        event.push_str("\",\"filebeat_ts\":\"");
+        let shipped = self.event_ms + BANGKOK_MS + self.number(5, 1_500);
+        push_time(event, shipped, ' ', false);
+        event.push_str("\"}");
+        self.event_ms
+    }
+
     /// One line of the game's log: event name and 38 fields.
-    fn write_line(&mut self) {
+    fn write_line(&mut self, name: Option<&str>) {
         let mut line = std::mem::take(&mut self.line);
         line.clear();
         let server = self.number(1_001, 1_400);
-        line.push_str(self.pick(&EVENTS));
+        line.push_str(name.unwrap_or_else(|| self.pick(&EVENTS)));
         put(&mut line, format_args!("|{server}|"));
         push_time(&mut line, self.event_ms + BANGKOK_MS, ' ', false);
         put(
@@ -311,5 +339,23 @@ mod tests {
         FilebeatEvents::new(8, 2).next(&mut same);
         FilebeatEvents::new(7, 2).next(&mut event);
         assert_ne!(event, same);
+    }
+
+    #[test]
+    fn money_flows_have_39_fields_and_a_uuid_each() {
+        let mut uuids = std::collections::HashSet::new();
+        let mut event = String::new();
+        for partition in 0..3 {
+            let mut events = FilebeatEvents::new(7, partition);
+            for _ in 0..500 {
+                events.next_moneyflow(&mut event);
+                let json: serde_json::Value = serde_json::from_str(&event).unwrap();
+                let message = json["message"].as_str().unwrap();
+                assert!(message.starts_with("MoneyFlow|"), "{message}");
+                assert_eq!(message.split('|').count(), 39);
+                uuids.insert(json["uuid"].as_str().unwrap().to_owned());
+            }
+        }
+        assert_eq!(uuids.len(), 1500);
     }
 }

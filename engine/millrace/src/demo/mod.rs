@@ -1,11 +1,13 @@
 //! `millrace demo`: the main job on a fresh machine, without any service.
 //!
-//! An in-memory stand-in for Kafka is filled with generated events, the pipeline of `sql-examples/filebeat_sync` runs over
-//! them exactly once, and what it wrote is counted.
+//! An in-memory stand-in for Kafka is filled with generated events, a pipeline of `sql-examples` runs over them exactly
+//! once, into another topic or into a stand-in for Doris, and what it wrote is counted.
 
 mod audit;
 pub(crate) mod feed;
 pub mod generator;
+pub(crate) mod scene;
+mod target;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,12 +30,9 @@ use crate::settings::Outside;
 use crate::text::SqlText;
 use crate::{screen, stop};
 
-const SQL: &str = include_str!("../../../../sql-examples/filebeat_sync/pipeline.sql");
-const SQL_NAME: &str = "sql-examples/filebeat_sync/pipeline.sql";
-/// What the pipeline's text names.
-pub(crate) const SOURCE_TOPIC: &str = "ro_sea_tlog";
-pub(crate) const GROUP: &str = "streamx-ro-sea-total";
-const SINK_TOPIC: &str = "ro_sea_tlog_clean";
+use scene::Scene;
+use target::{Source, Target};
+
 const PARTITIONS: u32 = 4;
 const SEED: u64 = 20_260_301;
 /// The most events that the stand-in keeps in memory.
@@ -43,6 +42,9 @@ const TICK: Duration = Duration::from_millis(10);
 /// How to show it.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DemoArgs {
+    /// Which pipeline
+    #[arg(long, value_enum, default_value_t = Scene::Filebeat)]
+    pub(crate) pipeline: Scene,
     /// How many events
     #[arg(long, default_value_t = 300_000)]
     pub(crate) rows: u64,
@@ -74,25 +76,35 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
     let runtime = async_runtime()?;
     let stop = Cancel::default();
     runtime.block_on(async { stop::on_signals(&stop) })?;
-    let broker = start_broker()?;
+    let scene = args.pipeline;
+    let target = Target::start(scene)?;
+    let broker = start_broker(scene, &target)?;
     let address = broker.address().to_string();
-    line("millrace demo: Kafka → SQL → Kafka, exactly once, on this machine alone");
+    line(format!(
+        "millrace demo: {}, exactly once, on this machine alone",
+        target.path()
+    ));
     line("");
     line(format!(
         "  broker    an in-memory stand-in for Kafka at {address}: one node, no disk, for demos and tests"
     ));
-    let fed = feed::feed(&address, SOURCE_TOPIC, GROUP, PARTITIONS, args.rows, SEED)?;
+    target.introduction().into_iter().for_each(line);
+    let names = (scene.topic(), scene.group());
+    let fed = feed::feed(scene, &address, names, PARTITIONS, args.rows, SEED)?;
     line(format!(
-        "  input     topic {SOURCE_TOPIC}, {} generated events of {} bytes in {PARTITIONS} partitions ({:.1} s)",
+        "  input     topic {}, {} generated events of {} bytes in {PARTITIONS} partitions ({:.1} s)",
+        scene.topic(),
         grouped(fed.rows),
         fed.bytes / fed.rows.max(1),
         fed.elapsed.as_secs_f64()
     ));
     line(format!(
-        "  pipeline  {SQL_NAME}, unchanged: 11 columns decoded, 13 written"
+        "  pipeline  {}, unchanged: {}",
+        scene.file(),
+        scene.columns()
     ));
     let folder = checkpoint_folder()?;
-    let pipeline = pipeline(&address, &folder)?;
+    let pipeline = pipeline(scene, target.variables(&address), &folder)?;
     line(format!(
         "  commits   every second, checkpoints in {}",
         folder.display()
@@ -105,17 +117,24 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
         fed.rows,
         Duration::from_secs(args.seconds),
     )?;
-    let audit = audit::audit(&address, SINK_TOPIC, SOURCE_TOPIC, PARTITIONS, fed.rows)?;
-    report(&audit, &effort, fed.rows);
-    next_steps();
+    let audit = target.audit(Source {
+        scene,
+        brokers: &address,
+        partitions: PARTITIONS,
+        rows: fed.rows,
+        seed: SEED,
+    })?;
+    report(&target, &audit, &effort, fed.rows);
+    line("");
+    target.next_steps().iter().for_each(|step| line(*step));
     if args.keep && !stop.is_cancelled() {
-        line(format!(
-            "\nthe stand-in stays at {address} until Ctrl-C; topics {SOURCE_TOPIC} and {SINK_TOPIC}"
-        ));
+        line("");
+        line(target.look(&address, scene));
         while !stop.is_cancelled() {
             std::thread::sleep(TICK);
         }
     }
+    target.end();
     broker.shutdown();
     // What was kept for a restart is of no use without the broker.
     drop(std::fs::remove_dir_all(&folder));
@@ -125,7 +144,7 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
     ))
 }
 
-fn start_broker() -> anyhow::Result<EmbeddedBroker> {
+fn start_broker(scene: Scene, target: &Target) -> anyhow::Result<EmbeddedBroker> {
     let partitions = i32::try_from(PARTITIONS).expect("partitions are few");
     let options = Options {
         default_partitions: partitions,
@@ -133,7 +152,7 @@ fn start_broker() -> anyhow::Result<EmbeddedBroker> {
         ..Options::default()
     };
     let broker = EmbeddedBroker::start(options).context("cannot start the stand-in for Kafka")?;
-    for topic in [SOURCE_TOPIC, SINK_TOPIC] {
+    for topic in [scene.topic()].iter().chain(target.topics()) {
         broker
             .create_topic(topic, partitions)
             .context("cannot make a topic")?;
@@ -148,16 +167,16 @@ fn checkpoint_folder() -> anyhow::Result<std::path::PathBuf> {
     Ok(folder)
 }
 
-fn pipeline(address: &str, folder: &Path) -> Result<Pipeline, Failure> {
+fn pipeline(
+    scene: Scene,
+    variables: Vec<(&'static str, String)>,
+    folder: &Path,
+) -> Result<Pipeline, Failure> {
     let mut outside = Outside::default();
-    let variables = [
-        ("source.brokers", address),
-        ("sink.brokers", address),
-        ("sink.topic", SINK_TOPIC),
-    ];
+    let variables = variables.into_iter();
     outside
         .variables
-        .extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        .extend(variables.map(|(name, value)| (name.to_owned(), value)));
     let checkpoints = folder.display().to_string();
     outside
         .settings
@@ -170,10 +189,10 @@ fn pipeline(address: &str, folder: &Path) -> Result<Pipeline, Failure> {
         .settings
         .set("restart-strategy.type", "none", Origin::CommandLine);
     let text = SqlText {
-        name: SQL_NAME.to_owned(),
-        text: SQL.to_owned(),
+        name: scene.file().to_owned(),
+        text: scene.sql().to_owned(),
     };
-    analyse(text, Path::new(SQL_NAME), &outside)
+    analyse(text, Path::new(scene.file()), &outside)
 }
 
 /// Runs until all rows are committed, or it takes too long, or somebody stops it.
@@ -252,15 +271,14 @@ impl Watcher {
     }
 }
 
-/// CPU time of this process without the stand-in's threads, which in real life are another machine's.
+/// CPU time of this process without the stand-ins' threads, which in real life are another machine's.
 fn own_cpu_seconds() -> Option<f64> {
     output::cpu_seconds_without("dev-kafka")
 }
 
-fn report(audit: &audit::Audit, effort: &Effort, rows_in: u64) {
-    line(format!(
-        "what a read_committed reader finds in {SINK_TOPIC}, for example:"
-    ));
+fn report(target: &Target, audit: &audit::Audit, effort: &Effort, rows_in: u64) {
+    let (witness, identity) = target.witness();
+    line(format!("what {witness}, for example:"));
     for sample in &audit.samples {
         line(format!("  {sample}"));
     }
@@ -268,7 +286,7 @@ fn report(audit: &audit::Audit, effort: &Effort, rows_in: u64) {
     line(format!("  rows in             {:>12}", grouped(rows_in)));
     line(format!("  rows out            {:>12}", grouped(audit.rows)));
     line(format!(
-        "  duplicates          {:>12}   by source topic, partition and offset",
+        "  duplicates          {:>12}   {identity}",
         grouped(audit.duplicates)
     ));
     line(format!(
@@ -300,12 +318,4 @@ fn report(audit: &audit::Audit, effort: &Effort, rows_in: u64) {
             bytes(peak)
         ));
     }
-}
-
-fn next_steps() {
-    line("\nthe same pipeline on your Kafka:\n");
-    line("  millrace run sql-examples/filebeat_sync/pipeline.sql \\");
-    line(
-        "    --var source.brokers=HOST:9092 --var sink.brokers=HOST:9092 --var sink.topic=ro_sea_tlog_clean",
-    );
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod models;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
@@ -45,8 +47,13 @@ impl Client {
     }
 
     fn chunk(&mut self, data: &str) {
-        let text = format!("{:x}\r\n{data}\r\n", data.len());
-        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+        self.bytes(data.as_bytes());
+    }
+
+    fn bytes(&mut self, data: &[u8]) {
+        let head = format!("{:x}\r\n", data.len());
+        let all = [head.as_bytes(), data, b"\r\n"].concat();
+        self.stream.get_mut().write_all(&all).unwrap();
     }
 
     /// Reads one answer; `None` when the connection ends without one.
