@@ -6,6 +6,7 @@
 //! [`generator`] is public for the benches.
 
 mod bench;
+mod changelog;
 mod check;
 mod checkpoints;
 mod cli;

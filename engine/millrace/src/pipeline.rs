@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use millrace_connector::sink::CommitRole;
-use millrace_connector::{
-    ChangelogMode, Diagnostic, SinkSpec, SourceSpec, TableDefinition, ValidateContext,
-};
+use millrace_connector::{Diagnostic, SinkSpec, SourceSpec, TableDefinition, ValidateContext};
 use millrace_functions::BindContext;
 use millrace_plan::{Settings, effective_settings, plan, plan_shown};
 use millrace_runtime as runtime;
 use millrace_sql::ast::Statement;
 
+use crate::changelog::{self, Materialize};
 use crate::cli::PipelineArgs;
 use crate::connectors;
 use crate::failure::Failure;
@@ -104,6 +103,7 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
                 planned.flows,
                 &ctx,
                 &bind_context(&planned.settings),
+                Materialize::of(&planned.settings),
                 &mut diagnostics,
             )
         }
@@ -178,6 +178,7 @@ fn validate(
     plans: Vec<millrace_plan::Dataflow>,
     ctx: &ValidateContext,
     bind: &BindContext,
+    materialize: Materialize,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Flow> {
     let mut flows = Vec::new();
@@ -215,7 +216,7 @@ fn validate(
                 context: ctx.clone(),
             };
             diagnostics.extend(flow.check_deciders());
-            diagnostics.extend(flow.check_changes());
+            diagnostics.extend(changelog::check(&flow, materialize));
             diagnostics.extend(transform::check(&flow, bind));
             flows.push(flow);
         }
@@ -287,34 +288,6 @@ impl Flow {
         )
     }
 
-    /// A sink for inserts cannot take updates and deletions.
-    fn check_changes(&self) -> Vec<Diagnostic> {
-        let mut faults = Vec::new();
-        for (source, spec) in self.plan.sources.iter().zip(&self.sources) {
-            if spec.changelog_mode() == ChangelogMode::InsertOnly {
-                continue;
-            }
-            for branch in &source.branches {
-                if self.sinks[branch.sink].changelog_mode() == ChangelogMode::InsertOnly {
-                    let sink = &self.plan.sinks[branch.sink].table.name;
-                    faults.push(
-                        Diagnostic::error(
-                            "MR0603",
-                            format!(
-                                "'{}' takes only new rows, but '{}' gives updates and deletions",
-                                sink.value, source.table.name.value
-                            ),
-                            branch.span,
-                        )
-                        .also(sink.span, "takes only new rows")
-                        .help("write to a sink that takes changes"),
-                    );
-                }
-            }
-        }
-        faults
-    }
-
     fn notes(&self) -> Vec<String> {
         let sources = self
             .plan
@@ -357,6 +330,7 @@ impl Flow {
                         .map(|branch| runtime::Branch {
                             transform: transform::factory(self, index, branch, &self.bind),
                             sink: branch.sink,
+                            changes: changelog::form(self, index, branch),
                         })
                         .collect(),
                 })

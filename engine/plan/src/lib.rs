@@ -15,6 +15,7 @@ mod optimise;
 mod pipeline;
 mod program;
 mod query;
+mod row_key;
 mod settings;
 mod sink;
 
@@ -26,6 +27,7 @@ pub use pipeline::{
     effective_settings, plan, plan_query, plan_shown, tables,
 };
 pub use program::{LaneProgram, Output, OutputColumn, Profile, StepCost};
+pub use row_key::{SinkKey, sink_key};
 pub use settings::{
     FLINK_VERSION, LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, NotNullEnforcer, Origin,
     Setting, Settings, TYPE_LENGTH_ENFORCER, parse_time_zone,

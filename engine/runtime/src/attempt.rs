@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use millrace_checkpoint::protocol::{EpochCommit, NamedGroup, Recovered, commit_genesis, recover};
-use millrace_checkpoint::{Identity, Store};
+use millrace_checkpoint::{Identity, Store, owner};
 use millrace_connector::source::{Source, SplitStart};
 use millrace_connector::{
     Cancel, ConnectorError, Epoch, LaneId, OpenContext, Position, Positions, SinkSpec, SplitId,
@@ -274,7 +274,8 @@ fn open_sources(
             .get(&input.name)
             .cloned()
             .unwrap_or_default();
-        let found = source.discover(&known).map_err(at(&input.name))?;
+        let mut found = source.discover(&known).map_err(at(&input.name))?;
+        keep_own(&mut found, &input.name, around.options);
         known.extend(found.into_iter().map(|start| (start.split, start.position)));
         positions.insert(input.name.clone(), known);
         sources.push(OpenSource {
@@ -283,6 +284,11 @@ fn open_sources(
         });
     }
     Ok((sources, positions))
+}
+
+/// Leaves out the splits that other slots read.
+pub(crate) fn keep_own(found: &mut Vec<SplitStart>, table: &str, options: &RuntimeOptions) {
+    found.retain(|start| owner(table, &start.split, options.slots) == options.slot);
 }
 
 fn build_lane(
@@ -304,6 +310,7 @@ fn build_lane(
             .map_err(at(&sink_table))?;
         branches.push(LaneBranch {
             transform: (branch.transform)(),
+            changes: branch.changes.clone(),
             writer,
             sink_table,
         });

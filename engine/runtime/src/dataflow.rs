@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millrace_connector::{Projection, SinkSpec, SourceSpec};
 
-use crate::TransformFactory;
+use crate::{ChangeForm, TransformFactory};
 
 /// The part of a pipeline that hangs together: it fails, checkpoints and restarts as one.
 pub struct Dataflow {
@@ -34,6 +34,8 @@ pub struct Branch {
     pub transform: TransformFactory,
     /// Index into [`Dataflow::sinks`].
     pub sink: usize,
+    /// Which changes the sink gets.
+    pub changes: ChangeForm,
 }
 
 /// A sink.

@@ -10,7 +10,7 @@ use millrace_connector::source::{Poll, PollLimit, SourceBatch, SplitReader, Spli
 use millrace_connector::{ConnectorError, Position, RowKind, SplitId};
 
 use crate::stages::{Stage, StopWatch};
-use crate::{Clock, DataflowStatus, RunError, Transform, Transformed};
+use crate::{ChangeForm, Clock, DataflowStatus, RunError, Transform, Transformed};
 
 /// What the coordinator asks of a lane.
 #[derive(Debug)]
@@ -39,6 +39,10 @@ pub(crate) enum Event {
 
 /// The longest a lane waits for a first record before it looks for commands.
 const POLL_WAIT: Duration = Duration::from_millis(20);
+/// How many batches a lane reads ahead while an epoch is committed.
+const AHEAD_BATCHES_MAX: usize = 4;
+/// The same for a first record while it stands at a barrier, where the end of the commit must not be missed.
+const AHEAD_WAIT: Duration = Duration::from_millis(1);
 
 pub(crate) struct Lane {
     pub(crate) id: u32,
@@ -56,8 +60,19 @@ pub(crate) struct Lane {
 
 pub(crate) struct LaneBranch {
     pub(crate) transform: Box<dyn Transform>,
+    pub(crate) changes: ChangeForm,
     pub(crate) writer: Box<dyn SinkWriter>,
     pub(crate) sink_table: String,
+}
+
+/// A batch that is transformed, but not written.
+struct Ready {
+    /// For each branch, its rows and their kinds; empty for a batch without rows.
+    outputs: Vec<(Transformed, Option<Vec<RowKind>>)>,
+    positions: Vec<SplitStart>,
+    records: u64,
+    bytes: u64,
+    skipped: u64,
 }
 
 enum Next {
@@ -131,19 +146,35 @@ impl Lane {
             Command::Assign(splits) => self.assign(splits).map(|()| Next::Go),
             Command::Resume => Ok(Next::Go),
             Command::Stop => Ok(Next::Stop),
-            Command::Barrier => {
-                self.tell(Event::AtBarrier(self.positions.clone()));
-                loop {
-                    match self.commands.recv() {
-                        Ok(Command::Assign(splits)) => self.assign(splits)?,
-                        Ok(Command::Resume) => {
-                            self.book(Stage::Commit);
-                            return Ok(Next::Go);
-                        }
-                        Ok(Command::Barrier) => self.tell(Event::AtBarrier(self.positions.clone())),
-                        Ok(Command::Stop) | Err(_) => return Ok(Next::Stop),
+            Command::Barrier => self.stand_at_barrier(),
+        }
+    }
+
+    fn stand_at_barrier(&mut self) -> Result<Next, RunError> {
+        self.tell(Event::AtBarrier(self.positions.clone()));
+        let mut held = Vec::new();
+        loop {
+            let command = match self.commands.try_recv() {
+                Err(TryRecvError::Empty) => match self.read_ahead(&held) {
+                    Some(ready) => {
+                        held.push(ready);
+                        continue;
                     }
+                    None => self.commands.recv().ok(),
+                },
+                other => other.ok(),
+            };
+            match command {
+                Some(Command::Assign(splits)) => self.assign(splits)?,
+                Some(Command::Resume) => {
+                    self.book(Stage::Commit);
+                    for ready in held {
+                        self.write(ready?)?;
+                    }
+                    return Ok(Next::Go);
                 }
+                Some(Command::Barrier) => self.tell(Event::AtBarrier(self.positions.clone())),
+                Some(Command::Stop) | None => return Ok(Next::Stop),
             }
         }
     }
@@ -161,25 +192,49 @@ impl Lane {
     }
 
     fn process(&mut self, batch: SourceBatch) -> Result<(), RunError> {
+        let ready = self.transform(batch)?;
+        self.write(ready)
+    }
+
+    /// Runs the programs over a batch; nothing can be seen of it yet.
+    fn transform(&mut self, batch: SourceBatch) -> Result<Ready, RunError> {
         let now_ms = self.clock.now_ms();
-        let status = Arc::clone(&self.status);
-        let table = &self.table;
+        let mut outputs = Vec::with_capacity(self.branches.len());
         // A batch without rows still moves positions: tombstones, transaction markers.
         for branch in self.branches.iter_mut().filter(|_| batch.rows > 0) {
             let out = branch
                 .transform
                 .run(&batch.columns, batch.rows, now_ms)
                 .map_err(|(row, message)| RunError::Row {
-                    table: table.clone(),
+                    table: self.table.clone(),
                     origin: batch.origin.describe(row),
                     message,
                 })?;
-            self.watch
-                .book(Stage::Transform, &status.stages, &*self.clock);
+            outputs.push(match kinds_of(&batch, &out) {
+                None => (out, None),
+                Some(kinds) => {
+                    let (out, kinds) = branch.changes.apply(out, kinds);
+                    (out, Some(kinds))
+                }
+            });
+        }
+        self.book(Stage::Transform);
+        Ok(Ready {
+            outputs,
+            positions: batch.positions,
+            records: batch.records,
+            bytes: batch.bytes,
+            skipped: batch.skipped,
+        })
+    }
+
+    /// Hands a transformed batch to the sinks, and moves the positions behind it.
+    fn write(&mut self, ready: Ready) -> Result<(), RunError> {
+        let status = Arc::clone(&self.status);
+        for (branch, (out, kinds)) in self.branches.iter_mut().zip(&ready.outputs) {
             if out.rows == 0 {
                 continue;
             }
-            let kinds = kinds_of(&batch, &out);
             let rows = SinkBatch {
                 columns: &out.columns,
                 rows: out.rows,
@@ -192,20 +247,41 @@ impl Lane {
                     table: branch.sink_table.clone(),
                     source,
                 })?;
-            self.watch.book(Stage::Write, &status.stages, &*self.clock);
             DataflowStatus::add(&status.records_out, written.records);
             DataflowStatus::add(&status.bytes_out, written.bytes);
         }
-        DataflowStatus::add(&status.records_in, batch.records);
-        DataflowStatus::add(&status.bytes_in, batch.bytes);
-        DataflowStatus::add(&status.records_skipped, batch.skipped);
+        self.book(Stage::Write);
+        DataflowStatus::add(&status.records_in, ready.records);
+        DataflowStatus::add(&status.bytes_in, ready.bytes);
+        DataflowStatus::add(&status.records_skipped, ready.skipped);
         self.positions.extend(
-            batch
+            ready
                 .positions
                 .into_iter()
                 .map(|start| (start.split, start.position)),
         );
         Ok(())
+    }
+
+    /// Reads and transforms while the epoch is committed. What it finds belongs to the next epoch: it is written, and
+    /// the positions move, only after `Resume`. Returns `None` when there is nothing to be had, or enough is held.
+    fn read_ahead(&mut self, held: &[Result<Ready, RunError>]) -> Option<Result<Ready, RunError>> {
+        let bytes: u64 = held.iter().flatten().map(|ready| ready.bytes).sum();
+        let failed = held.last().is_some_and(Result::is_err);
+        if failed || held.len() >= AHEAD_BATCHES_MAX || bytes >= self.limit.bytes_max as u64 {
+            return None;
+        }
+        let limit = PollLimit {
+            wait: AHEAD_WAIT,
+            ..self.limit
+        };
+        let polled = self.reader.poll(&limit);
+        self.book(Stage::Read);
+        match polled {
+            Ok(Poll::Batch(batch)) => Some(self.transform(batch)),
+            Ok(Poll::Idle | Poll::Finished) => None,
+            Err(error) => Some(Err(self.connector_error(error))),
+        }
     }
 
     fn connector_error(&self, source: ConnectorError) -> RunError {

@@ -13,6 +13,7 @@
 //! ```
 
 mod attempt;
+mod changelog;
 mod clock;
 mod coordinator;
 mod dataflow;
@@ -25,6 +26,7 @@ mod stages;
 mod status;
 mod transform;
 
+pub use changelog::ChangeForm;
 pub use clock::{Clock, SystemClock};
 pub use coordinator::{End, run};
 pub use dataflow::{Branch, Dataflow, SinkInput, SourceInput};

@@ -23,8 +23,8 @@ use millrace_connector::{
     SplitId,
 };
 use millrace_runtime::{
-    Branch, Clock, Dataflow, DataflowStatus, End, Phase, RestartStrategy, RunError, RuntimeOptions,
-    SinkInput, SourceInput, SystemClock, Transform, Transformed, run,
+    Branch, ChangeForm, Clock, Dataflow, DataflowStatus, End, Phase, RestartStrategy, RunError,
+    RuntimeOptions, SinkInput, SourceInput, SystemClock, Transform, Transformed, run,
 };
 use parking_lot::Mutex;
 
@@ -317,6 +317,7 @@ fn dataflow(source: Counting, sink: LogSink, poison: Option<i64>) -> Dataflow {
             branches: vec![Branch {
                 transform: Arc::new(move || Box::new(Pass { poison })),
                 sink: 0,
+                changes: ChangeForm::All,
             }],
         }],
         sinks: vec![SinkInput {
@@ -330,6 +331,7 @@ fn options() -> RuntimeOptions {
     RuntimeOptions {
         pipeline: "p".into(),
         slot: 0,
+        slots: 1,
         parallelism: 2,
         checkpoint_interval: Duration::from_millis(3),
         checkpoint_timeout: Duration::from_secs(10),

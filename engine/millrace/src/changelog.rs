@@ -1,0 +1,167 @@
+//! Which changes a sink can take of those that its sources give: checked before start.
+
+use millrace_connector::{ChangelogMode, Diagnostic};
+use millrace_plan::{Branch, Settings, SinkKey, Source, sink_key};
+use millrace_runtime::ChangeForm;
+
+use crate::pipeline::Flow;
+use crate::settings::definitions::key;
+use crate::settings::typed::Values;
+
+/// Whether changes of one key of a sink may come from several rows of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Materialize {
+    /// Refused: it would need all rows of the key to be kept.
+    Auto,
+    /// Allowed: the last change of a key wins.
+    None,
+}
+
+impl Materialize {
+    /// Returns what `table.exec.sink.upsert-materialize` says; its value was checked before. FORCE is AUTO: what needs
+    /// no state is always done.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        match Values(settings).text(key::UPSERT_MATERIALIZE) {
+            Some(text) if text.eq_ignore_ascii_case("none") => Self::None,
+            _ => Self::Auto,
+        }
+    }
+}
+
+/// Returns which changes the sink of a branch gets.
+pub(crate) fn form(flow: &Flow, source: usize, branch: &Branch) -> ChangeForm {
+    let gives = flow.sources[source].changelog_mode();
+    let takes = flow.sinks[branch.sink].changelog_mode();
+    if gives == ChangelogMode::InsertOnly || takes != ChangelogMode::Upsert {
+        return ChangeForm::All;
+    }
+    ChangeForm::Upserts(key_of(flow, source, branch).columns)
+}
+
+fn key_of(flow: &Flow, source: usize, branch: &Branch) -> SinkKey {
+    let table = &flow.plan.sources[source].table;
+    sink_key(table, branch, &flow.plan.sinks[branch.sink])
+}
+
+/// Finds sinks that cannot take the changes of their sources.
+pub(crate) fn check(flow: &Flow, materialize: Materialize) -> Vec<Diagnostic> {
+    let mut faults = Vec::new();
+    for (index, source) in flow.plan.sources.iter().enumerate() {
+        if flow.sources[index].changelog_mode() == ChangelogMode::InsertOnly {
+            continue;
+        }
+        for branch in &source.branches {
+            match flow.sinks[branch.sink].changelog_mode() {
+                ChangelogMode::All => {}
+                ChangelogMode::InsertOnly => faults.push(only_inserts(flow, source, branch)),
+                ChangelogMode::Upsert if materialize == Materialize::None => {}
+                ChangelogMode::Upsert => {
+                    let key = key_of(flow, index, branch);
+                    if key.columns.is_empty() {
+                        continue;
+                    }
+                    if !key.holds_source_key {
+                        faults.push(many_rows_of_a_key(flow, source, branch));
+                    } else if let Some(other) = united(flow, index, branch) {
+                        faults.push(rows_of_two_tables(flow, source, other, branch));
+                    }
+                }
+            }
+        }
+    }
+    faults
+}
+
+/// # Flink
+/// `FlinkChangelogModeInferenceProgram`: the wording is its own, so that a search finds it.
+fn only_inserts(flow: &Flow, source: &Source, branch: &Branch) -> Diagnostic {
+    let sink = &flow.plan.sinks[branch.sink].table;
+    let from = &source.table.name.value;
+    let kafka = sink
+        .option("connector")
+        .is_some_and(|option| option.value == "kafka");
+    let fault = Diagnostic::error(
+        "MR0603",
+        format!(
+            "table sink '{}' doesn't support consuming update and delete changes which is produced by '{from}'",
+            sink.name.value
+        ),
+        branch.span,
+    )
+    .label(format!("'{from}' gives updates and deletions"))
+    .also(sink.name.span, "takes only new rows");
+    if kafka {
+        fault
+            .help("write the changes themselves: 'format' = 'debezium-json', 'canal-json' or 'maxwell-json'")
+            .help("or keep the last row of each key: 'connector' = 'upsert-kafka' with a PRIMARY KEY")
+    } else {
+        fault.help("write to a sink that takes changes")
+    }
+}
+
+fn many_rows_of_a_key(flow: &Flow, source: &Source, branch: &Branch) -> Diagnostic {
+    let sink = &flow.plan.sinks[branch.sink].table;
+    let from = &source.table;
+    let fault = Diagnostic::error(
+        "MR0171",
+        format!(
+            "several rows of '{}' may have one key in '{}'",
+            from.name.value, sink.name.value
+        ),
+        branch.span,
+    )
+    .label("which of them a change leaves there cannot be told without state");
+    let fault = match from.primary_key.as_slice() {
+        [] => fault
+            .also(from.name.span, "has no PRIMARY KEY")
+            .help(format!(
+                "declare PRIMARY KEY (…) NOT ENFORCED in '{}', and pass its columns on into the key of '{}'",
+                from.name.value, sink.name.value
+            )),
+        key => {
+            let names: Vec<&str> = key.iter().map(|name| name.value.as_str()).collect();
+            fault
+                .also(sink.primary_key[0].span, "this key")
+                .help(format!(
+                    "make {} of '{}' part of the PRIMARY KEY of '{}', not changed by any function",
+                    names.join(", "),
+                    from.name.value,
+                    sink.name.value
+                ))
+        }
+    };
+    with_way_out(fault)
+}
+
+fn rows_of_two_tables(flow: &Flow, source: &Source, other: &Source, branch: &Branch) -> Diagnostic {
+    let sink = &flow.plan.sinks[branch.sink].table;
+    let fault = Diagnostic::error(
+        "MR0171",
+        format!(
+            "a row of '{}' and one of '{}' may have one key in '{}'",
+            source.table.name.value, other.table.name.value, sink.name.value
+        ),
+        branch.span,
+    )
+    .label("which of them a change leaves there cannot be told without state")
+    .also(sink.primary_key[0].span, "this key");
+    with_way_out(fault)
+}
+
+fn with_way_out(fault: Diagnostic) -> Diagnostic {
+    fault.help(
+        "or write SET 'table.exec.sink.upsert-materialize' = 'NONE': the last change of a key then wins, and the deletion \
+         of one row deletes the key",
+    )
+}
+
+/// Returns another source that the same INSERT unites with this one; the first of them says nothing, so that a pair is
+/// told once.
+fn united<'f>(flow: &'f Flow, index: usize, branch: &Branch) -> Option<&'f Source> {
+    flow.plan.sources[..index].iter().find(|other| {
+        other
+            .branches
+            .iter()
+            .any(|one| one.sink == branch.sink && one.span == branch.span)
+    })
+}
