@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use millrace_connector::sink::{SinkBatch, SinkWriter, Written};
-use millrace_connector::{ConnectorError, ErrorKind, Retry};
+use millrace_connector::{ConnectorError, ErrorKind, Retry, RowKind};
 use millrace_formats::{EncodedBatch, Encoder};
 
 use crate::sink::KafkaSinkSpec;
@@ -12,6 +12,7 @@ use crate::sink::KafkaSinkSpec;
 /// Encodes the batches of one lane, into buffers that are used again.
 pub(crate) struct RecordEncoder {
     table: String,
+    is_upsert: bool,
     value: Box<dyn Encoder>,
     key: Option<Box<dyn Encoder>>,
     value_columns: Vec<usize>,
@@ -44,6 +45,7 @@ impl RecordEncoder {
         let value = spec.formats.value.encoder(&spec.context);
         Ok(Self {
             table: spec.table.clone(),
+            is_upsert: spec.is_upsert,
             value: value.map_err(internal)?,
             key,
             value_columns: spec.formats.value.columns.iter().map(place).collect(),
@@ -81,9 +83,16 @@ impl RecordEncoder {
             ConnectorError::new(ErrorKind::Data, Retry::Never, message)
         };
         self.values.clear();
+        // An upsert's value is the row alone; its format knows of no kinds.
+        let kinds = rows.kinds.filter(|_| !self.is_upsert);
         self.value
-            .encode(&pick(&self.value_columns), rows.kinds, &mut self.values)
+            .encode(&pick(&self.value_columns), kinds, &mut self.values)
             .map_err(bad)?;
+        if let Some(kinds) = rows.kinds.filter(|_| self.is_upsert) {
+            self.values.without_values(|row| {
+                matches!(kinds[row], RowKind::Delete | RowKind::UpdateBefore)
+            });
+        }
         if let Some(key) = &mut self.key {
             self.keys.clear();
             key.encode(&pick(&self.key_columns), None, &mut self.keys)

@@ -59,10 +59,34 @@ pub(crate) fn parse(
     options: &Options,
 ) -> Result<Formats, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
-    let physical: Vec<usize> = (0..table.columns.len())
+    let columns = key_columns(table, options, options.list("key.fields"), &mut diagnostics);
+    with_key(table, options, columns, diagnostics)
+}
+
+/// Returns the formats of a table whose key is its PRIMARY KEY.
+pub(crate) fn parse_keyed(
+    table: &TableDefinition,
+    options: &Options,
+) -> Result<Formats, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let names = table.primary_key.iter().map(|name| name.value.clone());
+    let columns = key_columns(table, options, names.collect(), &mut diagnostics);
+    with_key(table, options, columns, diagnostics)
+}
+
+fn physical_columns(table: &TableDefinition) -> Vec<usize> {
+    (0..table.columns.len())
         .filter(|index| table.columns[*index].kind == ColumnKind::Physical)
-        .collect();
-    let key_columns = key_columns(table, options, &physical, &mut diagnostics);
+        .collect()
+}
+
+fn with_key(
+    table: &TableDefinition,
+    options: &Options,
+    key_columns: Vec<usize>,
+    mut diagnostics: Vec<Diagnostic>,
+) -> Result<Formats, Vec<Diagnostic>> {
+    let physical = physical_columns(table);
     let except_key = options
         .text("value.fields-include")
         .is_some_and(|text| text.eq_ignore_ascii_case("EXCEPT_KEY"));
@@ -140,10 +164,10 @@ pub(crate) fn parse(
 fn key_columns(
     table: &TableDefinition,
     options: &Options,
-    physical: &[usize],
+    fields: Vec<String>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<usize> {
-    let fields = options.list("key.fields");
+    let physical = physical_columns(table);
     let span = options.span("key.fields").unwrap_or(table.options_span);
     if !fields.is_empty() && options.text("key.format").is_none() {
         diagnostics.push(Diagnostic::error(

@@ -267,3 +267,55 @@ pub static SINK_OPTIONS: &[OptionDef] = &[
         "only for reading",
     ),
 ];
+
+/// What a table of `upsert-kafka` may say, without its formats' options.
+pub static UPSERT_OPTIONS: &[OptionDef] = &[
+    OptionDef {
+        required: true,
+        ..OptionDef::text("connector", "which connector: 'upsert-kafka'")
+    },
+    OptionDef {
+        required: true,
+        ..option("topic", OptionKind::List, None, "the topic")
+    },
+    SERVERS,
+    PROPERTIES,
+    OptionDef {
+        required: true,
+        ..OptionDef::text("key.format", "the format of the key, which holds the PRIMARY KEY")
+    },
+    KEY_PREFIX,
+    OptionDef {
+        required: true,
+        ..VALUE_FORMAT
+    },
+    VALUE_INCLUDE,
+    option(
+        "sink.parallelism",
+        OptionKind::Integer,
+        None,
+        "accepted; lanes follow 'parallelism.default'",
+    ),
+    option(
+        "sink.buffer-flush.max-rows",
+        OptionKind::Integer,
+        Some("0"),
+        "accepted; rows go out batch by batch",
+    ),
+    option(
+        "sink.buffer-flush.interval",
+        OptionKind::Duration,
+        Some("0"),
+        "accepted; rows go out batch by batch",
+    ),
+    option(
+        "sink.delivery-guarantee",
+        OptionKind::OneOf(&["none", "at-least-once", "exactly-once"]),
+        Some("at-least-once"),
+        "what is promised; as in later versions of Flink",
+    ),
+    OptionDef::text(
+        "sink.transactional-id-prefix",
+        "what transactional ids begin with; needed for exactly-once",
+    ),
+];

@@ -63,6 +63,23 @@ pub(crate) struct KafkaSinkSpec {
     pub(crate) prefix: String,
     pub(crate) partitioner: Partitioner,
     pub(crate) context: FormatContext,
+    /// Whether the last record of a key stands for its row, and one without a value for none.
+    pub(crate) is_upsert: bool,
+}
+
+impl KafkaSinkSpec {
+    /// Tells whether records of a key must stay in their order through every failure, as changes must; the user may
+    /// have asked for less.
+    fn needs_order(&self) -> bool {
+        let values = &self.client.values;
+        let waits_for_all = values
+            .get("acks")
+            .is_none_or(|acks| acks == "all" || acks == "-1");
+        let asked = ["max.in.flight.requests.per.connection", "retries"];
+        self.changelog_mode() != ChangelogMode::InsertOnly
+            && waits_for_all
+            && !asked.iter().any(|key| values.contains_key(*key))
+    }
 }
 
 impl SinkSpec for KafkaSinkSpec {
@@ -83,7 +100,9 @@ impl SinkSpec for KafkaSinkSpec {
     }
 
     fn changelog_mode(&self) -> ChangelogMode {
-        if self.formats.value.is_changelog {
+        if self.is_upsert {
+            ChangelogMode::Upsert
+        } else if self.formats.value.is_changelog {
             ChangelogMode::All
         } else {
             ChangelogMode::InsertOnly
@@ -237,6 +256,10 @@ impl KafkaSinkGroup {
             }
         };
         default("linger.ms", "20".into());
+        if self.members.iter().any(KafkaSinkSpec::needs_order) {
+            // As Java's producer: a batch that is sent again must not overtake the one behind it.
+            default("enable.idempotence", "true".into());
+        }
         default("client.id", self.ctx.pipeline.clone());
         if values
             .get("compression.type")
