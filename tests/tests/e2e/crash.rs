@@ -15,10 +15,10 @@ const KILLS: u32 = 20;
 const ROWS_MIN: u64 = 500_000;
 
 /// A small generator, so that one printed number repeats a run's kills.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let clock = now.expect("the clock is past 1970").as_nanos() as u64;
         let seed = std::env::var("MILLRACE_SEED")
@@ -30,7 +30,7 @@ impl Random {
     }
 
     /// Returns the next number of the SplitMix64 sequence.
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -38,7 +38,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn between(&mut self, low_ms: u64, high_ms: u64) -> Duration {
+    pub(crate) fn between(&mut self, low_ms: u64, high_ms: u64) -> Duration {
         Duration::from_millis(low_ms + self.next() % (high_ms - low_ms))
     }
 }

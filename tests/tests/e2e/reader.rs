@@ -20,9 +20,18 @@ pub(crate) enum Isolation {
     Uncommitted,
 }
 
+/// A record as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Its key, if it has one.
+    pub(crate) key: Option<Vec<u8>>,
+    /// Its value, if it has one.
+    pub(crate) value: Option<Vec<u8>>,
+}
+
 /// What one poll brought.
 enum Polled {
-    Row(Vec<u8>),
+    Row(Record),
     End(i32),
     Nothing,
 }
@@ -76,7 +85,10 @@ impl Reader {
             None => Ok(Polled::Nothing),
             Some(Ok(message)) => {
                 self.rows += 1;
-                Ok(Polled::Row(message.payload().unwrap_or_default().to_vec()))
+                Ok(Polled::Row(Record {
+                    key: message.key().map(<[u8]>::to_vec),
+                    value: message.payload().map(<[u8]>::to_vec),
+                }))
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Polled::End(partition)),
             // The client connects again by itself; the caller's deadline ends a long outage.
@@ -86,7 +98,15 @@ impl Reader {
     }
 
     /// Returns the values of all rows up to the end that the topic has now.
-    pub(crate) fn read_to_end(mut self) -> Result<Vec<Vec<u8>>> {
+    pub(crate) fn read_to_end(self) -> Result<Vec<Vec<u8>>> {
+        let records = self.records_to_end()?.into_iter();
+        Ok(records
+            .map(|record| record.value.unwrap_or_default())
+            .collect())
+    }
+
+    /// Returns all records up to the end that the topic has now.
+    pub(crate) fn records_to_end(mut self) -> Result<Vec<Record>> {
         let mut rows = Vec::new();
         let mut ended = vec![false; self.partitions];
         let deadline = Instant::now() + Duration::from_secs(180);

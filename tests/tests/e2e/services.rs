@@ -1,6 +1,6 @@
 //! Servers that one test has for itself, so that it may stop them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -27,6 +27,33 @@ impl Service {
         let service = Self::start_empty("versitygw.sh", "VERSITYGW_PORT", port)?;
         let endpoint = format!("http://127.0.0.1:{port}");
         Ok((service, ObjectStore { endpoint }))
+    }
+
+    /// Starts a MySQL server.
+    pub(crate) fn mysql(port: u16) -> Result<Self> {
+        Self::start_empty("mysql.sh", "MYSQL_PORT", port)
+    }
+
+    /// Starts a MariaDB server.
+    pub(crate) fn mariadb(port: u16) -> Result<Self> {
+        Self::start_empty("mariadb.sh", "MARIADB_PORT", port)
+    }
+
+    /// Returns the command of the server's own client, as words of a shell.
+    pub(crate) fn client(&self) -> String {
+        let script = Self::path(self.script);
+        format!("env {}={} {} client", self.variable, self.port, script.display())
+    }
+
+    /// Returns the server's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn path(script: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("services")
+            .join(script)
     }
 
     fn start_empty(script: &'static str, variable: &'static str, port: u16) -> Result<Self> {
@@ -56,9 +83,7 @@ impl Service {
     }
 
     fn run(&self, verb: &str) -> Result<()> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("services")
-            .join(self.script);
+        let script = Self::path(self.script);
         let output = Command::new(&script)
             .arg(verb)
             .env(self.variable, self.port.to_string())

@@ -1,0 +1,66 @@
+//! `mysql-cdc` beside what Flink CDC gave, on a real MySQL and a real MariaDB: see `tests/mysql-cdc`.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::pipeline::binary;
+use crate::services::Service;
+
+/// How long all cases of one server may take.
+const LIMIT: Duration = Duration::from_secs(1_500);
+
+/// Runs the judge on `server`: all cases, or those that `MILLRACE_CDC_CASES` names as a regular expression.
+fn judge(kind: &str, server: &Service) -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mysql-cdc");
+    let log = tempfile::NamedTempFile::new()?;
+    let product = format!("{} --log warn run --changes-to-stdout {{sql}}", binary()?.display());
+    let mut command = Command::new("python3");
+    command
+        .arg(folder.join("judge.py"))
+        .args(["run", "--server", kind, "--port", &server.port().to_string()])
+        .args(["--client", &server.client(), "--product", &product]);
+    if let Ok(filter) = std::env::var("MILLRACE_CDC_CASES") {
+        command.args(["--filter", &filter]);
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(log.reopen()?)
+        .stderr(log.reopen()?)
+        .spawn()
+        .context("the judge could not be started")?;
+    let deadline = Instant::now() + LIMIT;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill()?;
+            child.wait()?;
+            bail!("the judge was not done after {LIMIT:?}\n{}", std::fs::read_to_string(log.path())?);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let said = std::fs::read_to_string(log.path())?;
+    eprintln!("{kind}: {}", said.lines().last().unwrap_or_default());
+    ensure!(status.success(), "{kind}\n{said}");
+    Ok(())
+}
+
+#[test]
+fn gives_the_changes_of_flink_cdc_on_mysql() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    judge("mysql", &Service::mysql(13316)?)
+}
+
+#[test]
+fn gives_the_changes_of_flink_cdc_on_mariadb() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    judge("mariadb", &Service::mariadb(13317)?)
+}
