@@ -224,3 +224,42 @@ fn a_thousand_expressions_are_planned_and_right() -> Result<()> {
     }
     Ok(())
 }
+
+/// Three processes share twelve partitions; one of them is killed on the way and started again.
+#[test]
+fn slots_share_the_partitions_and_each_row_arrives_once() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let broker = Broker::shared();
+    let (source, sink) = (broker.topic("slots-in", 12)?, broker.topic("slots-out", 4)?);
+    let mut writer = RowWriter::new(&broker, &source, 12)?;
+    writer.write(60_000)?;
+    let sql = Flow::new(&broker.address, &source, &sink).sql();
+    let pipeline = Pipeline::new("slots", &sql)?.set("millrace.slots", "3");
+    let start = |slot: &str| pipeline.start_setting("millrace.slot", slot);
+    let mut first = start("pod-0")?;
+    let mut second = start("1")?;
+    let third = start("2")?;
+    Reader::open(&broker, &sink, Isolation::Committed)?.wait_for(
+        10_000,
+        ENDS_WITHIN,
+        &mut first,
+    )?;
+    third.kill()?;
+    writer.write(60_000)?;
+    let written = writer.finish()?;
+    let mut third = start("2")?;
+    Reader::open(&broker, &sink, Isolation::Committed)?.wait_for(
+        120_000,
+        ENDS_WITHIN,
+        &mut third,
+    )?;
+    for running in [&mut first, &mut second, &mut third] {
+        running.ends_on_sigterm()?;
+    }
+    Delivered::read(&broker, &sink, &source)?.ensure_exactly_once(&written)?;
+    let mut other = pipeline.start_with(&["-D", "millrace.slots=2"])?;
+    other.ends_with(1, ENDS_WITHIN)?;
+    other.says(&["those of 3 slots", "millrace.slots"])
+}
