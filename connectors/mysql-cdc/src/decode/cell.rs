@@ -194,6 +194,8 @@ impl Reader {
                 let text = mariadb::text(&self.kind, bytes).ok_or(CUT_SHORT)?;
                 Ok(Cell::Text(Cow::Owned(text)))
             }
+            // MariaDB's JSON, which is text.
+            (None, ColumnType::Json) => Ok(Cell::Text(String::from_utf8_lossy(bytes))),
             _ => Ok(Cell::Bytes(bytes)),
         }
     }

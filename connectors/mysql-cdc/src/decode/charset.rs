@@ -199,17 +199,6 @@ pub(crate) fn charset_of_collation(id: u16) -> Option<&'static str> {
     NAMES.iter().find(|known| **known == name).copied()
 }
 
-/// Tells whether texts of a collation are equal only if their bytes are.
-pub(crate) fn collation_is_binary(id: u16) -> bool {
-    let collation: Collation<'static> = Collation::from(CollationId::from(sibling(id)));
-    is_binary_collation(collation.collation())
-}
-
-/// Tells whether texts of a collation are equal only if their bytes are.
-pub(crate) fn is_binary_collation(name: &str) -> bool {
-    name == "binary" || name.ends_with("_bin")
-}
-
 fn sibling(id: u16) -> u16 {
     match id {
         MARIADB_NOPAD..MARIADB_UCA1400 => id - MARIADB_NOPAD,

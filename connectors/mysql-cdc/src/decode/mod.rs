@@ -27,7 +27,7 @@ mod wire;
 
 pub(crate) use bytes::Bytes;
 pub use charset::Charset;
-pub(crate) use charset::{charset_of_collation, collation_is_binary, max_length_of_charset};
+pub(crate) use charset::{canonical, charset_of_collation, max_length_of_charset};
 pub use columns::Columns;
 pub use error::{RowError, Unsupported, ValueError};
 pub use key::{KeyReader, KeyValue};

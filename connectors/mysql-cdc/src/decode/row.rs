@@ -120,6 +120,10 @@ impl RowDecoder {
     pub fn set_layout(&mut self, map: &TableMap) -> Result<(), Contradiction> {
         map.check(&self.definition)?;
         self.wires = map.columns.iter().map(|column| column.wire).collect();
+        // DDL does not tell of every column whether it takes NULL: for TIMESTAMP that depends on the server.
+        for column in self.columns.iter_mut().flatten() {
+            column.reader.nullable = map.columns[column.place].nullable;
+        }
         Ok(())
     }
 

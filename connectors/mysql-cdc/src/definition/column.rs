@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A column of a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ColumnDefinition {
     /// Its name.
     pub name: String,
@@ -16,7 +16,7 @@ pub struct ColumnDefinition {
 }
 
 /// Where a generated column's values are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Generated {
     /// Computed when read.
     Virtual,
@@ -26,7 +26,7 @@ pub enum Generated {
 
 /// A column's type. Charsets are lower-case names of the server (`utf8mb4`), empty until they are taken over from the
 /// table's or the database's default.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ColumnType {
     /// `TINYINT`; `BOOL` is one of width 1.
     TinyInt {
@@ -84,8 +84,6 @@ pub enum ColumnType {
         length: u32,
         /// The bytes' charset.
         charset: String,
-        /// Whether equal means equal bytes.
-        is_binary: bool,
     },
     /// `VARCHAR(length)`, length in characters.
     Varchar {
@@ -93,8 +91,6 @@ pub enum ColumnType {
         length: u32,
         /// The bytes' charset.
         charset: String,
-        /// Whether equal means equal bytes.
-        is_binary: bool,
     },
     /// `TINYTEXT` to `LONGTEXT`.
     Text {
@@ -102,8 +98,6 @@ pub enum ColumnType {
         prefix: u8,
         /// The bytes' charset.
         charset: String,
-        /// Whether equal means equal bytes.
-        is_binary: bool,
     },
     /// `BINARY(n)`.
     Binary(u32),
@@ -153,6 +147,23 @@ impl ColumnType {
         }
     }
 
+    /// Takes over `charset` if none was stated; text in charset `binary` is bytes.
+    pub(crate) fn resolve_charset(&mut self, charset: &str) {
+        if let Some(own) = self.charset_mut()
+            && own.is_empty()
+        {
+            charset.clone_into(own);
+        }
+        if self.charset() == Some("binary") {
+            *self = match *self {
+                Self::Char { length, .. } => Self::Binary(length),
+                Self::Varchar { length, .. } => Self::Varbinary(length),
+                Self::Text { prefix, .. } => Self::Blob(prefix),
+                _ => return,
+            };
+        }
+    }
+
     /// Returns the charset of text, to be changed.
     pub(crate) fn charset_mut(&mut self) -> Option<&mut String> {
         match self {
@@ -162,21 +173,6 @@ impl ColumnType {
             | Self::Enum { charset, .. }
             | Self::Set { charset, .. } => Some(charset),
             _ => None,
-        }
-    }
-
-    /// Tells whether two values that the server takes for equal have equal bytes, so that keys of this type can be
-    /// compared without it.
-    #[must_use]
-    pub fn compares_by_value(&self) -> bool {
-        match self {
-            Self::Char { is_binary, .. }
-            | Self::Varchar { is_binary, .. }
-            | Self::Text { is_binary, .. } => *is_binary,
-            Self::Enum { .. } | Self::Set { .. } | Self::Json | Self::Geometry | Self::Vector => {
-                false
-            }
-            _ => true,
         }
     }
 }

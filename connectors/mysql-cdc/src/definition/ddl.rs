@@ -1,5 +1,6 @@
 //! What a statement of the binary log changes about tables.
 
+pub use super::statement::parse;
 use super::{ColumnDefinition, TableDefinition, TableName};
 
 /// The parts of `sql_mode` that change how a statement is read.
@@ -120,12 +121,7 @@ pub enum Alteration {
     /// The default charset of columns added later was stated.
     DefaultCharset(String),
     /// All text columns were converted to a charset.
-    ConvertCharset {
-        /// The charset.
-        charset: String,
-        /// Whether the collation compares bytes.
-        is_binary: bool,
-    },
+    ConvertCharset(String),
     /// The table was renamed.
     Rename(TableName),
 }
@@ -139,11 +135,4 @@ pub enum Place {
     First,
     /// After this column.
     After(String),
-}
-
-/// Returns what a statement of a QUERY event changes; empty if nothing.
-#[must_use]
-pub fn parse(statement: &str, default_database: &str, mode: SqlMode) -> Vec<Change> {
-    let _ = (statement, default_database, mode);
-    Vec::new()
 }

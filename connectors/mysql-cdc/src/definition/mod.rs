@@ -1,11 +1,13 @@
 //! What tables look like: from SHOW CREATE TABLE, from the DDL in the binary log, and from its TABLE_MAP events.
 
+mod alter;
 mod catalog;
 mod column;
 mod create;
 pub mod ddl;
 mod lexer;
 mod matching;
+mod statement;
 mod table;
 mod table_map;
 

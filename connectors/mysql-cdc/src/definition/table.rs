@@ -5,7 +5,9 @@ use std::fmt;
 use super::ColumnDefinition;
 
 /// A table's name with its database's.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct TableName {
     /// The database.
     pub database: String,
@@ -30,7 +32,7 @@ impl fmt::Display for TableName {
 }
 
 /// A table as it is at some position of the binary log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TableDefinition {
     /// Its name.
     pub name: TableName,

@@ -1,9 +1,7 @@
 //! TABLE_MAP events: how the rows that follow are laid out, and what the server tells about their columns.
 
 use super::{ColumnDefinition, ColumnType, TableDefinition, TableName};
-use crate::decode::{
-    Bytes, Charset, Wire, charset_of_collation, collation_is_binary, max_length_of_charset,
-};
+use crate::decode::{Bytes, Charset, Wire, charset_of_collation, max_length_of_charset};
 
 /// A TABLE_MAP event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -316,6 +314,8 @@ impl EventColumn {
             | (Wire::OldDateTime, ColumnType::DateTime(0))
             | (Wire::OldTimestamp, ColumnType::Timestamp(0))
             | (Wire::Json(_), ColumnType::Json)
+            // MariaDB's JSON is a LONGTEXT.
+            | (Wire::Blob(4), ColumnType::Json)
             | (Wire::Geometry(_), ColumnType::Geometry)
             | (Wire::Vector(_), ColumnType::Vector)
             | (Wire::Char(16), ColumnType::Uuid | ColumnType::Inet6)
@@ -380,7 +380,6 @@ impl EventColumn {
     fn definition(&self) -> Option<ColumnDefinition> {
         let unsigned = self.unsigned.unwrap_or(false);
         let charset = || self.charset().map(str::to_owned);
-        let is_binary_collation = self.collation.is_some_and(collation_is_binary);
         let kind = match self.wire {
             Wire::Int(1) => ColumnType::TinyInt {
                 unsigned,
@@ -427,12 +426,10 @@ impl EventColumn {
                     (false, true) => ColumnType::Char {
                         length: length / max_length_of_charset(&charset),
                         charset,
-                        is_binary: is_binary_collation,
                     },
                     (false, false) => ColumnType::Varchar {
                         length: length / max_length_of_charset(&charset),
                         charset,
-                        is_binary: is_binary_collation,
                     },
                 }
             }
@@ -441,11 +438,7 @@ impl EventColumn {
                 if charset == "binary" {
                     ColumnType::Blob(prefix)
                 } else {
-                    ColumnType::Text {
-                        prefix,
-                        charset,
-                        is_binary: is_binary_collation,
-                    }
+                    ColumnType::Text { prefix, charset }
                 }
             }
         };
