@@ -1,9 +1,37 @@
 //! The `mysql-cdc` connector: tables of MySQL and MariaDB, from a snapshot without locks to the binary log.
 //!
 //! ```text
-//! definition   what a table looks like at a position: SHOW CREATE TABLE and the DDL that follows
-//! decode       rows of the query protocol and of the binary log ─► Arrow columns of the declared types
+//! connector, config   options ─► a validated source
+//! source, startup     checks of the server ─► the first position, or one of a checkpoint
+//! dump                the connection of the binary log, a thread and a bounded queue
+//! stream              events ─► transactions ─► rows and definitions; the position after each
+//! snapshot            chunks read without locks, brought to one place of the log
+//! definition          what a table looks like at a position: SHOW CREATE TABLE and the DDL that follows
+//! decode              rows of the query protocol and of the binary log ─► Arrow columns of the declared types
 //! ```
 
+mod config;
+mod connection;
+mod connector;
 pub mod decode;
 pub mod definition;
+mod dump;
+mod events;
+mod gtid;
+mod history;
+mod inner;
+mod options;
+mod out;
+mod position;
+mod properties;
+mod reader;
+mod server;
+mod snapshot;
+mod source;
+mod startup;
+mod stream;
+mod tables;
+mod zone;
+
+pub use connector::MysqlCdcConnector;
+pub use options::OPTIONS;

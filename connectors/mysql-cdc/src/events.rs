@@ -1,0 +1,329 @@
+//! Events of the binary log that are not rows: what this reader needs of each.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use crate::decode::Bytes;
+use crate::definition::SqlMode;
+use crate::gtid::{Gtid, Source};
+
+/// An event with its header, without its checksum.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawEvent {
+    pub(crate) code: u8,
+    /// Seconds since the epoch.
+    pub(crate) timestamp: u32,
+    pub(crate) flags: u16,
+    /// The lower 32 bits of the position of the next event; 0 in events that are in no file.
+    pub(crate) log_pos: u32,
+    /// Bytes in the file, header and checksum included.
+    pub(crate) size: u32,
+    pub(crate) body: Vec<u8>,
+    /// Of events with a GTID in the format with tags.
+    pub(crate) gtid: Option<Gtid>,
+}
+
+/// The event is in no file: the server made it up for this reader.
+const ARTIFICIAL: u16 = 0x20;
+/// Who does not know the event may leave it out.
+pub(crate) const IGNORABLE: u16 = 0x80;
+
+impl RawEvent {
+    pub(crate) fn is_artificial(&self) -> bool {
+        self.flags & ARTIFICIAL != 0 || self.log_pos == 0
+    }
+}
+
+/// The types of events, by their numbers.
+pub(crate) mod code {
+    pub(crate) const QUERY: u8 = 2;
+    pub(crate) const STOP: u8 = 3;
+    pub(crate) const ROTATE: u8 = 4;
+    pub(crate) const FORMAT_DESCRIPTION: u8 = 15;
+    pub(crate) const XID: u8 = 16;
+    pub(crate) const TABLE_MAP: u8 = 19;
+    pub(crate) const INCIDENT: u8 = 26;
+    pub(crate) const HEARTBEAT: u8 = 27;
+    pub(crate) const GTID: u8 = 33;
+    pub(crate) const ANONYMOUS_GTID: u8 = 34;
+    pub(crate) const PREVIOUS_GTIDS: u8 = 35;
+    pub(crate) const XA_PREPARE: u8 = 38;
+    pub(crate) const TRANSACTION_PAYLOAD: u8 = 40;
+    pub(crate) const HEARTBEAT_V2: u8 = 41;
+    pub(crate) const GTID_TAGGED: u8 = 42;
+    pub(crate) const MARIADB_GTID: u8 = 162;
+    pub(crate) const MARIADB_START_ENCRYPTION: u8 = 164;
+    pub(crate) const MARIADB_QUERY_COMPRESSED: u8 = 165;
+
+    /// Returns the code of the plain row event that a compressed one of MariaDB stands for.
+    pub(crate) fn of_compressed_rows(code: u8) -> Option<u8> {
+        match code {
+            166..=168 => Some(code - 166 + 23),
+            169..=171 => Some(code - 169 + 30),
+            _ => None,
+        }
+    }
+
+    /// Tells whether rows are in it.
+    pub(crate) fn is_rows(code: u8) -> bool {
+        matches!(code, 23..=25 | 30..=32 | 39)
+    }
+
+    /// Tells whether nothing in it matters here.
+    pub(crate) fn is_passed_over(code: u8) -> bool {
+        // LOAD DATA in statement format, variables of statements, texts of row queries, group replication,
+        // MariaDB's annotations, checkpoints and lists of GTIDs.
+        matches!(code, 5..=14 | 17 | 18 | 28 | 29 | 36 | 37 | 160 | 161 | 163)
+    }
+
+    /// Returns the type's name, for messages.
+    pub(crate) fn name(code: u8) -> String {
+        let name = match code {
+            QUERY => "QUERY",
+            ROTATE => "ROTATE",
+            FORMAT_DESCRIPTION => "FORMAT_DESCRIPTION",
+            XID => "XID",
+            TABLE_MAP => "TABLE_MAP",
+            23 | 30 => "WRITE_ROWS",
+            24 | 31 => "UPDATE_ROWS",
+            25 | 32 => "DELETE_ROWS",
+            39 => "PARTIAL_UPDATE_ROWS",
+            INCIDENT => "INCIDENT",
+            GTID | GTID_TAGGED | MARIADB_GTID => "GTID",
+            PREVIOUS_GTIDS => "PREVIOUS_GTIDS",
+            XA_PREPARE => "XA_PREPARE",
+            TRANSACTION_PAYLOAD => "TRANSACTION_PAYLOAD",
+            _ => return format!("event type {code}"),
+        };
+        name.to_owned()
+    }
+}
+
+/// A statement.
+#[derive(Debug)]
+pub(crate) struct Query<'a> {
+    pub(crate) database: Cow<'a, str>,
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) mode: SqlMode,
+}
+
+/// Reads a QUERY event; with `compressed`, MariaDB's with its text behind zlib.
+pub(crate) fn query(body: &[u8], compressed: bool) -> Option<Query<'_>> {
+    let mut cursor = Bytes::new(body);
+    cursor.take(8)?;
+    let database_length = usize::try_from(cursor.uint(1)?).ok()?;
+    cursor.take(2)?;
+    let status_length = usize::try_from(cursor.uint(2)?).ok()?;
+    let mode = sql_mode(cursor.take(status_length)?);
+    let database = String::from_utf8_lossy(cursor.take(database_length)?);
+    cursor.take(1)?;
+    let text = if compressed {
+        Cow::Owned(String::from_utf8_lossy(&inflate(cursor.rest())?).into_owned())
+    } else {
+        String::from_utf8_lossy(cursor.rest())
+    };
+    Some(Query {
+        database,
+        text,
+        mode,
+    })
+}
+
+/// Finds `sql_mode` among the status variables; it stands among the first, whose lengths are known.
+fn sql_mode(status: &[u8]) -> SqlMode {
+    let mut cursor = Bytes::new(status);
+    while let Some(key) = cursor.uint(1) {
+        let skipped = match key {
+            0 => cursor.take(4).map(drop),
+            1 => return SqlMode::of_bits(cursor.uint(8).unwrap_or(0)),
+            _ => None,
+        };
+        if skipped.is_none() {
+            break;
+        }
+    }
+    SqlMode::default()
+}
+
+/// Returns what MariaDB compressed: a byte that tells the length's width, the length, zlib.
+pub(crate) fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
+    let head = *bytes.first()?;
+    let width = usize::from(head & 7);
+    let length = bytes.get(1..=width)?;
+    let length = length
+        .iter()
+        .fold(0_usize, |value, byte| value << 8 | usize::from(*byte));
+    let mut out = Vec::with_capacity(length.min(1 << 26));
+    let packed = bytes.get(1 + width..)?;
+    flate2::read::ZlibDecoder::new(packed)
+        .take(1 << 30)
+        .read_to_end(&mut out)
+        .ok()?;
+    (out.len() == length).then_some(out)
+}
+
+/// Returns the body of the plain row event that a compressed one of MariaDB stands for.
+pub(crate) fn inflate_rows(code: u8, body: &[u8]) -> Option<Vec<u8>> {
+    let mut cursor = Bytes::new(body);
+    cursor.take(8)?;
+    if code >= 30 {
+        let extra = usize::try_from(cursor.uint(2)?).ok()?;
+        cursor.take(extra.checked_sub(2)?)?;
+    }
+    let bitmap = usize::try_from(cursor.length()?).ok()?.div_ceil(8);
+    cursor.take(bitmap)?;
+    if matches!(code, 24 | 31) {
+        cursor.take(bitmap)?;
+    }
+    let head = &body[..body.len() - cursor.rest().len()];
+    let mut plain = head.to_vec();
+    plain.extend(inflate(cursor.rest())?);
+    Some(plain)
+}
+
+/// Reads a GTID event of MySQL without a tag.
+pub(crate) fn gtid(body: &[u8]) -> Option<Gtid> {
+    let mut cursor = Bytes::new(body);
+    cursor.take(1)?;
+    let uuid = cursor.take(16)?.try_into().ok()?;
+    let number = cursor.uint(8)?;
+    Some(Gtid {
+        source: Source {
+            uuid,
+            tag: String::new(),
+        },
+        number,
+    })
+}
+
+/// What MariaDB's GTID event says of the group that it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MariadbGtid {
+    /// One event without BEGIN and COMMIT follows.
+    pub(crate) is_standalone: bool,
+    /// The XA transaction that the group prepares.
+    pub(crate) prepares: Option<String>,
+}
+
+/// Reads MariaDB's GTID event.
+pub(crate) fn mariadb_gtid(body: &[u8]) -> Option<MariadbGtid> {
+    let mut cursor = Bytes::new(body);
+    cursor.take(12)?;
+    let flags = cursor.uint(1)?;
+    if flags & 2 != 0 {
+        cursor.take(8)?;
+    }
+    let prepares = if flags & 64 != 0 {
+        let format = cursor.uint(4)?;
+        let global = usize::try_from(cursor.uint(1)?).ok()?;
+        let branch = usize::try_from(cursor.uint(1)?).ok()?;
+        let (global, branch) = (cursor.take(global)?, cursor.take(branch)?);
+        Some(format!("X'{}',X'{}',{format}", hex(global), hex(branch)))
+    } else {
+        None
+    };
+    Some(MariadbGtid {
+        is_standalone: flags & 1 != 0,
+        prepares,
+    })
+}
+
+/// Returns bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a ROTATE event: the next file and the position in it.
+pub(crate) fn rotate(body: &[u8]) -> Option<(String, u64)> {
+    let mut cursor = Bytes::new(body);
+    let pos = cursor.uint(8)?;
+    let name = cursor.rest();
+    Some((file_name(name), pos))
+}
+
+/// Returns a file's name without what may stand behind it: MariaDB's first, made-up ROTATE may carry the four bytes of
+/// a checksum that the connection does not yet expect.
+fn file_name(bytes: &[u8]) -> String {
+    let name = String::from_utf8_lossy(bytes);
+    let Some(dot) = name.find('.').and_then(|_| name.rfind('.')) else {
+        return name.into_owned();
+    };
+    let digits = name[dot + 1..].bytes().take_while(u8::is_ascii_digit).count();
+    // A checksum's bytes may look like digits: names have at least six, and grow only after 999999.
+    let digits = if digits > 6 && name.len() > dot + 7 && bytes.len() - (dot + 1) == 10 {
+        6
+    } else {
+        digits
+    };
+    name[..dot + 1 + digits].to_owned()
+}
+
+/// Returns the number behind the dot of a file's name: files compare by it.
+pub(crate) fn file_number(name: &str) -> u64 {
+    name.rsplit_once('.')
+        .and_then(|(_, digits)| digits.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Returns the transaction's name in an XA statement, as the server writes it: `X'..',X'..',1`.
+pub(crate) fn xa_name<'a>(text: &'a str, verb: &str) -> Option<&'a str> {
+    let rest = strip_words(text, &["XA", verb])?;
+    let end = rest
+        .to_ascii_uppercase()
+        .find(" ONE PHASE")
+        .unwrap_or(rest.len());
+    Some(rest[..end].trim())
+}
+
+/// Returns what follows the given words, whatever their case.
+pub(crate) fn strip_words<'a>(text: &'a str, words: &[&str]) -> Option<&'a str> {
+    let mut rest = text.trim_start();
+    for word in words {
+        let head = rest.get(..word.len())?;
+        if !head.eq_ignore_ascii_case(word) {
+            return None;
+        }
+        let tail = &rest[word.len()..];
+        if tail.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+            return None;
+        }
+        rest = tail.trim_start();
+    }
+    Some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files() {
+        assert_eq!(file_name(b"binlog.000001"), "binlog.000001");
+        assert_eq!(file_name(b"binlog.1000000"), "binlog.1000000");
+        assert_eq!(file_name(b"binlog.000001\xb8\x12\x13\x14"), "binlog.000001");
+        assert_eq!(file_name(b"binlog.0000011234"), "binlog.000001");
+        assert_eq!(file_name(b"a.b-bin.000012"), "a.b-bin.000012");
+        assert!(file_number("binlog.1000000") > file_number("binlog.999999"));
+    }
+
+    #[test]
+    fn names_of_xa_transactions() {
+        assert_eq!(xa_name("XA START X'61',X'',1", "START"), Some("X'61',X'',1"));
+        assert_eq!(xa_name("xa commit X'61',X'',1 ONE PHASE", "COMMIT"), Some("X'61',X'',1"));
+        assert_eq!(xa_name("XA STARTED", "START"), None);
+    }
+
+    #[test]
+    fn reads_a_query() {
+        let mut body = vec![0; 8];
+        body.extend([2, 0, 0, 14, 0]);
+        body.extend([0, 0, 0, 0, 0]);
+        body.push(1);
+        body.extend(4_u64.to_le_bytes());
+        body.extend(b"db\0BEGIN");
+        let read = query(&body, false).unwrap();
+        assert_eq!((&*read.database, &*read.text), ("db", "BEGIN"));
+        assert!(read.mode.ansi_quotes);
+        assert!(query(&body[..12], false).is_none());
+    }
+}

@@ -1,0 +1,27 @@
+//! The snapshot: chunks read without locks, brought to one place of the binary log.
+//!
+//! ```text
+//! cutter (thread)                                     lane
+//!   low mark ─► chunk … chunk ─► high mark ── wave ─►  stream from the low to the high mark:
+//!                                                        chunks of earlier waves: changes are emitted
+//!                                                        chunks of this wave:     changes are put into their rows
+//!                                                        everything else:         left to a later wave
+//!   next wave ◄────────────────── request ──────────── at the high mark: the wave's rows are emitted
+//! ```
+//!
+//! So the log is read once, the state of a table is two keys, and nothing is read twice after a restart but the wave
+//! in flight. Both marks are honest: whatever the low mark holds was visible to the chunks' queries, and whatever they
+//! saw lies before the high mark. The low mark is a set of GTIDs (the log's end runs ahead of what other sessions
+//! see), or the place that MariaDB tells with a consistent snapshot, or the log's end of a while ago.
+
+mod bound;
+mod chunk;
+mod cutter;
+mod key;
+mod marks;
+mod replay;
+
+pub(crate) use chunk::Chunk;
+pub(crate) use cutter::{Cutter, Request, begin};
+pub(crate) use marks::{Low, Wave};
+pub(crate) use replay::{Replay, Side, note};

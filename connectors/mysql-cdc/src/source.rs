@@ -1,0 +1,286 @@
+//! The validated source, and the source once it is open: checks, the first position, the reader.
+
+use std::sync::Arc;
+
+use millrace_connector::source::{Source, SplitReader, SplitStart};
+use millrace_connector::{
+    ChangelogMode, ConnectorError, ErrorKind, LaneId, MetadataKey, OpenContext, Position,
+    Positions, Projection, Retry, SourceSpec, SplitId,
+};
+use parking_lot::Mutex;
+
+use crate::config::{Config, Startup};
+use crate::connection::{Purpose, connect_patiently};
+use crate::decode::DeclaredColumn;
+use crate::dump::Identity;
+use crate::history::{self, History};
+use crate::out::{Layout, Metadata, Source as ColumnSource};
+use crate::position::State;
+use crate::reader::{Opened, Reader, Shared};
+use crate::server::{self, Server};
+use crate::startup::Starter;
+use crate::stream::Stream;
+use crate::tables::Tables;
+
+/// The one split: the log of a server is one stream.
+pub(crate) const SPLIT: &str = "binlog";
+
+/// A column of the Flink table.
+#[derive(Clone, Debug)]
+pub(crate) enum Column {
+    Declared(DeclaredColumn),
+    Metadata(Metadata),
+    /// Computed, or a key that the connector lacks: never asked for.
+    Other,
+}
+
+/// A validated source.
+#[derive(Clone, Debug)]
+pub(crate) struct MysqlSourceSpec {
+    pub(crate) config: Arc<Config>,
+    pub(crate) columns: Vec<Column>,
+}
+
+impl SourceSpec for MysqlSourceSpec {
+    fn metadata(&self) -> Vec<MetadataKey> {
+        Metadata::keys()
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.config.startup == Startup::Snapshot
+    }
+
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::All
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let config = &self.config;
+        let startup = match &config.startup {
+            Startup::Initial => "snapshot, then the binary log".to_owned(),
+            Startup::Snapshot => "snapshot".to_owned(),
+            Startup::Earliest => "earliest offset".to_owned(),
+            Startup::Latest => "latest offset".to_owned(),
+            Startup::File { file, pos, .. } => format!("{file}:{pos}"),
+            Startup::Gtids { set, .. } => format!("behind {set}"),
+            Startup::Timestamp(seconds) => format!("second {seconds}"),
+        };
+        vec![
+            ("server".into(), config.address()),
+            ("tables".into(), format!("{}.{}", config.database_name, config.table_name)),
+            ("startup".into(), startup),
+            ("server time zone".into(), config.zone_text.clone()),
+        ]
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.config.notes.clone()
+    }
+
+    fn open(
+        &self,
+        projection: &Projection,
+        ctx: &OpenContext,
+    ) -> Result<Box<dyn Source>, ConnectorError> {
+        let mut declared = Vec::new();
+        let sources = projection
+            .columns
+            .iter()
+            .filter_map(|index| match &self.columns[*index] {
+                Column::Declared(column) => {
+                    declared.push(column.clone());
+                    Some(ColumnSource::Declared(declared.len() - 1))
+                }
+                Column::Metadata(metadata) => Some(ColumnSource::Metadata(*metadata)),
+                Column::Other => None,
+            })
+            .collect();
+        Ok(Box::new(MysqlSource {
+            config: Arc::clone(&self.config),
+            layout: Arc::new(Layout { sources, declared }),
+            identity: identity(&self.config, ctx),
+            ctx: ctx.clone(),
+            opened: None,
+        }))
+    }
+}
+
+/// Returns how the pipeline presents itself: the same after a restart, so that the server ends what is left of the
+/// connection before.
+fn identity(config: &Config, ctx: &OpenContext) -> Identity {
+    let name = format!("{}\0{}\0{}\0{}", ctx.pipeline, ctx.dataflow, ctx.slot, config.table);
+    let (low, high) = (hash(&name, 0xcbf2_9ce4_8422_2325), hash(&name, 0x8422_2325_cbf2_9ce4));
+    const FIRST: u64 = 1 << 30;
+    const LAST: u64 = (1 << 32) - 2;
+    let server_id = match config.server_ids {
+        Some((first, last)) => u64::from(first) + u64::from(ctx.slot) % (u64::from(last - first) + 1),
+        None => FIRST + low % (LAST - FIRST + 1),
+    };
+    let digits = format!("{low:016x}{high:016x}");
+    Identity {
+        server_id: server_id as u32,
+        uuid: [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-"),
+    }
+}
+
+/// FNV-1a: the same on every machine and in every version.
+fn hash(text: &str, seed: u64) -> u64 {
+    text.bytes().fold(seed, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+struct MysqlSource {
+    config: Arc<Config>,
+    layout: Arc<Layout>,
+    identity: Identity,
+    ctx: OpenContext,
+    /// Taken by the reader that gets the split.
+    opened: Option<Shared>,
+}
+
+impl MysqlSource {
+    /// Checks the server and prepares to read from `known`, or where the startup mode says.
+    fn prepare(&self, known: Option<&Position>) -> Result<(Opened, State), ConnectorError> {
+        let config = &self.config;
+        let cancel = &self.ctx.cancel;
+        let mut conn = connect_patiently(config, Purpose::Plain, cancel)?;
+        let server = server::examine(&mut conn, config)?;
+        tracing::info!(table = config.table, address = config.address(), version = server.version, gtids = server.has_gtids, "connected to MySQL");
+        let mut starter = Starter {
+            config,
+            server: &server,
+            identity: &self.identity,
+            cancel,
+            conn: &mut conn,
+        };
+        starter.try_dump()?;
+        let mut tables = Tables::new(config, &server, self.layout.declared.clone());
+        let (state, is_first) = match known {
+            Some(position) => {
+                let state = State::from_position(position)?;
+                if !state.finished {
+                    starter.verify(&state)?;
+                }
+                (state, false)
+            }
+            None => (starter.first()?, true),
+        };
+        let from = starter.from(&state);
+        for (database, charset) in server::database_charsets(starter.conn, config)? {
+            tables.set_database_charset(&database, &charset);
+        }
+        if is_first {
+            self.first_definitions(&mut starter, &mut tables, &server, &from)?;
+        } else {
+            tables.restore(&state.schema_history);
+        }
+        let mut stream = Stream::new(
+            config,
+            server.clone(),
+            self.identity.clone(),
+            cancel.clone(),
+            tables,
+            &state,
+        );
+        if is_first && !config.startup.has_snapshot() {
+            tracing::info!(table = config.table, ?from, "reading the binary log");
+        }
+        let first = State {
+            schema_history: stream.tables.history_text().to_owned(),
+            ..state
+        };
+        let opened = Opened { server, stream };
+        Ok((opened, first))
+    }
+
+    /// Reads the definitions that hold where the first start begins.
+    fn first_definitions(
+        &self,
+        starter: &mut Starter<'_>,
+        tables: &mut Tables,
+        server: &Server,
+        from: &crate::dump::From,
+    ) -> Result<(), ConnectorError> {
+        let config = &self.config;
+        let matching = server::tables(starter.conn, config)?;
+        let is_past = !matches!(
+            config.startup,
+            Startup::Initial | Startup::Snapshot | Startup::Latest
+        );
+        let history = if is_past {
+            history::read(config, server, &self.identity, from, &self.ctx.cancel)?
+        } else {
+            History::default()
+        };
+        for name in &matching {
+            if let Some(definition) = server::definition(starter.conn, config, name)? {
+                // One that the log changes is not the one that it begins with; it is only checked.
+                if history.is_untouched(name) {
+                    tables.insert(definition)?;
+                } else {
+                    tables.check(definition)?;
+                }
+            }
+        }
+        tables.set_history(history);
+        self.warn(&matching);
+        Ok(())
+    }
+
+    fn warn(&self, matching: &[crate::definition::TableName]) {
+        let config = &self.config;
+        if matching.len() > 1 && !self.layout.sources.is_empty() {
+            tracing::warn!(
+                table = config.table,
+                tables = matching.len(),
+                "'table-name' matches several tables: rows with equal keys in two of them replace each other in a sink with that key"
+            );
+        }
+    }
+}
+
+impl Source for MysqlSource {
+    fn discover(&mut self, known: &Positions) -> Result<Vec<SplitStart>, ConnectorError> {
+        let split = SplitId(SPLIT.to_owned());
+        if self.opened.is_some() {
+            return Ok(Vec::new());
+        }
+        let position = known.get(&split);
+        let (opened, state) = self.prepare(position)?;
+        self.opened = Some(Arc::new(Mutex::new(Some(opened))));
+        if position.is_some() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![SplitStart {
+            split,
+            position: state.to_position(),
+        }])
+    }
+
+    fn reader(&mut self, lane: LaneId) -> Result<Box<dyn SplitReader>, ConnectorError> {
+        // One stream, so one lane; the others find nothing to do.
+        let _ = lane;
+        let Some(opened) = &self.opened else {
+            return Err(ConnectorError::new(
+                ErrorKind::Internal,
+                Retry::Never,
+                "a reader was asked for before the splits",
+            ));
+        };
+        Ok(Box::new(Reader::new(
+            Arc::clone(&self.config),
+            Arc::clone(&self.layout),
+            self.ctx.cancel.clone(),
+            Arc::clone(opened),
+        )))
+    }
+
+    fn publish(&mut self, _positions: &Positions) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    fn lag(&mut self, _positions: &Positions) -> Option<u64> {
+        None
+    }
+}

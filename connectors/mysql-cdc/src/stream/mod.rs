@@ -1,0 +1,526 @@
+//! The binary log as a stream of changes: transactions, rows, statements, and the position after each event.
+//!
+//! ```text
+//! dump ─► event ─► transaction ─► TABLE_MAP ─► rows ─► filter of the snapshot ─► out
+//!                       │
+//!                       └─ XA: kept until its end is known
+//! ```
+
+mod rows;
+mod statement;
+mod transaction;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrace_connector::{Cancel, ConnectorError, ErrorKind, Retry};
+
+use crate::config::Config;
+use crate::connection::wait;
+use crate::dump::{Dump, End, From, Identity, Next};
+use crate::events::{self, IGNORABLE, RawEvent, code};
+use crate::gtid::GtidSet;
+use crate::inner::{self, Inner};
+use crate::out::Out;
+use crate::position::{PendingXa, Place, State};
+use crate::server::Server;
+use crate::snapshot::Replay;
+use crate::tables::{Tables, damaged};
+use transaction::{Transaction, Xa};
+
+/// What became of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// An event was taken.
+    Moved,
+    /// There was none in time.
+    Idle,
+}
+
+/// Waits between attempts to connect again.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// After so long without a connection it is said loudly.
+const ALERT_AFTER: Duration = Duration::from_secs(180);
+/// How often another client with the same number may throw this one out.
+const CLASHES_MAX: u32 = 3;
+const CLASH_WAIT: Duration = Duration::from_secs(5);
+
+/// Where reading went on after a transaction was broken off.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Resume {
+    /// The transaction, where it has a GTID.
+    gtid: String,
+    events: u64,
+    rows: u64,
+}
+
+/// The binary log as a stream of changes.
+pub(crate) struct Stream {
+    config: Arc<Config>,
+    server: Server,
+    identity: Identity,
+    cancel: Cancel,
+    pub(crate) tables: Tables,
+    /// What the snapshot wants with changes, while there is one.
+    pub(crate) replay: Option<Replay>,
+    dump: Option<Dump>,
+    at: Place,
+    gtids: GtidSet,
+    transaction: Option<Transaction>,
+    resume: Option<Resume>,
+    inner: Option<Inner>,
+    /// Prepared XA transactions by name.
+    pending: HashMap<String, Xa>,
+    /// Until here only these XA transactions are read, again.
+    replays_xa: Option<(Place, Vec<PendingXa>)>,
+    seconds: u32,
+    from_seconds: u64,
+    failures: Failures,
+}
+
+/// What went wrong since the last event.
+#[derive(Debug, Default)]
+struct Failures {
+    lost: u32,
+    since: Option<Instant>,
+    alerted: bool,
+    clashes: u32,
+    damaged_at: Option<Place>,
+    /// No attempt to connect before.
+    retry_at: Option<Instant>,
+}
+
+impl Stream {
+    /// Returns a stream that goes on from `state`. Nothing is asked of the server yet.
+    pub(crate) fn new(
+        config: &Arc<Config>,
+        server: Server,
+        identity: Identity,
+        cancel: Cancel,
+        tables: Tables,
+        state: &State,
+    ) -> Self {
+        let mut stream = Self {
+            config: Arc::clone(config),
+            server,
+            identity,
+            cancel,
+            tables,
+            replay: None,
+            dump: None,
+            at: state.place(),
+            gtids: state.gtids(),
+            transaction: None,
+            resume: Some(Resume {
+                gtid: state.trx_gtid.clone(),
+                events: state.events_done,
+                rows: state.rows_done,
+            }),
+            inner: None,
+            pending: HashMap::new(),
+            replays_xa: None,
+            seconds: state.ts,
+            from_seconds: state.from_ts,
+            failures: Failures::default(),
+        };
+        stream.replay_xa(state.xa.clone());
+        stream
+    }
+
+    fn replay_xa(&mut self, xa: Vec<PendingXa>) {
+        self.replays_xa = (!xa.is_empty()).then(|| (self.at.clone(), xa));
+    }
+
+    /// Returns how far it has come, but for the snapshot.
+    pub(crate) fn state(&mut self) -> State {
+        let xa: Vec<PendingXa> = match &self.replays_xa {
+            Some((_, xa)) => xa.clone(),
+            None => self.pending.values().map(Xa::pending).collect(),
+        };
+        let mut gtids = self.gtids.clone();
+        for one in xa.iter().filter(|one| !one.gtid.is_empty()) {
+            gtids = gtids.without(&GtidSet::parse(&one.gtid).unwrap_or_default());
+        }
+        let at = match &self.replays_xa {
+            Some((until, _)) => until.clone(),
+            None => self.at.clone(),
+        };
+        let trx = self.transaction.as_ref();
+        let resume = self.resume.as_ref().filter(|_| trx.is_none());
+        State {
+            server: self.server.identity.clone(),
+            gtid_set: gtids.to_string(),
+            trx_pos: trx.map_or(at.pos, |trx| trx.place.pos),
+            trx_gtid: trx
+                .map(Transaction::gtid_text)
+                .or(resume.map(|resume| resume.gtid.clone()))
+                .unwrap_or_default(),
+            events_done: trx.map(|trx| trx.events).or(resume.map(|r| r.events)).unwrap_or(0),
+            rows_done: resume.map_or(0, |resume| resume.rows),
+            file: at.file,
+            pos: at.pos,
+            ts: self.seconds,
+            from_ts: self.from_seconds,
+            xa,
+            snapshot: None,
+            finished: false,
+            schema_history: self.tables.history_text().to_owned(),
+        }
+    }
+
+    /// Returns the place of the last event.
+    pub(crate) fn at(&self) -> &Place {
+        &self.at
+    }
+
+    /// Returns the transactions that were read.
+    pub(crate) fn gtids(&self) -> &GtidSet {
+        &self.gtids
+    }
+
+    /// Tells whether it stands between two transactions.
+    pub(crate) fn is_between(&self) -> bool {
+        self.transaction.is_none() && self.inner.is_none() && self.replays_xa.is_none()
+    }
+
+    /// Takes one event, waiting at most `time` for it.
+    pub(crate) fn step(&mut self, time: Duration, out: &mut Out) -> Result<Step, ConnectorError> {
+        if self.inner.is_some() {
+            return self.step_inner(out).map(|()| Step::Moved);
+        }
+        if self.dump.is_none() {
+            let left = self.failures.retry_at.map(|at| at.saturating_duration_since(Instant::now()));
+            if let Some(left) = left.filter(|left| !left.is_zero()) {
+                wait(left.min(time), &self.cancel);
+                return Ok(Step::Idle);
+            }
+            if !self.connect()? {
+                return Ok(Step::Idle);
+            }
+        }
+        let Some(dump) = &mut self.dump else {
+            return Ok(Step::Idle);
+        };
+        match dump.next(time) {
+            Next::Idle => Ok(Step::Idle),
+            Next::Event(event) => {
+                self.failures.lost = 0;
+                self.failures.since = None;
+                match self.take(event, out) {
+                    Ok(()) => Ok(Step::Moved),
+                    Err(error) => Err(error),
+                }
+            }
+            Next::End(end) => self.ended(end).map(|()| Step::Idle),
+        }
+    }
+
+    fn step_inner(&mut self, out: &mut Out) -> Result<(), ConnectorError> {
+        let Some(inner) = &mut self.inner else {
+            return Ok(());
+        };
+        match inner.next() {
+            Ok(Some(event)) => self.take_inner(&event, out),
+            Ok(None) => {
+                let ends = matches!(inner, Inner::Kept(_));
+                self.inner = None;
+                if ends {
+                    self.end_transaction();
+                }
+                Ok(())
+            }
+            Err(text) => Err(damaged(
+                &format!("the TRANSACTION_PAYLOAD event that ends here does not unpack: {text}"),
+                &self.at,
+            )),
+        }
+    }
+
+    /// Asks for the log from the transaction in progress on.
+    fn connect(&mut self) -> Result<bool, ConnectorError> {
+        if self.cancel.is_cancelled() {
+            return Ok(false);
+        }
+        let from = self.from();
+        match Dump::start(&self.config, &self.server, &self.identity, &from, false) {
+            Ok(dump) => {
+                self.dump = Some(dump);
+                Ok(true)
+            }
+            Err(error) if error.retry != Retry::Never => {
+                self.lost(&error.message);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Breaks the transaction in progress off and returns where the server is to begin again.
+    fn from(&mut self) -> From {
+        if let Some(trx) = self.transaction.take() {
+            self.at.pos = trx.place.pos;
+            let skipped = trx.skip.as_ref().filter(|skip| trx.events <= skip.events);
+            self.resume = Some(Resume {
+                gtid: trx.gtid_text(),
+                events: trx.events,
+                rows: skipped.map_or(0, |skip| skip.rows),
+            });
+        }
+        self.inner = None;
+        let pending: Vec<PendingXa> = match self.replays_xa.take() {
+            Some((until, xa)) => {
+                self.at = until;
+                xa
+            }
+            None => self.pending.values().map(Xa::pending).collect(),
+        };
+        self.pending.clear();
+        self.tables.forget_ids();
+        if self.server.has_gtids {
+            for one in &pending {
+                let set = GtidSet::parse(&one.gtid).unwrap_or_default();
+                self.gtids = self.gtids.without(&set);
+            }
+            return From::Gtids(self.gtids.clone());
+        }
+        let first = pending
+            .iter()
+            .map(|xa| &xa.place)
+            .fold(None, |first: Option<&Place>, place| match first {
+                Some(first) if place.reaches(first) => Some(first),
+                _ => Some(place),
+            });
+        let start = first.cloned().unwrap_or_else(|| self.at.clone());
+        self.replay_xa(pending);
+        From::File {
+            file: start.file,
+            pos: start.pos,
+        }
+    }
+
+    fn ended(&mut self, end: End) -> Result<(), ConnectorError> {
+        self.dump = None;
+        match end {
+            End::Log => self.lost("the server ended the connection"),
+            End::Lost(text) => self.lost(&text),
+            End::Damaged(text) => {
+                if self.failures.damaged_at.as_ref() == Some(&self.at) {
+                    return Err(damaged(&text, &self.at));
+                }
+                self.failures.damaged_at = Some(self.at.clone());
+                tracing::warn!(table = self.config.table, place = %self.at, "reading the binary log once more: {text}");
+            }
+            End::Refused { code, message } => self.refused(code, &message)?,
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, code: u16, message: &str) -> Result<(), ConnectorError> {
+        let lower = message.to_ascii_lowercase();
+        let is_clash = code == 1236
+            && lower.contains("same server_uuid/server_id")
+            || lower.contains("same server_id");
+        if is_clash {
+            self.failures.clashes += 1;
+            if self.failures.clashes > CLASHES_MAX {
+                let id = self.identity.server_id;
+                return Err(ConnectorError::new(
+                    ErrorKind::Rejected,
+                    Retry::Never,
+                    format!("another client connected with server-id {id}: {message}"),
+                )
+                .help("give every pipeline its own 'server-id'"));
+            }
+            let time = CLASH_WAIT * self.failures.clashes;
+            tracing::warn!(table = self.config.table, server_id = self.identity.server_id, "another client connected with the same server-id");
+            self.failures.retry_at = Some(Instant::now() + time);
+            return Ok(());
+        }
+        let error = mysql::Error::MySqlError(mysql::MySqlError {
+            state: String::new(),
+            message: message.to_owned(),
+            code,
+        });
+        if crate::connection::is_passing(&error) {
+            self.lost(message);
+            return Ok(());
+        }
+        Err(refusal(&self.config, &self.at, code, message))
+    }
+
+    /// Notes that the connection is gone, and waits before the next attempt.
+    fn lost(&mut self, text: &str) {
+        let failures = &mut self.failures;
+        let since = *failures.since.get_or_insert_with(Instant::now);
+        let time = (BACKOFF_MIN * 2_u32.saturating_pow(failures.lost.min(5))).min(BACKOFF_MAX);
+        failures.lost += 1;
+        if since.elapsed() > ALERT_AFTER && !failures.alerted {
+            failures.alerted = true;
+            tracing::error!(table = self.config.table, address = self.config.address(), "no connection to MySQL for 3 minutes: {text}");
+        } else {
+            tracing::warn!(table = self.config.table, place = %self.at, "connecting to MySQL again: {text}");
+        }
+        if failures.lost > 1 {
+            failures.retry_at = Some(Instant::now() + time);
+        }
+    }
+
+    /// Takes an event of the log.
+    fn take(&mut self, event: RawEvent, out: &mut Out) -> Result<(), ConnectorError> {
+        let end = self.end_of(&event);
+        match event.code {
+            code::ROTATE => return self.rotate(&event),
+            code::HEARTBEAT => {
+                self.heartbeat(&event);
+                return Ok(());
+            }
+            code::TRANSACTION_PAYLOAD => {
+                if let Some(end) = end {
+                    self.at.pos = end;
+                }
+                let opened = inner::open(event.body);
+                self.inner = Some(opened.map_err(|text| {
+                    damaged(&format!("a TRANSACTION_PAYLOAD event does not unpack: {text}"), &self.at)
+                })?);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let start = Place::new(
+            self.at.file.clone(),
+            end.map_or(self.at.pos, |end| end.saturating_sub(u64::from(event.size))),
+        );
+        if !event.is_artificial() {
+            self.seconds = event.timestamp.max(if event.timestamp == 0 { self.seconds } else { 0 });
+        }
+        let taken = self.dispatch(&event, &start, end, out);
+        if let (Some(end), true) = (end, taken.is_ok()) {
+            self.at.pos = end;
+        }
+        taken
+    }
+
+    fn take_inner(&mut self, event: &RawEvent, out: &mut Out) -> Result<(), ConnectorError> {
+        let start = self.at.clone();
+        self.dispatch(event, &start, None, out)
+    }
+
+    fn dispatch(
+        &mut self,
+        event: &RawEvent,
+        start: &Place,
+        end: Option<u64>,
+        out: &mut Out,
+    ) -> Result<(), ConnectorError> {
+        match event.code {
+            code::GTID | code::ANONYMOUS_GTID | code::GTID_TAGGED | code::MARIADB_GTID => {
+                self.begin(event, start)
+            }
+            code::QUERY => self.query(event, false, start, out),
+            code::MARIADB_QUERY_COMPRESSED => self.query(event, true, start, out),
+            code::XID => {
+                self.end_transaction();
+                Ok(())
+            }
+            code::XA_PREPARE => self.xa_prepared(event),
+            code::TABLE_MAP => self.table_map(event),
+            code::FORMAT_DESCRIPTION => {
+                // A server that starts anew begins a file in the middle of nothing.
+                if end.is_some() {
+                    self.transaction = None;
+                }
+                Ok(())
+            }
+            code::INCIDENT => Err(ConnectorError::new(
+                ErrorKind::Data,
+                Retry::Never,
+                format!("the server says at {start} that changes were lost from its binary log (INCIDENT event)"),
+            )
+            .help("start anew with 'initial'")),
+            code::STOP | code::PREVIOUS_GTIDS | code::MARIADB_START_ENCRYPTION | code::HEARTBEAT_V2 => Ok(()),
+            other if code::is_rows(other) => self.rows(event, other, &event.body, start, out),
+            other if code::is_passed_over(other) || event.flags & IGNORABLE != 0 => Ok(()),
+            other => match code::of_compressed_rows(other) {
+                Some(plain) => {
+                    let body = events::inflate_rows(plain, &event.body)
+                        .ok_or_else(|| damaged("a compressed row event does not unpack", start))?;
+                    self.rows(event, plain, &body, start, out)
+                }
+                None => Err(damaged(&format!("{} is not known", code::name(other)), start)),
+            },
+        }
+    }
+
+    /// Returns where an event ends in its file; `None` if it is in none.
+    fn end_of(&self, event: &RawEvent) -> Option<u64> {
+        if event.is_artificial() {
+            return None;
+        }
+        // Positions have 32 bits in events, files may be longer.
+        const HIGH: u64 = !0xffff_ffff;
+        let end = self.at.pos & HIGH | u64::from(event.log_pos);
+        Some(if end + (1 << 31) < self.at.pos {
+            end + (1 << 32)
+        } else {
+            end
+        })
+    }
+
+    fn rotate(&mut self, event: &RawEvent) -> Result<(), ConnectorError> {
+        let Some((file, pos)) = events::rotate(&event.body) else {
+            return Err(damaged("a ROTATE event is cut short", &self.at));
+        };
+        if !event.is_artificial() {
+            self.tables.forget_ids();
+            self.transaction = None;
+        }
+        if file != self.at.file || !event.is_artificial() {
+            self.at = Place::new(file, pos);
+        }
+        Ok(())
+    }
+
+    /// A heartbeat tells how far the server has come without anything to send.
+    fn heartbeat(&mut self, event: &RawEvent) {
+        let name = String::from_utf8_lossy(&event.body);
+        let told = u64::from(event.log_pos);
+        if self.transaction.is_none() && name.starts_with(&self.at.file) && told > self.at.pos {
+            self.at.pos = told;
+        }
+    }
+
+    fn table_map(&mut self, event: &RawEvent) -> Result<(), ConnectorError> {
+        if self.is_replaying_xa() {
+            return Ok(());
+        }
+        if let Some(trx) = &mut self.transaction
+            && trx.keeps()
+        {
+            trx.keep(event.clone());
+            return Ok(());
+        }
+        self.tables.map(&event.body, &self.at)
+    }
+}
+
+/// Returns the failure that an answer of the server to a request for its log means.
+pub(crate) fn refusal(config: &Config, at: &Place, code: u16, message: &str) -> ConnectorError {
+    let lower = message.to_ascii_lowercase();
+    let is_gone = ["could not find first log", "purged", "position > file size", "impossible position", "not found"]
+        .iter()
+        .any(|part| lower.contains(part));
+    match code {
+        1236 if is_gone => crate::startup::gone(&at.to_string(), message),
+        1045 | 1227 => crate::connection::lacks(config, "REPLICATION SLAVE", message),
+        _ => ConnectorError::new(
+            ErrorKind::Rejected,
+            Retry::Never,
+            format!(
+                "MySQL at {} cannot send its binary log from {at} on (error {code}): {message}",
+                config.address()
+            ),
+        ),
+    }
+}
