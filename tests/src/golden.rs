@@ -50,6 +50,11 @@ pub struct ScalarCase {
     /// Two runs of Flink did not agree.
     #[serde(default)]
     pub unstable: bool,
+    /// The version of Flink that answered, where it is not 1.17.2.
+    pub flink: Option<String>,
+    /// Settings under which Flink answered: key and value.
+    #[serde(default)]
+    pub set: Vec<(String, String)>,
 }
 
 /// One answer of Flink.
@@ -123,11 +128,28 @@ pub fn settings(tz: &str) -> Settings {
     settings
 }
 
+/// Returns the settings of a case: later versions than 1.17 know more functions.
+fn settings_of(case: &ScalarCase, tz: &str) -> Settings {
+    let mut settings = settings(tz);
+    if case
+        .flink
+        .as_deref()
+        .is_some_and(|version| !version.starts_with("1.17"))
+    {
+        settings.reset(FLINK_VERSION);
+    }
+    for (key, value) in &case.set {
+        settings.set(key, value, Origin::CommandLine);
+    }
+    settings
+}
+
 /// Evaluates a case over its columns.
 ///
 /// # Errors
 /// A case that this reader does not understand.
 pub fn over_columns(case: &ScalarCase, tz: &str) -> Result<Answer> {
+    let settings = &settings_of(case, tz);
     let expr = case
         .col
         .as_deref()
@@ -143,14 +165,19 @@ pub fn over_columns(case: &ScalarCase, tz: &str) -> Result<Answer> {
         columns.join(", ")
     );
     Ok(match case.kind.as_deref() {
-        Some("insert") => insert(&insert_text(&table, case, expr)?, tz, &input),
+        Some("insert") => insert(&insert_text(&table, case, expr)?, settings, &input),
         Some("where") => select(
             &format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"),
-            tz,
+            settings,
             &input,
             true,
         ),
-        _ => select(&format!("{table}SELECT {expr}\nFROM t;"), tz, &input, false),
+        _ => select(
+            &format!("{table}SELECT {expr}\nFROM t;"),
+            settings,
+            &input,
+            false,
+        ),
     })
 }
 
@@ -166,12 +193,13 @@ fn insert_text(table: &str, case: &ScalarCase, expr: &str) -> Result<String> {
 /// # Errors
 /// A case that this reader does not understand.
 pub fn over_literals(case: &ScalarCase, tz: &str) -> Result<Answer> {
+    let settings = &settings_of(case, tz);
     let expr = case
         .lit
         .as_deref()
         .context("the case has no expression over literals")?;
     if case.kind.is_none() {
-        return Ok(select(&format!("SELECT {expr}\n;"), tz, &[], false));
+        return Ok(select(&format!("SELECT {expr}\n;"), settings, &[], false));
     }
     let table = "CREATE TABLE t (c0 INT) WITH ('connector' = 'test');\n";
     let input = [value::parse(
@@ -180,10 +208,10 @@ pub fn over_literals(case: &ScalarCase, tz: &str) -> Result<Answer> {
         ROWS,
     )?];
     Ok(match case.kind.as_deref() {
-        Some("insert") => insert(&insert_text(table, case, expr)?, tz, &input),
+        Some("insert") => insert(&insert_text(table, case, expr)?, settings, &input),
         _ => select(
             &format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"),
-            tz,
+            settings,
             &input,
             true,
         ),
@@ -203,12 +231,12 @@ fn first(diagnostics: &[Diagnostic]) -> String {
         })
 }
 
-fn select(text: &str, tz: &str, input: &[ArrayRef], filters: bool) -> Answer {
+fn select(text: &str, settings: &Settings, input: &[ArrayRef], filters: bool) -> Answer {
     let parsed = millrace_sql::parse(text);
     if parsed.diagnostics.iter().any(Diagnostic::is_error) {
         return Answer::Refused(first(&parsed.diagnostics));
     }
-    let query = match plan_query(&parsed.statements, &settings(tz)) {
+    let query = match plan_query(&parsed.statements, settings) {
         Ok(query) => query,
         Err(errors) => return Answer::Refused(first(&errors)),
     };
@@ -236,12 +264,12 @@ fn select(text: &str, tz: &str, input: &[ArrayRef], filters: bool) -> Answer {
     }
 }
 
-fn insert(text: &str, tz: &str, input: &[ArrayRef]) -> Answer {
+fn insert(text: &str, settings: &Settings, input: &[ArrayRef]) -> Answer {
     let parsed = millrace_sql::parse(text);
     if parsed.diagnostics.iter().any(Diagnostic::is_error) {
         return Answer::Refused(first(&parsed.diagnostics));
     }
-    let pipeline = match plan(&parsed.statements, &settings(tz)) {
+    let pipeline = match plan(&parsed.statements, settings) {
         Ok(pipeline) => pipeline,
         Err(errors) => return Answer::Refused(first(&errors)),
     };

@@ -18,7 +18,11 @@ static GROUPS: &[&[&FunctionDef]] = &[
 
 /// Functions that only versions of Flink after 1.17 have. A pipeline that is to be refused as 1.17 refuses it does not
 /// know their names: [`BindContext::later_functions`](crate::BindContext::later_functions).
-static LATER_GROUPS: &[&[&FunctionDef]] = &[collection::LATER_FUNCTIONS, string::LATER_FUNCTIONS];
+static LATER_GROUPS: &[&[&FunctionDef]] = &[
+    collection::LATER_FUNCTIONS,
+    json::LATER_FUNCTIONS,
+    string::LATER_FUNCTIONS,
+];
 
 static BY_NAME: LazyLock<HashMap<&'static str, (&'static FunctionDef, bool)>> =
     LazyLock::new(|| {

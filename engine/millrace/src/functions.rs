@@ -16,11 +16,12 @@ pub(crate) fn command(name: Option<&str>) -> Result<u8, Failure> {
 }
 
 fn find(name: &str) -> Result<&'static FunctionDef, Failure> {
-    if let Some(def) = registry::lookup(name) {
+    if let Some(def) = registry::lookup(name).or_else(|| registry::lookup_later(name)) {
         return Ok(def);
     }
     let fault = Diagnostic::global("MR0305", format!("there is no function '{name}'"));
     let names = registry::all()
+        .chain(registry::later())
         .flat_map(|def| std::iter::once(def.name).chain(def.aliases.iter().copied()));
     Err(Failure::refused(match did_you_mean(name, names) {
         Some(near) => fault.help(format!("did you mean {near}?")),
@@ -29,7 +30,7 @@ fn find(name: &str) -> Result<&'static FunctionDef, Failure> {
 }
 
 fn list() -> String {
-    let mut all: Vec<&FunctionDef> = registry::all().collect();
+    let mut all: Vec<&FunctionDef> = registry::all().chain(registry::later()).collect();
     all.sort_by_key(|def| (def.category, def.name));
     let width = all
         .iter()

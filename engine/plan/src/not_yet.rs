@@ -12,6 +12,8 @@ const AGGREGATES: &[&str] = &[
     "FIRST_VALUE",
     "LAST_VALUE",
     "LISTAGG",
+    "ARRAY_AGG",
+    "PERCENTILE",
     "COLLECT",
     "STDDEV_POP",
     "STDDEV_SAMP",
@@ -43,6 +45,36 @@ const AGGREGATES: &[&str] = &[
     "SESSION_ROWTIME",
     "SESSION_PROCTIME",
 ];
+
+/// Functions of later versions of Flink that need types or services which are not here.
+const LATER: &[&str] = &[
+    "BITMAP_AND",
+    "BITMAP_ANDNOT",
+    "BITMAP_BUILD",
+    "BITMAP_CARDINALITY",
+    "BITMAP_FROM_BYTES",
+    "BITMAP_OR",
+    "BITMAP_TO_ARRAY",
+    "BITMAP_TO_BYTES",
+    "BITMAP_TO_STRING",
+    "BITMAP_XOR",
+    "JSON",
+    "ML_PREDICT",
+    "OBJECT_OF",
+    "OBJECT_UPDATE",
+    "PARSE_JSON",
+    "TRY_PARSE_JSON",
+];
+
+/// Says so of a call of a function that a later version of Flink has.
+pub(crate) fn later_function(name: &str, span: Span) -> Option<Diagnostic> {
+    LATER
+        .contains(&name.to_ascii_uppercase().as_str())
+        .then(|| {
+            Diagnostic::error("MR0502", format!("'{name}' is not supported yet"), span)
+                .label("not supported yet")
+        })
+}
 
 /// Tells whether a function works on many rows.
 pub(crate) fn is_aggregate(name: &str) -> bool {

@@ -190,8 +190,23 @@ impl QueryBinder<'_> {
         let mut bound = Vec::new();
         for row in rows {
             let mut binder = Binder::new(&scope, self.ctx, self.diagnostics);
-            let exprs: Vec<&ast::Expr> = row.value.iter().collect();
-            bound.push(binder.bind_all(&exprs)?);
+            // # Flink: a row of one ROW(…) is that row.
+            let exprs = match row.value.as_slice() {
+                [
+                    ast::Expr {
+                        kind:
+                            ast::ExprKind::Row {
+                                explicit: true,
+                                fields,
+                            },
+                        ..
+                    },
+                ] => fields,
+                exprs => exprs,
+            };
+            let exprs: Vec<Option<ExprRef>> =
+                exprs.iter().map(|expr| binder.bind_value(expr)).collect();
+            bound.push(exprs.into_iter().collect::<Option<Vec<_>>>()?);
         }
         let width = bound.first()?.len();
         if let Some(row) = bound.iter().position(|row| row.len() != width) {

@@ -14,6 +14,7 @@ use millrace_connector::physical::arrow_type;
 use millrace_connector::{FlinkType, TypeKind};
 
 use super::elements::{Equality, Lists, choose};
+use crate::cast::can_implicitly_cast;
 use crate::operator::coercion::common_type;
 use crate::string::{BatchKernel, Ints, count_error, types_error};
 use crate::{Arg, Bound, CallError, Category, Column, FunctionDef, Volatility};
@@ -170,7 +171,7 @@ pub(crate) static ARRAY_POSITION: FunctionDef = FunctionDef {
     category: Category::Collection,
     signatures: &["ARRAY_POSITION(array ARRAY<t>, element t) → INT"],
     doc: "Returns where `element` first stands in the array, counted from 1; 0 if it does not.\n\
-          A NULL array gives NULL.\nFlink has it from 1.18 on.",
+          A NULL array and a NULL element give NULL.\nFlink has it from 1.18 on.",
     examples: &[("ARRAY_POSITION(ARRAY[3, 2], 2)", "2")],
     volatility: Volatility::Deterministic,
     bind: |args, _| bind_position(args),
@@ -212,7 +213,15 @@ impl Shape {
         };
         let types = match self {
             Self::Array | Self::ArrayAndBounds => vec![element(&args[0])?],
-            Self::ArrayAndElement => vec![element(&args[0])?, args[1].ty.clone()],
+            Self::ArrayAndElement => {
+                let element = element(&args[0])?;
+                let taken =
+                    can_implicitly_cast(&args[1].ty, &element) || args[1].ty.kind == element.kind;
+                let nullable = element.nullable || args[1].ty.nullable;
+                return taken
+                    .then(|| element.with_nullable(nullable))
+                    .ok_or_else(wrong);
+            }
             Self::Arrays(_) => args.iter().map(element).collect::<Result<_, _>>()?,
         };
         common_type(&types).ok_or_else(wrong)
@@ -247,16 +256,19 @@ fn bind(name: &'static str, args: &[Arg], shape: Shape, row_of: RowOf) -> Result
         return Err(types_error(name, args));
     }
     let element = shape.element(name, args)?;
-    let arrays = args
-        .iter()
-        .enumerate()
-        .filter(|(place, _)| shape.is_array(*place));
-    let nullable = arrays.map(|(_, arg)| arg).any(|arg| arg.ty.nullable);
     let kind = TypeKind::Array(Box::new(element.clone()));
     let data_type = arrow_type(&kind);
+    // # Flink: ARRAY_REMOVE keeps the array's type, whatever the element's.
+    let return_type = match name {
+        "ARRAY_REMOVE" => args[0].ty.clone(),
+        _ => kind
+            .clone()
+            .nullable()
+            .with_nullable(args.iter().any(|arg| arg.ty.nullable)),
+    };
     Ok(Bound {
         arg_types: shape.arg_types(args, &element),
-        return_type: kind.nullable().with_nullable(nullable),
+        return_type,
         kernel: BatchKernel::infallible(name, move |args: &[Column], rows| {
             Inputs::new(args, shape, &data_type).lists(rows, row_of, &data_type)
         }),
@@ -366,7 +378,7 @@ fn slice(inputs: &Inputs<'_>, row: usize) -> Option<Vec<Choice>> {
         Some(match place {
             0 => 1,
             1.. => place,
-            ..0 => length + place + 1,
+            ..0 => (length + place + 1).max(1),
         })
     };
     let start = place(&inputs.args[1])?.max(1);
@@ -388,12 +400,17 @@ fn bind_position(args: &[Arg]) -> Result<Bound, CallError> {
     let data_type = arrow_type(&TypeKind::Array(Box::new(element.clone())));
     Ok(Bound {
         arg_types: shape.arg_types(args, &element),
-        return_type: TypeKind::Int.nullable().with_nullable(args[0].ty.nullable),
+        return_type: TypeKind::Int
+            .nullable()
+            .with_nullable(args.iter().any(|arg| arg.ty.nullable)),
         kernel: BatchKernel::infallible("ARRAY_POSITION", move |args: &[Column], rows| {
             let inputs = Inputs::new(args, shape, &data_type);
             let places: PrimitiveArray<Int32Type> = (0..rows)
                 .map(|row| {
                     let needle = inputs.element(1, row);
+                    if inputs.args[1].is_null(row) {
+                        return None;
+                    }
                     let elements = inputs.elements(0, row)?;
                     let found = elements
                         .iter()

@@ -100,7 +100,7 @@ fn bind_part(name: &'static str, args: &[Arg], part: Part) -> Result<Bound, Call
                 name: name.to_owned(),
                 ty: ty.clone(),
             };
-            TypeKind::Row(vec![field("key", key), field("value", value)]).not_null()
+            TypeKind::Row(vec![field("key", key), field("value", value)]).nullable()
         }
     };
     let kind = TypeKind::Array(Box::new(element));

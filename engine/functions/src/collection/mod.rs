@@ -6,7 +6,9 @@ mod access;
 mod construct;
 mod describe;
 mod later_arrays;
+mod later_map_makers;
 mod later_maps;
+mod later_order;
 
 #[cfg(test)]
 mod tests;
@@ -36,13 +38,18 @@ pub(crate) static LATER_FUNCTIONS: &[&FunctionDef] = &[
     &later_arrays::ARRAY_EXCEPT,
     &later_arrays::ARRAY_INTERSECT,
     &later_maps::ARRAY_JOIN,
+    &later_order::ARRAY_MAX,
+    &later_order::ARRAY_MIN,
     &later_arrays::ARRAY_POSITION,
     &later_arrays::ARRAY_PREPEND,
     &later_arrays::ARRAY_REMOVE,
     &later_arrays::ARRAY_REVERSE,
     &later_arrays::ARRAY_SLICE,
+    &later_order::ARRAY_SORT,
     &later_arrays::ARRAY_UNION,
     &later_maps::MAP_ENTRIES,
+    &later_map_makers::MAP_FROM_ARRAYS,
     &later_maps::MAP_KEYS,
+    &later_map_makers::MAP_UNION,
     &later_maps::MAP_VALUES,
 ];

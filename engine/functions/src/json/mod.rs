@@ -9,6 +9,7 @@ mod json_exists;
 mod json_query;
 mod json_value;
 mod path;
+mod quote;
 mod scan;
 
 pub use extract::json_value_many;
@@ -26,3 +27,6 @@ pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
     &constructors::JSON_STRING,
     &json_value::JSON_VALUE,
 ];
+
+/// The functions of this group that only later versions of Flink have; see the registry.
+pub(crate) static LATER_FUNCTIONS: &[&FunctionDef] = &[&quote::JSON_QUOTE, &quote::JSON_UNQUOTE];

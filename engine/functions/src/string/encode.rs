@@ -105,7 +105,7 @@ pub(crate) static UNHEX: FunctionDef = FunctionDef {
     aliases: &[],
     category: Category::String,
     signatures: &["UNHEX(string STRING) → BYTES"],
-    doc: "Returns the bytes written as hexadecimal digits; an odd number of them is read with a 0 before.\n\
+    doc: "Returns the bytes written as hexadecimal digits; of an odd number of them the first counts as 0.\n\
           A text with other characters gives NULL, as does NULL.\nFlink has it from 2.0 on.",
     examples: &[("UNHEX('466C696E6B')", "466c696e6b")],
     volatility: Volatility::Deterministic,
@@ -225,7 +225,8 @@ fn unhexed(digits: &[u8]) -> Option<Vec<u8>> {
     let (first, pairs) = digits.split_at(digits.len() % 2);
     let mut bytes = Vec::with_capacity(digits.len().div_ceil(2));
     for digit in first {
-        bytes.push(value(digit)?);
+        value(digit)?;
+        bytes.push(0);
     }
     for pair in pairs.chunks_exact(2) {
         bytes.push(value(&pair[0])? << 4 | value(&pair[1])?);

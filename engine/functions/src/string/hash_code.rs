@@ -153,7 +153,7 @@ fn big_integer_hash(value: i128) -> i32 {
 }
 
 /// Flink's `MurmurHashUtil.hashUnsafeBytes`: whole words, then each byte left as a signed word of its own.
-fn murmur3(bytes: &[u8]) -> i32 {
+pub(super) fn murmur3(bytes: &[u8]) -> i32 {
     let (words, rest) = bytes.as_chunks::<4>();
     let mut hash = 42_u32;
     for word in words {

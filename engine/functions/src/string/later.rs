@@ -5,16 +5,21 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, new_null_array};
+use arrow_schema::DataType;
+use arrow_select::interleave::interleave;
+use millrace_connector::physical::arrow_type;
 use millrace_connector::{FlinkType, TypeKind};
 
 use super::java_regex::{JavaRegex, StepsExceeded};
-use super::kernel::{BatchKernel, ByteStrings, Ints, Texts};
+use super::kernel::{BatchKernel, ByteStrings, Longs, Texts};
 use super::length::saturated;
 use super::pattern_arg::{PatternArg, at_row};
 use super::signature::{Param, check, count_error, nullable_if_any, types_error};
 use super::text_builder::TextBuilder;
+use crate::operator::coercion::common_type;
 use crate::{Arg, Bound, CallError, Category, Column, FunctionDef, RowError, Volatility};
 
 macro_rules! later_function {
@@ -61,8 +66,8 @@ later_function!(
     "ELT",
     |args, _| bind_elt(args),
     "2.0",
-    "ELT(index INT, string STRING, …) → STRING",
-    "Returns the text with the number `index`, counted from 1; NULL if there is none.",
+    "ELT(index INT, value STRING|BYTES, …) → STRING|BYTES",
+    "Returns the text or the bytes with the number `index`, counted from 1; NULL if there are none.",
     ("ELT(2, 'a', 'b')", "b")
 );
 later_function!(
@@ -122,25 +127,64 @@ fn bind_elt(args: &[Arg]) -> Result<Bound, CallError> {
     if args.len() < 2 {
         return Err(count_error("ELT", args.len(), 2, None));
     }
-    let mut params = vec![Param::Text; args.len()];
-    params[0] = Param::Int;
+    if let Some(index) = args[0].literal.as_ref().and_then(negative) {
+        return Err(CallError::Argument {
+            index: 0,
+            message: format!("Index must be an integer starting from '0', but was '{index}'."),
+        });
+    }
+    let texts: Vec<FlinkType> = args[1..].iter().map(|arg| arg.ty.clone()).collect();
+    let same = |of: fn(&TypeKind) -> bool| texts.iter().all(|ty| of(&ty.kind));
+    if !args[0].ty.kind.is_integer() || !(same(TypeKind::is_character) || same(TypeKind::is_binary))
+    {
+        return Err(types_error("ELT", args));
+    }
+    let common = common_type(&texts).ok_or_else(|| types_error("ELT", args))?;
+    let index = TypeKind::BigInt
+        .nullable()
+        .with_nullable(args[0].ty.nullable);
+    let others = texts
+        .iter()
+        .map(|ty| common.clone().with_nullable(ty.nullable));
+    let data_type = arrow_type(&common.kind);
     Ok(Bound {
-        arg_types: check("ELT", args, &params, 0)?,
-        return_type: FlinkType::string(),
-        kernel: BatchKernel::infallible("ELT", |args: &[Column], rows| {
-            let indexes = Ints::new(&args[0]);
-            let texts: Vec<Texts<'_>> = args[1..].iter().map(Texts::new).collect();
-            let mut out = TextBuilder::new(rows);
-            for row in 0..rows {
-                let chosen = indexes.get(row).and_then(|index| {
-                    let index = usize::try_from(index).ok()?.checked_sub(1)?;
-                    texts.get(index)?.get(row)
-                });
-                out.push_option(chosen);
-            }
-            out.finish()
+        arg_types: std::iter::once(index).chain(others).collect(),
+        return_type: common.with_nullable(true),
+        kernel: BatchKernel::infallible("ELT", move |args: &[Column], rows| {
+            elt(args, rows, &data_type)
         }),
     })
+}
+
+/// Returns an index that is below 0.
+fn negative(literal: &crate::Literal) -> Option<i64> {
+    let value = literal.value.as_ref();
+    let index = if let Some(ints) = value.as_primitive_opt::<Int32Type>() {
+        ints.iter().next()?.map(i64::from)
+    } else {
+        value.as_primitive_opt::<Int64Type>()?.iter().next()?
+    };
+    index.filter(|index| *index < 0)
+}
+
+fn elt(args: &[Column], rows: usize, data_type: &DataType) -> ArrayRef {
+    let indexes = Longs::new(&args[0]);
+    let none = new_null_array(data_type, 1);
+    let arrays: Vec<&dyn Array> = std::iter::once(none.as_ref())
+        .chain(args[1..].iter().map(|arg| arg.array().as_ref()))
+        .collect();
+    let picks: Vec<(usize, usize)> = (0..rows)
+        .map(|row| {
+            let index = indexes
+                .get(row)
+                .and_then(|index| usize::try_from(index).ok());
+            match index {
+                Some(index) if index > 0 && index < args.len() => (index, args[index].index(row)),
+                _ => (0, 0),
+            }
+        })
+        .collect();
+    interleave(&arrays, &picks).expect("the arrays are of one type and the picks lie in them")
 }
 
 type IntOf = fn(&JavaRegex, &str) -> Result<i32, StepsExceeded>;

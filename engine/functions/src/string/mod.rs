@@ -15,6 +15,7 @@ mod digest;
 mod encode;
 mod glob;
 mod hash_code;
+mod inet;
 mod java_url;
 mod later;
 mod length;
@@ -23,8 +24,10 @@ mod pad;
 mod position;
 mod predicate;
 mod print_value;
+mod printf;
 mod regexp;
 mod replace;
+mod split;
 mod split_index;
 mod str_to_map;
 mod substring;
@@ -93,15 +96,19 @@ pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
     &case::UPPER,
 ];
 
-/// The functions of this group that only later versions of Flink have. Flink 1.17 refuses their names, so they are
-/// no part of the registry.
+/// The functions of this group that only later versions of Flink have; see the registry.
 pub(crate) static LATER_FUNCTIONS: &[&FunctionDef] = &[
     &trim::BTRIM,
     &later::ELT,
     &later::ENDSWITH,
+    &inet::INET_ATON,
+    &inet::INET_NTOA,
+    &printf::PRINTF,
     &later::REGEXP_COUNT,
+    &split::REGEXP_EXTRACT_ALL,
     &later::REGEXP_INSTR,
     &later::REGEXP_SUBSTR,
+    &split::SPLIT,
     &later::STARTSWITH,
     &replace::TRANSLATE,
     &encode::UNHEX,

@@ -52,13 +52,21 @@ pub(crate) static TRANSLATE: FunctionDef = FunctionDef {
     category: Category::String,
     signatures: &["TRANSLATE(string STRING, from STRING, to STRING) → STRING"],
     doc: "Returns the text with each character of `from` replaced by the one at its place in `to`, or left out \
-          where `to` is shorter.\nNULL gives NULL.\nFlink has it from 2.0 on.",
+          where `to` is shorter.\nA NULL text gives NULL; a NULL among the others is an empty text.\n\
+          Flink has it from 2.0 on.",
     examples: &[(
         "TRANSLATE('www.apache.org', 'wapcheorg', ' APCHEcom')",
         "   .APACHE.com",
     )],
     volatility: Volatility::Deterministic,
-    bind: |args, _| bind_text("TRANSLATE", args, translate),
+    bind: |args, _| {
+        let bound = bind_text("TRANSLATE", args, translate)?;
+        let nullable = args[0].ty.nullable;
+        Ok(Bound {
+            return_type: bound.return_type.with_nullable(nullable),
+            ..bound
+        })
+    },
 };
 
 fn bind_text(
@@ -139,11 +147,14 @@ fn translate(args: &[Column], rows: usize) -> ArrayRef {
     let mut out = TextBuilder::new(rows);
     let mut buffer = String::new();
     for row in 0..rows {
-        let (Some(text), Some(from), Some(to)) = (texts.get(row), froms.get(row), tos.get(row))
-        else {
+        let Some(text) = texts.get(row) else {
             out.push_null();
             continue;
         };
+        let (from, to) = (
+            froms.get(row).unwrap_or_default(),
+            tos.get(row).unwrap_or_default(),
+        );
         buffer.clear();
         for character in text.chars() {
             match from.chars().position(|candidate| candidate == character) {

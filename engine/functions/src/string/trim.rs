@@ -5,6 +5,7 @@
 //! nothing, a NULL set gives NULL. The result is VARCHAR of the text's length.
 
 use arrow_array::ArrayRef;
+use millrace_connector::FlinkType;
 
 use super::kernel::{BatchKernel, Texts};
 use super::signature::{Param, check, literal_text, nullable_if_any, varying};
@@ -63,7 +64,14 @@ pub(crate) static BTRIM: FunctionDef = FunctionDef {
           Flink has it from 2.0 on.",
     examples: &[("BTRIM('xxabcx', 'x')", "abc")],
     volatility: Volatility::Deterministic,
-    bind: |args, _| bind("BTRIM", args, Ends::BOTH),
+    bind: |args, _| {
+        let bound = bind("BTRIM", args, Ends::BOTH)?;
+        let nullable = bound.return_type.nullable;
+        Ok(Bound {
+            return_type: FlinkType::string().with_nullable(nullable),
+            ..bound
+        })
+    },
 };
 
 #[derive(Clone, Copy, Debug)]

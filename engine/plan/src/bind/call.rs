@@ -107,6 +107,11 @@ impl Binder<'_> {
 
     fn unknown_function<T>(&mut self, call: &ast::FunctionCall) -> Option<T> {
         let name = call.name.to_string();
+        if self.ctx.later_functions
+            && let Some(fault) = crate::not_yet::later_function(&name, call.name.span)
+        {
+            return self.report(fault);
+        }
         let later = registry::later().filter(|_| self.ctx.later_functions);
         let known = registry::all()
             .filter(|def| is_callable(def.name))

@@ -1,6 +1,6 @@
 //! The JSON functions with clauses: which arguments the functions get for them.
 
-use millrace_connector::{Span, TypeKind};
+use millrace_connector::{Diagnostic, Span, TypeKind};
 use millrace_sql::ast::{
     self, JsonExistsOnError, JsonOnNull, JsonQueryBehavior, JsonValueBehavior, JsonWrapper,
 };
@@ -15,7 +15,17 @@ impl Binder<'_> {
             let (kind, default) = match behavior {
                 None | Some(JsonValueBehavior::Null) => ("NULL", None),
                 Some(JsonValueBehavior::Error) => ("ERROR", None),
-                Some(JsonValueBehavior::Default(expr)) => ("DEFAULT", Some(self.bind(expr)?)),
+                Some(JsonValueBehavior::Default(expr)) => {
+                    let default = self.bind(expr)?;
+                    if default.ty.kind == TypeKind::Null {
+                        return self.report(Diagnostic::error(
+                            "MR0403",
+                            "the default of JSON_VALUE cannot be NULL",
+                            default.span,
+                        ));
+                    }
+                    ("DEFAULT", Some(default))
+                }
             };
             args.push(text_literal(kind, span));
             args.push(default.unwrap_or_else(|| null_literal(&TypeKind::Null.nullable(), span)));
@@ -101,9 +111,11 @@ impl Binder<'_> {
             JsonOnNull::Null => "NULL",
             JsonOnNull::Absent => "ABSENT",
         };
+        let written = parts;
         let parts = self.bind_all(parts)?;
         // A value is the last of each `stride` parts.
-        let nested = nested_positions(parts.iter().skip(stride - 1).step_by(stride));
+        let values = written.iter().copied().zip(&parts);
+        let nested = nested_positions(values.skip(stride - 1).step_by(stride));
         let mut args = vec![text_literal(on_null, span), text_literal(&nested, span)];
         args.extend(parts);
         self.apply(name, args, span)
@@ -112,20 +124,54 @@ impl Binder<'_> {
 
 /// Returns the positions, from 0, of values that are JSON constructors themselves: their text is put in as JSON, not
 /// as a string.
-fn nested_positions<'e>(values: impl Iterator<Item = &'e ExprRef>) -> String {
+fn nested_positions<'e>(values: impl Iterator<Item = (&'e ast::Expr, &'e ExprRef)>) -> String {
     let positions: Vec<String> = values
         .enumerate()
-        .filter(|(_, value)| is_json_constructor(value))
+        .filter(|(_, (written, value))| is_nested(written, value))
         .map(|(position, _)| position.to_string())
         .collect();
     positions.join(",")
 }
 
-/// Sees through what does nothing, as the planner removes it: a COALESCE of one argument.
+/// # Flink
+/// The planner has removed what does nothing before it looks: a CAST to the same type, a COALESCE whose first argument
+/// is never NULL, a CASE whose first condition is TRUE. IF, IFNULL and TRY_CAST stay, and hide the constructor.
+fn is_nested(written: &ast::Expr, value: &Expr) -> bool {
+    match (&written.kind, &value.kind) {
+        (ast::ExprKind::Function(call), ExprKind::Coalesce(parts)) => {
+            let first = call.args.first().map(|arg| &arg.value);
+            call.name.last().value.eq_ignore_ascii_case("COALESCE")
+                && (parts.len() == 1 || !parts[0].ty.nullable)
+                && first.is_some_and(|first| is_nested(first, &parts[0]))
+        }
+        (
+            ast::ExprKind::Case {
+                operand: None,
+                branches,
+                ..
+            },
+            ExprKind::Case {
+                branches: bound, ..
+            },
+        ) => match (branches.first(), bound.first()) {
+            (Some(written), Some((_, value))) => {
+                let is_true = |when: &ast::Expr| {
+                    matches!(
+                        when.kind,
+                        ast::ExprKind::Literal(ast::Literal::Boolean(true))
+                    )
+                };
+                written.when.first().is_some_and(is_true) && is_nested(&written.then, value)
+            }
+            _ => false,
+        },
+        _ => is_json_constructor(value),
+    }
+}
+
 fn is_json_constructor(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Call(call) => matches!(call.name, "JSON_OBJECT" | "JSON_ARRAY"),
-        ExprKind::Coalesce(parts) if parts.len() == 1 => is_json_constructor(&parts[0]),
         ExprKind::Retype(inner) => is_json_constructor(inner),
         _ => false,
     }

@@ -162,6 +162,56 @@ impl JavaRegex {
         }
     }
 
+    /// Calls `see` with a group of every match from left to right: `None` where it took no part.
+    ///
+    /// # Errors
+    /// The pattern backtracks too much on this text.
+    pub(crate) fn each_group(
+        &self,
+        text: &str,
+        group: usize,
+        mut see: impl FnMut(Option<Span>),
+    ) -> Result<(), StepsExceeded> {
+        let mut from = 0;
+        while let Some(((start, end), found)) = self.group_at(text, from, group)? {
+            see(found);
+            from = end;
+            if start == end {
+                match text[end..].chars().next() {
+                    Some(character) => from += character.len_utf8(),
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the first match at or behind byte `from`, and a group of it.
+    fn group_at(
+        &self,
+        text: &str,
+        from: usize,
+        group: usize,
+    ) -> Result<Option<(Span, Option<Span>)>, StepsExceeded> {
+        match self.linear(text) {
+            Some(program) => {
+                let mut locations = program.capture_locations();
+                let found = program.captures_read_at(&mut locations, text, from);
+                Ok(found.map(|whole| ((whole.start(), whole.end()), locations.get(group))))
+            }
+            None => self
+                .exact_built()
+                .captures_from_pos(text, from)
+                .map(|found| {
+                    found.and_then(|groups| {
+                        let span = |index| groups.get(index).map(|at| (at.start(), at.end()));
+                        Some((span(0)?, span(group)))
+                    })
+                })
+                .map_err(|_| StepsExceeded),
+        }
+    }
+
     /// Calls `see` with every match from left to right, as Java's `find` in a loop meets them: an empty match may
     /// stand right behind another match.
     ///
