@@ -141,7 +141,7 @@ fn queries_see_what_was_loaded() {
         .unwrap();
     assert_eq!(rows.len(), 1);
     assert!(refusal(client, "SELECT x FROM orders").contains("Unknown column 'x'"));
-    assert!(refusal(client, "SELECT 1 FROM nothing").contains("Unknown table 'nothing'"));
+    assert!(refusal(client, "SELECT 1 FROM nowhere").contains("Unknown table 'nowhere'"));
     client.query_drop("TRUNCATE TABLE orders").unwrap();
     assert_eq!(ask(client, "SELECT COUNT(*) FROM orders"), ["0"]);
     drop(doris);

@@ -103,7 +103,16 @@ impl Speaker {
             text: text.to_owned(),
             is_apart: true,
         };
+        // Only there may a column have a name: between SELECT and FROM.
+        let (mut is_list, mut depth) = (false, 0);
         while let Some(token) = rest.next() {
+            match token.text.to_ascii_uppercase().as_str() {
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                "SELECT" => is_list = true,
+                "FROM" | "WHERE" | "LIMIT" | "GROUP" | "ORDER" => is_list = false,
+                _ => {}
+            }
             if token.is_sign("@@") {
                 let mut name = rest.next().map_or("", |token| &token.text).to_owned();
                 if rest.sign(".") {
@@ -111,8 +120,7 @@ impl Speaker {
                 }
                 let value = variables.get(name.to_ascii_lowercase().as_str());
                 out.push(text(value.copied().unwrap_or_default()));
-                let is_named = rest.peek().is_some_and(|next| next.is_word("AS"));
-                if !is_named {
+                if is_list && depth == 0 && ends_column(rest.peek()) {
                     out.extend([word("AS"), name_token(&format!("@@{name}"))]);
                 }
                 continue;
@@ -139,7 +147,7 @@ impl Speaker {
             match fact {
                 Some(value) => {
                     out.push(value);
-                    if rest.0.len() == 2 || rest.0[2].is_sign(",") || rest.0[2].is_sign(";") {
+                    if is_list && depth == 0 && ends_column(rest.0.get(2)) {
                         let name = format!("{}()", token.text.to_ascii_lowercase());
                         out.extend([word("AS"), name_token(&name)]);
                     }
@@ -150,6 +158,11 @@ impl Speaker {
         }
         out
     }
+}
+
+/// Tells whether a column of a SELECT ends before this token.
+fn ends_column(next: Option<&Token>) -> bool {
+    next.is_none_or(|next| next.is_sign(",") || next.is_word("FROM") || next.is_word("LIMIT"))
 }
 
 fn word(text: &str) -> Token {
