@@ -71,7 +71,7 @@ impl Arena {
     }
 
     /// Appends a copy of `bytes`, and returns where it is.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+    pub fn append(&mut self, bytes: &[u8]) -> Range<usize> {
         self.spare(bytes.len()).copy_from_slice(bytes);
         self.take(bytes.len())
     }

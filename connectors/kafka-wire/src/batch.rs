@@ -93,6 +93,11 @@ pub(crate) fn outline(bytes: &[u8]) -> Option<Outline> {
     })
 }
 
+/// Returns how many records the batch that `bytes` are says it holds.
+pub(crate) fn count(bytes: &[u8]) -> Option<usize> {
+    usize::try_from(i32_at(bytes, 57)?).ok()
+}
+
 impl<'a> Batch<'a> {
     /// Returns the batch of version 2 that `bytes` are.
     pub(crate) fn new(bytes: &'a [u8], check_crc: bool) -> Result<Self, WireError> {
@@ -111,9 +116,8 @@ impl<'a> Batch<'a> {
         }
         let attributes = i16_at(bytes, 21).ok_or_else(torn)?;
         let delta = i32_at(bytes, 23).ok_or_else(torn)?;
-        let count = i32_at(bytes, 57).ok_or_else(torn)?;
-        let count = usize::try_from(count)
-            .map_err(|_| WireError::Data("a record batch counts less than nothing".into()))?;
+        let count = count(bytes)
+            .ok_or_else(|| WireError::Data("a record batch counts less than nothing".into()))?;
         Ok(Self {
             base_offset,
             last_offset: base_offset.saturating_add(i64::from(delta)),

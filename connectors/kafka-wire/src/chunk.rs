@@ -56,13 +56,12 @@ impl Chunk {
         }
     }
 
-    /// Returns how many records the next batch holds; `None` at the end.
+    /// Returns how many records the next batch says it holds; `None` at the end.
     #[must_use]
     pub fn peek_count(&self) -> Option<usize> {
         let rest = &self.records[self.at..];
-        outline(rest)?;
-        let count = rest.get(57..61)?.try_into().ok()?;
-        Some(usize::try_from(i32::from_be_bytes(count)).unwrap_or(0))
+        let found = outline(rest)?;
+        Some(crate::batch::count(&rest[..found.size]).unwrap_or(0))
     }
 
     /// Returns what stands next and steps over it; `None` at the end. A torn batch at the end comes whole with the next answer.

@@ -12,7 +12,7 @@ use crate::metadata::Metadata;
 use crate::properties::{self, Role};
 use crate::sink::{KafkaSinkSpec, Partitioner};
 use crate::source::KafkaSourceSpec;
-use crate::{SINK_OPTIONS, SOURCE_OPTIONS, startup};
+use crate::{SINK_OPTIONS, SOURCE_OPTIONS, reading, startup};
 
 /// The `kafka` connector.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +46,7 @@ pub(crate) struct TableColumns {
 }
 
 impl TableColumns {
-    fn new(table: &TableDefinition) -> Self {
+    pub(crate) fn new(table: &TableDefinition) -> Self {
         let key = |kind: &ColumnKind| match kind {
             ColumnKind::Metadata { key, .. } => Metadata::from_key(&key.value),
             ColumnKind::Physical | ColumnKind::Computed => None,
@@ -99,6 +99,7 @@ impl Connector for KafkaConnector {
         for used in std::iter::once(&formats.value).chain(&formats.key) {
             diagnostics.extend(used.check_decoder(table, &context));
         }
+        let reading = reading::reading(&options, &client, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
@@ -106,11 +107,9 @@ impl Connector for KafkaConnector {
             table: table.name.value.clone(),
             servers: servers(&options),
             group: options.text("properties.group.id").map(str::to_owned),
-            read_committed: options
-                .text("properties.isolation.level")
-                .is_some_and(|level| level.eq_ignore_ascii_case("read_committed")),
             discovery: discovery(&options),
-            client,
+            reading,
+            notes: client.notes,
             topics,
             startup,
             bound,
@@ -163,12 +162,13 @@ impl Connector for KafkaConnector {
             prefix: prefix.unwrap_or_default(),
             partitioner,
             context,
+            is_upsert: false,
         }))
     }
 }
 
 /// Puts the results of independent checks together, so that all faults come at once.
-fn collect<A, B>(
+pub(crate) fn collect<A, B>(
     a: Result<A, Vec<Diagnostic>>,
     b: Result<B, Vec<Diagnostic>>,
     diagnostics: &mut Vec<Diagnostic>,
@@ -183,7 +183,7 @@ fn collect<A, B>(
     }
 }
 
-fn format_context(ctx: &ValidateContext) -> FormatContext {
+pub(crate) fn format_context(ctx: &ValidateContext) -> FormatContext {
     let session_tz =
         jiff::tz::TimeZone::get(&ctx.session_time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
     FormatContext {
@@ -192,7 +192,7 @@ fn format_context(ctx: &ValidateContext) -> FormatContext {
     }
 }
 
-fn servers(options: &Options) -> String {
+pub(crate) fn servers(options: &Options) -> String {
     options
         .text("properties.bootstrap.servers")
         .unwrap_or_default()
@@ -205,7 +205,7 @@ fn discovery(options: &Options) -> Option<std::time::Duration> {
         .filter(|interval| !interval.is_zero())
 }
 
-fn topics(table: &TableDefinition, options: &Options, diagnostics: &mut Vec<Diagnostic>) -> Topics {
+pub(crate) fn topics(table: &TableDefinition, options: &Options, diagnostics: &mut Vec<Diagnostic>) -> Topics {
     let list = options.list("topic");
     let Some(pattern) = options.text("topic-pattern") else {
         if list.is_empty() {
@@ -242,7 +242,7 @@ fn topics(table: &TableDefinition, options: &Options, diagnostics: &mut Vec<Diag
     }
 }
 
-fn check_sink_topics(
+pub(crate) fn check_sink_topics(
     table: &TableDefinition,
     options: &Options,
     topics: &Topics,
@@ -276,7 +276,7 @@ fn check_sink_topics(
     }
 }
 
-fn guarantee(options: &Options) -> DeliveryGuarantee {
+pub(crate) fn guarantee(options: &Options) -> DeliveryGuarantee {
     let semantic = options
         .text("sink.semantic")
         .filter(|_| !options.is_written("sink.delivery-guarantee"));
@@ -290,7 +290,7 @@ fn guarantee(options: &Options) -> DeliveryGuarantee {
     }
 }
 
-fn check_guarantee(
+pub(crate) fn check_guarantee(
     table: &TableDefinition,
     options: &Options,
     guarantee: DeliveryGuarantee,

@@ -1,13 +1,14 @@
-//! Tables in Kafka: the `kafka` connector of Flink 1.17, over librdkafka.
+//! Tables in Kafka: the `kafka` connector of Flink 1.17, reading over our own client, writing over librdkafka.
 //!
 //! It knows Kafka and the formats, and nothing of plans, lanes or manifests. Start from [`KafkaConnector`].
 //!
 //! ```text
-//! options ─► spec (validated) ─► source ─► reader on each lane: consume a batch ─► decode the wanted columns
+//! options ─► spec (validated) ─► source ─► reader on each lane: fetched chunks ─► records ─► decode the wanted columns
 //!                             └► sink group (one producer) ─► writer on each lane: encode ─► produce a batch
 //! ```
 
 mod client;
+mod columns;
 mod connector;
 mod encode;
 mod format;
@@ -17,11 +18,16 @@ mod metadata;
 mod options;
 mod properties;
 mod reader;
+mod reading;
+mod records;
 mod sink;
 mod source;
 mod splits;
 mod startup;
+mod trouble;
+mod upsert;
 mod writer;
 
 pub use connector::KafkaConnector;
-pub use options::{SINK_OPTIONS, SOURCE_OPTIONS};
+pub use options::{SINK_OPTIONS, SOURCE_OPTIONS, UPSERT_OPTIONS};
+pub use upsert::UpsertKafkaConnector;

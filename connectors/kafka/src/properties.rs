@@ -1,4 +1,5 @@
-//! Properties of Kafka's Java clients, and what becomes of each in librdkafka: mapped, without meaning here, or refused.
+//! Properties of Kafka's Java clients, and what becomes of each: read by our own consumer under its Java name, mapped to librdkafka's
+//! words for writing, without meaning here, or refused.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +19,16 @@ pub(crate) enum Role {
 /// What becomes of a Java property.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
-    /// The same name and meaning.
+    /// Used for reading and writing, under the same name.
     Same,
-    /// Another name, the same meaning.
+    /// Used for reading and writing; librdkafka has this name for it.
     Renamed(&'static str),
-    /// Bytes there, kilobytes here.
-    BytesToKilobytes(&'static str),
-    /// Only for consumers (true) or producers (false), under this name.
-    Only(Role, &'static str),
+    /// Used for reading.
+    Read,
+    /// Used for writing, under librdkafka's name.
+    Write(&'static str),
+    /// Used for writing, under librdkafka's name; has no meaning for reading, and why.
+    Unread(&'static str, &'static str),
     /// Has no meaning here, and why.
     Meaningless(&'static str),
     /// Cannot be honoured, and what to do instead.
@@ -36,7 +39,7 @@ enum Fate {
     Store,
 }
 
-use Fate::{BytesToKilobytes, Meaningless, Only, Own, Refused, Renamed, Same, Store};
+use Fate::{Meaningless, Own, Read, Refused, Renamed, Same, Store, Unread, Write};
 use Role::{Consumer, Producer};
 
 const ENGINE: &str = "the engine sets it itself";
@@ -44,50 +47,53 @@ const NO_JVM: &str = "there is no JVM";
 
 /// Every property of Kafka's Java clients that users write, sorted by name.
 const FATES: &[(&str, Fate)] = &[
-    ("acks", Only(Producer, "acks")),
-    (
-        "allow.auto.create.topics",
-        Only(Consumer, "allow.auto.create.topics"),
-    ),
+    ("acks", Write("acks")),
+    ("allow.auto.create.topics", Read),
     (
         "auto.commit.interval.ms",
         Meaningless("offsets are published with each checkpoint"),
     ),
     ("auto.include.jmx.reporter", Meaningless(NO_JVM)),
     ("auto.offset.reset", Own),
-    ("batch.size", Only(Producer, "batch.size")),
+    ("batch.size", Write("batch.size")),
     ("bootstrap.servers", Same),
+    ("buffer.memory", Write("queue.buffering.max.kbytes")),
+    ("check.crcs", Read),
     (
-        "buffer.memory",
-        Only(Producer, "queue.buffering.max.kbytes"),
+        "client.dns.lookup",
+        Unread("client.dns.lookup", "all addresses of a name are tried"),
     ),
-    ("check.crcs", Only(Consumer, "check.crcs")),
-    ("client.dns.lookup", Same),
     ("client.id", Same),
     (
         "client.id.prefix",
         Meaningless("the client id is the pipeline's name where none is written"),
     ),
     ("client.rack", Same),
-    ("compression.type", Only(Producer, "compression.type")),
-    ("connections.max.idle.ms", Same),
+    ("compression.type", Write("compression.type")),
+    (
+        "connections.max.idle.ms",
+        Unread(
+            "connections.max.idle.ms",
+            "a connection that a broker closes is made anew",
+        ),
+    ),
     (
         "default.api.timeout.ms",
         Meaningless("calls have bounds of their own"),
     ),
-    ("delivery.timeout.ms", Only(Producer, "delivery.timeout.ms")),
+    ("delivery.timeout.ms", Write("delivery.timeout.ms")),
     (
         "enable.auto.commit",
         Meaningless("offsets are published with each checkpoint"),
     ),
-    ("enable.idempotence", Only(Producer, "enable.idempotence")),
+    ("enable.idempotence", Write("enable.idempotence")),
     (
         "exclude.internal.topics",
         Meaningless("only the topics of the table are read"),
     ),
-    ("fetch.max.bytes", Only(Consumer, "fetch.max.bytes")),
-    ("fetch.max.wait.ms", Only(Consumer, "fetch.wait.max.ms")),
-    ("fetch.min.bytes", Only(Consumer, "fetch.min.bytes")),
+    ("fetch.max.bytes", Read),
+    ("fetch.max.wait.ms", Read),
+    ("fetch.min.bytes", Read),
     ("group.id", Own),
     (
         "group.instance.id",
@@ -105,20 +111,23 @@ const FATES: &[(&str, Fate)] = &[
         "interceptor.classes",
         Refused("Java code cannot run here; remove the option"),
     ),
-    ("isolation.level", Only(Consumer, "isolation.level")),
+    ("isolation.level", Read),
     ("key.deserializer", Meaningless(ENGINE)),
     ("key.deserializer.encoding", Meaningless(ENGINE)),
     ("key.serializer", Meaningless(ENGINE)),
-    ("linger.ms", Only(Producer, "linger.ms")),
+    ("linger.ms", Write("linger.ms")),
     (
         "max.block.ms",
         Meaningless("a slow broker slows the pipeline down, without an end"),
     ),
-    ("max.in.flight.requests.per.connection", Same),
     (
-        "max.partition.fetch.bytes",
-        Only(Consumer, "max.partition.fetch.bytes"),
+        "max.in.flight.requests.per.connection",
+        Unread(
+            "max.in.flight.requests.per.connection",
+            "one fetch at a time is under way on a connection",
+        ),
     ),
+    ("max.partition.fetch.bytes", Read),
     (
         "max.poll.interval.ms",
         Meaningless("partitions are assigned by the engine, not by the group"),
@@ -127,8 +136,8 @@ const FATES: &[(&str, Fate)] = &[
         "max.poll.records",
         Meaningless("batches are sized by the engine"),
     ),
-    ("max.request.size", Only(Producer, "message.max.bytes")),
-    ("message.max.bytes", Only(Producer, "message.max.bytes")),
+    ("max.request.size", Write("message.max.bytes")),
+    ("message.max.bytes", Write("message.max.bytes")),
     ("metadata.max.age.ms", Same),
     (
         "metadata.max.idle.ms",
@@ -170,7 +179,10 @@ const FATES: &[(&str, Fate)] = &[
     ),
     (
         "receive.buffer.bytes",
-        Renamed("socket.receive.buffer.bytes"),
+        Unread(
+            "socket.receive.buffer.bytes",
+            "the system sizes the buffers of its sockets",
+        ),
     ),
     ("reconnect.backoff.max.ms", Same),
     ("reconnect.backoff.ms", Same),
@@ -183,7 +195,7 @@ const FATES: &[(&str, Fate)] = &[
         Meaningless("figures are at /metrics"),
     ),
     ("request.timeout.ms", Renamed("socket.timeout.ms")),
-    ("retries", Only(Producer, "retries")),
+    ("retries", Write("retries")),
     ("retry.backoff.max.ms", Same),
     ("retry.backoff.ms", Same),
     (
@@ -212,7 +224,13 @@ const FATES: &[(&str, Fate)] = &[
     ("sasl.username", Same),
     ("security.protocol", Same),
     ("security.providers", Refused("Java code cannot run here")),
-    ("send.buffer.bytes", Renamed("socket.send.buffer.bytes")),
+    (
+        "send.buffer.bytes",
+        Unread(
+            "socket.send.buffer.bytes",
+            "the system sizes the buffers of its sockets",
+        ),
+    ),
     (
         "session.timeout.ms",
         Meaningless("partitions are assigned by the engine, not by the group"),
@@ -222,10 +240,16 @@ const FATES: &[(&str, Fate)] = &[
         Meaningless("'socket.connection.setup.timeout.ms' is the bound"),
     ),
     ("socket.connection.setup.timeout.ms", Same),
-    ("ssl.cipher.suites", Same),
+    (
+        "ssl.cipher.suites",
+        Unread(
+            "ssl.cipher.suites",
+            "only suites without known weakness are offered",
+        ),
+    ),
     (
         "ssl.enabled.protocols",
-        Meaningless("OpenSSL offers TLS 1.2 and 1.3"),
+        Meaningless("TLS 1.2 and 1.3 are offered"),
     ),
     ("ssl.endpoint.identification.algorithm", Own),
     (
@@ -242,10 +266,7 @@ const FATES: &[(&str, Fate)] = &[
     ("ssl.keystore.location", Store),
     ("ssl.keystore.password", Store),
     ("ssl.keystore.type", Store),
-    (
-        "ssl.protocol",
-        Meaningless("OpenSSL offers TLS 1.2 and 1.3"),
-    ),
+    ("ssl.protocol", Meaningless("TLS 1.2 and 1.3 are offered")),
     ("ssl.provider", Meaningless(NO_JVM)),
     ("ssl.secure.random.implementation", Meaningless(NO_JVM)),
     ("ssl.trustmanager.algorithm", Meaningless(NO_JVM)),
@@ -253,10 +274,7 @@ const FATES: &[(&str, Fate)] = &[
     ("ssl.truststore.location", Store),
     ("ssl.truststore.password", Store),
     ("ssl.truststore.type", Store),
-    (
-        "transaction.timeout.ms",
-        Only(Producer, "transaction.timeout.ms"),
-    ),
+    ("transaction.timeout.ms", Write("transaction.timeout.ms")),
     (
         "transactional.id",
         Meaningless("ids are made from 'sink.transactional-id-prefix'"),
@@ -265,10 +283,10 @@ const FATES: &[(&str, Fate)] = &[
     ("value.serializer", Meaningless(ENGINE)),
 ];
 
-/// Client properties in librdkafka's words, and what the user should be told.
+/// Client properties, and what the user should be told.
 #[derive(Clone, Default)]
 pub(crate) struct ClientProperties {
-    /// librdkafka's properties; may hold passwords.
+    /// For a consumer by their Java names, for a producer in librdkafka's words. May hold passwords.
     pub(crate) values: BTreeMap<String, String>,
     /// Properties without meaning here, each with its reason.
     pub(crate) notes: Vec<String>,
@@ -302,7 +320,7 @@ pub(crate) fn map(options: &Options, role: Role) -> Result<ClientProperties, Vec
             }
         }
     }
-    stores(options, &mut mapped, &mut diagnostics);
+    stores(options, role, &mut mapped, &mut diagnostics);
     security(options, &mut mapped, &mut diagnostics);
     if diagnostics.is_empty() {
         Ok(mapped)
@@ -327,44 +345,39 @@ fn apply(
     fate: Fate,
     role: Role,
 ) -> Result<(), String> {
-    match fate {
-        Same => drop(mapped.values.insert(key.to_owned(), value.to_owned())),
-        Renamed(name) => drop(mapped.values.insert(name.to_owned(), value.to_owned())),
-        BytesToKilobytes(name) => {
-            mapped
-                .values
-                .insert(name.to_owned(), (number(value)? / 1024).max(1).to_string());
-        }
-        Only(wanted, name) if wanted == role => match key {
-            "buffer.memory" => apply(mapped, key, value, BytesToKilobytes(name), role)?,
+    let mut set = |name: &str, value: String| drop(mapped.values.insert(name.to_owned(), value));
+    match (fate, role) {
+        (Same, _) | (Renamed(_) | Read, Consumer) => set(key, value.to_owned()),
+        (Write(name), Producer) => match key {
+            // Bytes there, kilobytes here.
+            "buffer.memory" => set(name, (number(value)? / 1024).max(1).to_string()),
             // Two Java names end up as one; the larger bound holds.
             "max.request.size" | "message.max.bytes" => {
-                let earlier = mapped
-                    .values
-                    .get(name)
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(0);
-                mapped
-                    .values
-                    .insert(name.to_owned(), number(value)?.max(earlier).to_string());
+                let earlier = mapped.values.get(name);
+                let earlier = earlier.and_then(|text| text.parse().ok()).unwrap_or(0);
+                let bound = number(value)?.max(earlier).to_string();
+                mapped.values.insert(name.to_owned(), bound);
             }
-            _ => drop(mapped.values.insert(name.to_owned(), value.to_owned())),
+            _ => set(name, value.to_owned()),
         },
-        Only(wanted, _) => {
-            let other = if wanted == Consumer {
-                "reading"
-            } else {
-                "writing"
+        (Renamed(name) | Unread(name, _), Producer) => set(name, value.to_owned()),
+        (Read, Producer) | (Write(_), Consumer) => {
+            let other = match role {
+                Producer => "reading",
+                Consumer => "writing",
             };
             mapped
                 .notes
                 .push(format!("'properties.{key}' only matters for {other}"));
         }
-        Meaningless(why) => mapped
+        (Unread(_, why), Consumer) => mapped.notes.push(format!(
+            "'properties.{key}' has no meaning for reading: {why}"
+        )),
+        (Meaningless(why), _) => mapped
             .notes
             .push(format!("'properties.{key}' has no meaning here: {why}")),
-        Refused(why) => return Err(why.to_owned()),
-        Own | Store => {}
+        (Refused(why), _) => return Err(why.to_owned()),
+        (Own | Store, _) => {}
     }
     Ok(())
 }
@@ -376,8 +389,13 @@ fn number(value: &str) -> Result<u64, String> {
         .map_err(|_| format!("'{value}' is not a whole number"))
 }
 
-/// Maps Java's key and trust stores. OpenSSL reads PEM and PKCS#12, not JKS.
-fn stores(options: &Options, mapped: &mut ClientProperties, diagnostics: &mut Vec<Diagnostic>) {
+/// Maps Java's key and trust stores: PEM for reading; PEM, and PKCS#12 for a key store, for writing; never JKS.
+fn stores(
+    options: &Options,
+    role: Role,
+    mapped: &mut ClientProperties,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for (store, pem) in [("truststore", "ssl.ca.location"), ("keystore", "")] {
         let key = format!("properties.ssl.{store}.location");
         let Some(location) = options.text(&key) else {
@@ -400,6 +418,7 @@ fn stores(options: &Options, mapped: &mut ClientProperties, diagnostics: &mut Ve
                 set(mapped, "ssl.key.location", location);
             }
         } else if store == "keystore"
+            && role == Producer
             && (kind == "PKCS12" || looks_like(".p12") || looks_like(".pfx"))
         {
             set(mapped, "ssl.keystore.location", location);
@@ -415,13 +434,13 @@ fn stores(options: &Options, mapped: &mut ClientProperties, diagnostics: &mut Ve
                 )
             } else {
                 format!(
-                    "keytool -importkeystore -srckeystore {file} -destkeystore keys.p12 -deststoretype PKCS12, then 'ssl.keystore.location' = 'keys.p12' and 'ssl.keystore.type' = 'PKCS12'"
+                    "keytool -importkeystore -srckeystore {file} -destkeystore keys.p12 -deststoretype PKCS12; openssl pkcs12 -in keys.p12 -nodes -out keys.pem; then 'ssl.keystore.location' = 'keys.pem' and 'ssl.keystore.type' = 'PEM'"
                 )
             };
             diagnostics.push(
                 Diagnostic::error(
                     "MR0110",
-                    format!("a {store} of type {kind} cannot be read without a JVM"),
+                    format!("a {store} of type {kind} cannot be read here"),
                     span,
                 )
                 .label("a Java key store")
@@ -520,8 +539,8 @@ mod tests {
             Consumer,
         )
         .unwrap();
-        assert_eq!(consumer.values["fetch.wait.max.ms"], "2000");
-        assert_eq!(consumer.values["socket.timeout.ms"], "60000");
+        assert_eq!(consumer.values["fetch.max.wait.ms"], "2000");
+        assert_eq!(consumer.values["request.timeout.ms"], "60000");
         assert_eq!(consumer.notes.len(), 2, "{:?}", consumer.notes);
         let producer = map_all(
             &[
@@ -534,6 +553,8 @@ mod tests {
             Producer,
         )
         .unwrap();
+        let both = map_all(&[("request.timeout.ms", "5")], Producer).unwrap();
+        assert_eq!(both.values["socket.timeout.ms"], "5");
         assert_eq!(producer.values["message.max.bytes"], "13048576");
         assert_eq!(producer.values["queue.buffering.max.kbytes"], "81596");
         assert!(!producer.values.contains_key("fetch.max.bytes"));

@@ -10,31 +10,26 @@ use millrace_connector::{
     Projection, Retry, SourceSpec,
 };
 use millrace_formats::FormatContext;
+use millrace_kafka_wire::{At, Cluster, ResponseError, Topic, TopicPartition, WireError};
 use parking_lot::Mutex;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
 
-use crate::client::{Ear, config, failure};
 use crate::connector::{TableColumns, Topics, describe_formats};
 use crate::format::Formats;
 use crate::metadata;
-use crate::properties::ClientProperties;
 use crate::reader::KafkaReader;
-use crate::splits::{TopicPartition, position, read};
+use crate::reading::Reading;
+use crate::splits::{position, read, split};
 use crate::startup::{Bound, Reset, Startup};
+use crate::trouble::trouble;
 
 /// How long one question to the brokers may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the lag may take: it is asked for between two epochs.
 const LAG_TIMEOUT: Duration = Duration::from_millis(500);
-/// The most that one fetch brings of one partition and in all, whatever the user asks for: librdkafka unpacks the whole answer of a
-/// partition before it hands over the first record, so large answers delay the first row and fill memory. A single larger
-/// record still arrives: a broker always sends at least one batch.
-const PARTITION_FETCH_BYTES_MAX: u64 = 2 << 20;
-const FETCH_BYTES_MAX: u64 = 16 << 20;
-/// What one fetch brings of one partition where the user says nothing, as Java's consumer has it.
-const PARTITION_FETCH_BYTES: u64 = 1 << 20;
+/// How long publishing offsets may take, for the same reason.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a topic is looked at that is just being made.
+const MAKING_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where each partition ends, shared with the readers.
 pub(crate) type Stops = Arc<Mutex<HashMap<TopicPartition, i64>>>;
@@ -45,9 +40,10 @@ pub(crate) struct KafkaSourceSpec {
     pub(crate) table: String,
     pub(crate) servers: String,
     pub(crate) group: Option<String>,
-    pub(crate) read_committed: bool,
     pub(crate) discovery: Option<Duration>,
-    pub(crate) client: ClientProperties,
+    pub(crate) reading: Reading,
+    /// What the user should be told of properties.
+    pub(crate) notes: Vec<String>,
     pub(crate) topics: Topics,
     pub(crate) startup: Startup,
     pub(crate) bound: Bound,
@@ -86,7 +82,7 @@ impl SourceSpec for KafkaSourceSpec {
             ("ends at".into(), format!("{:?}", self.bound)),
             (
                 "reads".into(),
-                if self.read_committed {
+                if self.reading.read_committed() {
                     "committed records"
                 } else {
                     "all records"
@@ -97,7 +93,7 @@ impl SourceSpec for KafkaSourceSpec {
     }
 
     fn notes(&self) -> Vec<String> {
-        self.client.notes.clone()
+        self.notes.clone()
     }
 
     fn open(
@@ -105,17 +101,15 @@ impl SourceSpec for KafkaSourceSpec {
         projection: &Projection,
         ctx: &OpenContext,
     ) -> Result<Box<dyn Source>, ConnectorError> {
-        let ear = Ear::default();
-        let consumer: BaseConsumer<Ear> =
-            config(&self.client.values, &self.settings(ctx, "coordinator"))
-                .create_with_context(ear.clone())
-                .map_err(|error| failure("make a Kafka consumer", &self.servers, error, &ear))?;
+        let (settings, _) = self.reading.open(ctx, "coordinator");
+        let cluster = Cluster::new(settings, ctx.cancel.clone())
+            .map_err(|error| trouble("make a Kafka consumer", &self.servers, error))?;
         Ok(Box::new(KafkaSource {
             spec: self.clone(),
             projection: projection.clone(),
             ctx: ctx.clone(),
-            consumer,
-            ear,
+            cluster,
+            published: HashMap::new(),
             stops: Stops::default(),
             resolved_bound: HashMap::new(),
             first: true,
@@ -123,74 +117,13 @@ impl SourceSpec for KafkaSourceSpec {
     }
 }
 
-impl KafkaSourceSpec {
-    /// Returns what the engine sets, over the user's properties.
-    pub(crate) fn settings(&self, ctx: &OpenContext, role: &str) -> Vec<(&'static str, String)> {
-        let bytes = |key: &str| {
-            self.client
-                .values
-                .get(key)
-                .and_then(|text| text.parse::<u64>().ok())
-        };
-        let partition_bytes = bytes("max.partition.fetch.bytes")
-            .unwrap_or(PARTITION_FETCH_BYTES)
-            .min(PARTITION_FETCH_BYTES_MAX);
-        let fetch_bytes = bytes("fetch.max.bytes")
-            .unwrap_or(FETCH_BYTES_MAX)
-            .min(FETCH_BYTES_MAX)
-            .min(ctx.buffer_bytes_max.max(1 << 20));
-        let group = self
-            .group
-            .clone()
-            .unwrap_or_else(|| format!("millrace-{}-{}", ctx.pipeline, self.table));
-        let client_id = self
-            .client
-            .values
-            .get("client.id")
-            .cloned()
-            .unwrap_or_else(|| ctx.pipeline.clone());
-        let mut settings = vec![
-            ("group.id", group),
-            ("client.id", format!("{client_id}-{role}")),
-            ("enable.auto.commit", "false".into()),
-            ("enable.auto.offset.store", "false".into()),
-            ("enable.partition.eof", "true".into()),
-            ("auto.offset.reset", "error".into()),
-            ("max.partition.fetch.bytes", partition_bytes.to_string()),
-            (
-                "fetch.max.bytes",
-                fetch_bytes.max(partition_bytes).to_string(),
-            ),
-            (
-                "message.max.bytes",
-                partition_bytes.max(1 << 20).to_string(),
-            ),
-            ("receive.message.max.bytes", (256_u64 << 20).to_string()),
-            (
-                "queued.max.messages.kbytes",
-                (ctx.buffer_bytes_max / 1024).max(1024).to_string(),
-            ),
-            ("queued.min.messages", "1000000".into()),
-            // The default of a second starves a lane whenever the queue was full.
-            ("fetch.queue.backoff.ms", "2".into()),
-        ];
-        // Kafka's Java consumer reads uncommitted records unless told otherwise; librdkafka does the opposite.
-        let isolation = if self.read_committed {
-            "read_committed"
-        } else {
-            "read_uncommitted"
-        };
-        settings.push(("isolation.level", isolation.into()));
-        settings
-    }
-}
-
 struct KafkaSource {
     spec: KafkaSourceSpec,
     projection: Projection,
     ctx: OpenContext,
-    consumer: BaseConsumer<Ear>,
-    ear: Ear,
+    cluster: Cluster,
+    /// The offsets that the group has from us.
+    published: HashMap<TopicPartition, i64>,
     stops: Stops,
     resolved_bound: HashMap<TopicPartition, i64>,
     first: bool,
@@ -203,7 +136,7 @@ impl Source for KafkaSource {
         if is_first && self.spec.bound != Bound::Unbounded {
             self.resolve_bound(&partitions)?;
         }
-        partitions.retain(|partition| !known.contains_key(&partition.id()));
+        partitions.retain(|partition| !known.contains_key(&split(partition)));
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
@@ -217,7 +150,7 @@ impl Source for KafkaSource {
         Ok(offsets
             .into_iter()
             .map(|(partition, offset)| SplitStart {
-                split: partition.id(),
+                split: split(&partition),
                 position: position(offset),
             })
             .collect())
@@ -250,55 +183,52 @@ impl Source for KafkaSource {
     }
 
     fn publish(&mut self, positions: &Positions) -> Result<(), ConnectorError> {
-        if self.spec.group.is_none() {
+        let Some(group) = &self.spec.group else {
             return Ok(());
-        }
-        let mut list = TopicPartitionList::new();
+        };
+        let mut new = HashMap::new();
         for (id, position) in positions {
             let (partition, offset) = read(id, position)?;
-            list.add_partition_offset(
-                &partition.topic,
-                partition.partition,
-                Offset::Offset(offset),
-            )
-            .map_err(|error| self.fail("publish offsets", error))?;
+            if self.published.get(&partition) != Some(&offset) {
+                new.insert(partition, offset);
+            }
         }
-        self.consumer
-            .commit(&list, CommitMode::Async)
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.cluster
+            .commit(group, &new, PUBLISH_TIMEOUT)
             .map_err(|error| self.fail("publish offsets", error))?;
-        // Serves the answers of earlier calls.
-        drop(self.consumer.poll(Duration::ZERO));
+        self.published.extend(new);
         Ok(())
     }
 
     fn lag(&mut self, positions: &Positions) -> Option<u64> {
-        let mut lag = 0;
-        for (id, position) in positions {
-            let (partition, offset) = read(id, position).ok()?;
-            let end = match self.resolved_bound.get(&partition) {
-                Some(end) => *end,
-                None => {
-                    let found = self.consumer.fetch_watermarks(
-                        &partition.topic,
-                        partition.partition,
-                        LAG_TIMEOUT,
-                    );
-                    found.ok()?.1
-                }
-            };
-            lag += u64::try_from(end - offset).unwrap_or(0);
+        let read = |(id, position)| read(id, position).ok();
+        let positions: Vec<_> = positions.iter().map(read).collect::<Option<_>>()?;
+        let is_open = |name: &TopicPartition| !self.resolved_bound.contains_key(name);
+        let names = positions.iter().map(|(name, _)| name);
+        let open: Vec<_> = names.filter(|name| is_open(name)).cloned().collect();
+        let mut ends = self.resolved_bound.clone();
+        if !open.is_empty() {
+            let committed = self.spec.reading.read_committed();
+            let found = self
+                .cluster
+                .list_offsets(&open, At::Latest, committed, LAG_TIMEOUT);
+            let found = found.ok()?.into_iter();
+            ends.extend(found.filter_map(|(name, end)| Some((name, end?))));
         }
-        Some(lag)
+        let behind = |(name, offset): &(TopicPartition, i64)| {
+            let end = ends.get(name)?;
+            Some(u64::try_from(end - offset).unwrap_or(0))
+        };
+        positions.iter().map(behind).sum()
     }
 }
 
 impl KafkaSource {
-    fn fail(&self, action: &str, error: KafkaError) -> ConnectorError {
-        // Connection errors wait in the queue until somebody polls.
-        for _ in 0..8 {
-            drop(self.consumer.poll(Duration::ZERO));
-        }
-        failure(action, &self.spec.servers, error, &self.ear)
+    fn fail(&self, action: &str, error: WireError) -> ConnectorError {
+        trouble(action, &self.spec.servers, error)
     }
 
     /// Returns the partitions of the table's topics.
@@ -306,24 +236,17 @@ impl KafkaSource {
         let mut partitions = Vec::new();
         match &self.spec.topics {
             Topics::List(topics) => {
-                for topic in topics {
-                    self.topic_partitions(topic, must_exist, &mut partitions)?;
+                for topic in self.look_up(topics)? {
+                    self.topic_partitions(&topic, must_exist, &mut partitions)?;
                 }
             }
             Topics::Pattern(pattern) => {
-                let metadata = self
-                    .consumer
-                    .fetch_metadata(None, CALL_TIMEOUT)
+                let topics = self
+                    .cluster
+                    .topics(None, CALL_TIMEOUT)
                     .map_err(|error| self.fail("list the topics", error))?;
-                for topic in metadata
-                    .topics()
-                    .iter()
-                    .filter(|topic| pattern.is_match(topic.name()))
-                {
-                    partitions.extend(topic.partitions().iter().map(|partition| TopicPartition {
-                        topic: topic.name().to_owned(),
-                        partition: partition.id(),
-                    }));
+                for topic in topics.iter().filter(|topic| pattern.is_match(&topic.name)) {
+                    partitions.extend(partitions_of(topic));
                 }
                 if partitions.is_empty() && must_exist {
                     tracing::warn!(table = self.spec.table, %pattern, "no topic matches yet");
@@ -334,35 +257,45 @@ impl KafkaSource {
         Ok(partitions)
     }
 
+    /// Asks for topics; for one that is just being made, until it is there.
+    fn look_up(&self, names: &[String]) -> Result<Vec<Topic>, ConnectorError> {
+        let deadline = std::time::Instant::now() + CALL_TIMEOUT;
+        loop {
+            let topics = self.cluster.topics(Some(names), CALL_TIMEOUT);
+            let topics = topics.map_err(|error| {
+                self.fail(&format!("look up topic '{}'", names.join("', '")), error)
+            })?;
+            let being_made = Some(ResponseError::LeaderNotAvailable);
+            let is_late = std::time::Instant::now() >= deadline || self.ctx.cancel.is_cancelled();
+            if is_late || topics.iter().all(|topic| topic.error != being_made) {
+                return Ok(topics);
+            }
+            std::thread::sleep(MAKING_PAUSE);
+        }
+    }
+
     fn topic_partitions(
         &self,
-        topic: &str,
+        topic: &Topic,
         must_exist: bool,
         partitions: &mut Vec<TopicPartition>,
     ) -> Result<(), ConnectorError> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(topic), CALL_TIMEOUT)
-            .map_err(|error| self.fail(&format!("look up topic '{topic}'"), error))?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic);
-        let code = found
-            .and_then(|found| found.error())
-            .map(RDKafkaErrorCode::from);
-        match (found, code) {
-            (Some(found), None) if !found.partitions().is_empty() => {
-                let of = |id| TopicPartition { topic: topic.to_owned(), partition: id };
-                partitions.extend(found.partitions().iter().map(|partition| of(partition.id())));
+        let name = &topic.name;
+        match topic.error {
+            None if !topic.partitions.is_empty() => {
+                partitions.extend(partitions_of(topic));
                 Ok(())
             }
-            (_, Some(code)) if code != RDKafkaErrorCode::UnknownTopicOrPartition => {
-                Err(self.fail(&format!("read topic '{topic}'"), KafkaError::MetadataFetch(code)))
+            Some(code) if code != ResponseError::UnknownTopicOrPartition => {
+                let what = format!("read topic '{name}'");
+                Err(self.fail(&what, WireError::Refused { what: what.clone(), code }))
             }
             _ if must_exist => Err(ConnectorError::new(
                 ErrorKind::Config,
                 Retry::Never,
-                format!("topic '{topic}' does not exist on {}", self.spec.servers),
+                format!("topic '{name}' does not exist on {}", self.spec.servers),
             )
-            .help(format!("create it (kafka-topics.sh --create --topic {topic} --partitions 4 …) or correct the option 'topic'"))),
+            .help(format!("create it (kafka-topics.sh --create --topic {name} --partitions 4 …) or correct the option 'topic'"))),
             _ => Ok(()),
         }
     }
@@ -386,8 +319,8 @@ impl KafkaSource {
         partitions: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, i64>, ConnectorError> {
         match startup {
-            Startup::Earliest => self.watermarks(partitions, |(low, _)| low),
-            Startup::Latest => self.watermarks(partitions, |(_, high)| high),
+            Startup::Earliest => self.ends(partitions, At::Earliest),
+            Startup::Latest => self.ends(partitions, At::Latest),
             Startup::Group { reset } => self.group_offsets(partitions, *reset),
             Startup::Timestamp(at) => self.offsets_at(partitions, *at),
             Startup::Specific(offsets) => {
@@ -410,22 +343,31 @@ impl KafkaSource {
         }
     }
 
-    fn watermarks(
+    /// Returns the first or the next offset of each partition.
+    fn ends(
         &self,
         partitions: &[TopicPartition],
-        pick: impl Fn((i64, i64)) -> i64,
+        at: At,
     ) -> Result<BTreeMap<TopicPartition, i64>, ConnectorError> {
-        let mut found = BTreeMap::new();
-        for partition in partitions {
-            let marks = self
-                .consumer
-                .fetch_watermarks(&partition.topic, partition.partition, CALL_TIMEOUT)
-                .map_err(|error| {
-                    self.fail(&format!("ask for the offsets of {partition}"), error)
-                })?;
-            found.insert(partition.clone(), pick(marks));
+        let found = self.list_offsets(partitions, at)?;
+        let known = found.into_iter();
+        Ok(known
+            .filter_map(|(name, offset)| Some((name, offset?)))
+            .collect())
+    }
+
+    fn list_offsets(
+        &self,
+        partitions: &[TopicPartition],
+        at: At,
+    ) -> Result<BTreeMap<TopicPartition, Option<i64>>, ConnectorError> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
         }
-        Ok(found)
+        let committed = self.spec.reading.read_committed();
+        self.cluster
+            .list_offsets(partitions, at, committed, CALL_TIMEOUT)
+            .map_err(|error| self.fail("ask for the offsets of partitions", error))
     }
 
     fn group_offsets(
@@ -433,32 +375,26 @@ impl KafkaSource {
         partitions: &[TopicPartition],
         reset: Reset,
     ) -> Result<BTreeMap<TopicPartition, i64>, ConnectorError> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition(&partition.topic, partition.partition);
-        }
+        let own = || format!("millrace-{}-{}", self.ctx.pipeline, self.spec.table);
+        let group = self.spec.group.clone().unwrap_or_else(own);
         let committed = self
-            .consumer
-            .committed_offsets(list, CALL_TIMEOUT)
+            .cluster
+            .committed(&group, partitions, CALL_TIMEOUT)
             .map_err(|error| self.fail("read the group's offsets", error))?;
         let mut found = BTreeMap::new();
         let mut missing = Vec::new();
-        for element in committed.elements() {
-            let partition = TopicPartition {
-                topic: element.topic().to_owned(),
-                partition: element.partition(),
-            };
-            match element.offset() {
-                Offset::Offset(offset) => drop(found.insert(partition, offset)),
-                _ => missing.push(partition),
+        for partition in partitions {
+            match committed.get(partition).copied().flatten() {
+                Some(offset) => drop(found.insert(partition.clone(), offset)),
+                None => missing.push(partition.clone()),
             }
         }
         if missing.is_empty() {
             return Ok(found);
         }
         match reset {
-            Reset::Earliest => found.extend(self.watermarks(&missing, |(low, _)| low)?),
-            Reset::Latest => found.extend(self.watermarks(&missing, |(_, high)| high)?),
+            Reset::Earliest => found.extend(self.ends(&missing, At::Earliest)?),
+            Reset::Latest => found.extend(self.ends(&missing, At::Latest)?),
             Reset::Fail => return Err(self.no_group_offset(&missing[0])),
         }
         Ok(found)
@@ -479,28 +415,22 @@ impl KafkaSource {
         partitions: &[TopicPartition],
         at: i64,
     ) -> Result<BTreeMap<TopicPartition, i64>, ConnectorError> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(at))
-                .map_err(|error| self.fail("ask for offsets by time", error))?;
-        }
-        let times = self
-            .consumer
-            .offsets_for_times(list, CALL_TIMEOUT)
-            .map_err(|error| self.fail("ask for offsets by time", error))?;
         let mut found = BTreeMap::new();
         let mut past_end = Vec::new();
-        for element in times.elements() {
-            let partition = TopicPartition {
-                topic: element.topic().to_owned(),
-                partition: element.partition(),
-            };
-            match element.offset() {
-                Offset::Offset(offset) => drop(found.insert(partition, offset)),
-                _ => past_end.push(partition),
+        for (partition, offset) in self.list_offsets(partitions, At::Time(at))? {
+            match offset {
+                Some(offset) => drop(found.insert(partition, offset)),
+                None => past_end.push(partition),
             }
         }
-        found.extend(self.watermarks(&past_end, |(_, high)| high)?);
+        found.extend(self.ends(&past_end, At::Latest)?);
         Ok(found)
     }
+}
+
+fn partitions_of(topic: &Topic) -> impl Iterator<Item = TopicPartition> {
+    topic.partitions.iter().map(|partition| TopicPartition {
+        topic: topic.name.clone(),
+        partition: partition.id,
+    })
 }

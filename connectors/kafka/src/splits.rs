@@ -1,36 +1,20 @@
 //! Partitions as splits.
 
-use std::fmt;
-
 use millrace_connector::{ConnectorError, ErrorKind, Position, Retry, SplitId};
+use millrace_kafka_wire::TopicPartition;
 
-/// A partition of a topic.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct TopicPartition {
-    pub(crate) topic: String,
-    pub(crate) partition: i32,
+/// Returns the split's name: `topic-partition`.
+pub(crate) fn split(name: &TopicPartition) -> SplitId {
+    SplitId(format!("{}-{}", name.topic, name.partition))
 }
 
-impl TopicPartition {
-    /// Returns the split's name: `topic-partition`.
-    pub(crate) fn id(&self) -> SplitId {
-        SplitId(format!("{}-{}", self.topic, self.partition))
-    }
-
-    /// Returns the partition that a split's name means.
-    pub(crate) fn from_id(id: &SplitId) -> Option<Self> {
-        let (topic, partition) = id.0.rsplit_once('-')?;
-        Some(Self {
-            topic: topic.to_owned(),
-            partition: partition.parse().ok()?,
-        })
-    }
-}
-
-impl fmt::Display for TopicPartition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "topic '{}', partition {}", self.topic, self.partition)
-    }
+/// Returns the partition that a split's name means.
+fn partition(id: &SplitId) -> Option<TopicPartition> {
+    let (topic, partition) = id.0.rsplit_once('-')?;
+    Some(TopicPartition {
+        topic: topic.to_owned(),
+        partition: partition.parse().ok()?,
+    })
 }
 
 /// Returns the position that an offset is.
@@ -43,18 +27,16 @@ pub(crate) fn read(
     id: &SplitId,
     position: &Position,
 ) -> Result<(TopicPartition, i64), ConnectorError> {
-    TopicPartition::from_id(id)
-        .zip(position.0.as_i64())
-        .ok_or_else(|| {
-            ConnectorError::new(
-                ErrorKind::Internal,
-                Retry::Never,
-                format!(
-                    "the checkpoint's position {} of split '{id}' is not one of Kafka",
-                    position.0
-                ),
-            )
-        })
+    partition(id).zip(position.0.as_i64()).ok_or_else(|| {
+        ConnectorError::new(
+            ErrorKind::Internal,
+            Retry::Never,
+            format!(
+                "the checkpoint's position {} of split '{id}' is not one of Kafka",
+                position.0
+            ),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -63,11 +45,11 @@ mod tests {
 
     #[test]
     fn a_name_is_read_back() {
-        let partition = TopicPartition {
+        let name = TopicPartition {
             topic: "a-b-1".into(),
             partition: 12,
         };
-        assert_eq!(TopicPartition::from_id(&partition.id()), Some(partition));
-        assert_eq!(TopicPartition::from_id(&SplitId("nonsense".into())), None);
+        assert_eq!(partition(&split(&name)), Some(name));
+        assert_eq!(partition(&SplitId("nonsense".into())), None);
     }
 }
