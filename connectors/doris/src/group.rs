@@ -176,7 +176,7 @@ fn half_lost(fate: &Fate<'_>, why: &str) -> ConnectorError {
         first.db, first.table, first.label
     );
     ConnectorError::new(ErrorKind::Rejected, Retry::Never, text).help(format!(
-        "delete the rows of that epoch from {0}.{1}, then start from the checkpoint before it, which writes them again to every sink; \
+        "delete the rows of that epoch from {0}.{1}, then remove that epoch's file 'chk-N' and start: the checkpoint before writes them again to every sink; \
          a larger 'sink.load.max-bytes' keeps an epoch in one load",
         first.db, first.table
     ))

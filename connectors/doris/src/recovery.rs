@@ -210,7 +210,7 @@ fn judge_forgotten(
     }
     Err(
         ConnectorError::new(ErrorKind::Rejected, Retry::Never, text).help(format!(
-            "look in Doris whether its rows are in {0}.{1}; if not, or after deleting them, start from the checkpoint before this one, which writes them again to every sink",
+            "look in Doris whether its rows are in {0}.{1}; if not, or after deleting them, remove this checkpoint's file 'chk-N' and start: the one before writes them again to every sink",
             prepared.db, prepared.table
         )),
     )
@@ -333,7 +333,8 @@ mod tests {
             rows: 1,
             prepared_ms: 1_000_000,
         };
-        let judge = |age, is_repeatable| judge_forgotten(&prepared, 1_000_000 + age, is_repeatable);
+        let judge =
+            |age: i64, is_repeatable| judge_forgotten(&prepared, 1_000_000 + age, is_repeatable);
         assert_eq!(judge(3_000_000, false).unwrap(), Committed::Yes);
         assert_eq!(judge(3_600_000, false).unwrap_err().retry, Retry::Never);
         assert!(matches!(judge(3_600_000, true), Ok(Committed::Lost(_))));

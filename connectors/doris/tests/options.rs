@@ -108,7 +108,6 @@ fn what_is_not_built_is_refused() {
 #[test]
 fn what_other_connectors_do_is_taken() {
     for option in [
-        ("sink.properties.format", "arrow"),
         ("sink.properties.format", "csv"),
         ("sink.properties.compress_type", "gz"),
         ("sink.properties.compress_type", "lz4"),

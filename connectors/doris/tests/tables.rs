@@ -21,6 +21,15 @@ fn once(doris: &DorisStandIn, table: &Table, ids: &[i64]) {
     pipeline.commit(1, &prepared);
 }
 
+/// Makes the dead-letter table as the help says; the stand-in knows no clock in a default.
+fn create_letters(doris: &DorisStandIn, help: &str) {
+    let sql = help.strip_prefix("create it: ").unwrap();
+    let clock = ", `at` DATETIME DEFAULT CURRENT_TIMESTAMP";
+    assert!(sql.contains(clock), "{sql}");
+    let sql = sql.replace(clock, "");
+    doris.execute(sql.trim_end_matches(';')).unwrap();
+}
+
 #[test]
 fn columns_are_compared_over_the_mysql_port() {
     let (_folder, doris) = doris(Keys::Duplicate);
@@ -68,7 +77,6 @@ fn each_body_brings_the_same_rows() {
     let csv = || Table::exactly_once(&doris).with("sink.properties.format", "csv");
     let bodies = [
         packed(Table::exactly_once(&doris), "gz"),
-        packed(Table::exactly_once(&doris), "lz4"),
         csv(),
         packed(csv(), "gz"),
         csv()
@@ -154,13 +162,7 @@ fn rows_that_do_not_fit_are_left_out_or_go_to_their_own_table() {
         .with("sink.bad-rows", "dead-letter")
         .with("sink.dead-letter.table", "db.dead");
     let help = Pipeline::try_open(&table).err().unwrap().help.unwrap();
-    doris
-        .execute(
-            help.strip_prefix("create it: ")
-                .unwrap()
-                .trim_end_matches(';'),
-        )
-        .unwrap();
+    create_letters(&doris, &help);
     let mut pipeline = Pipeline::open(&doris, &table);
     pipeline.try_write_named(2, &rows).unwrap();
     let prepared = pipeline.prepare(2);
@@ -187,13 +189,7 @@ fn dead_letters_that_are_lost_are_written_again_without_the_good_rows() {
         .with("sink.bad-rows", "dead-letter")
         .with("sink.dead-letter.table", "db.dead");
     let help = Pipeline::try_open(&table).err().unwrap().help.unwrap();
-    doris
-        .execute(
-            help.strip_prefix("create it: ")
-                .unwrap()
-                .trim_end_matches(';'),
-        )
-        .unwrap();
+    create_letters(&doris, &help);
     let rows = [(1, "good".to_owned()), (2, "x".repeat(21))];
     let mut pipeline = Pipeline::open(&doris, &table);
     pipeline.try_write_named(1, &rows).unwrap();

@@ -226,11 +226,12 @@ impl Reader<'_> {
             "csv" => {
                 let column = self.separator("column_separator", find, COLUMN_SEPARATOR);
                 let line = self.separator("line_delimiter", find, LINE_DELIMITER);
-                if column.bytes == line.bytes {
+                // With a byte in common, the end of a value and a separator could look like the other one.
+                if column.bytes.iter().any(|byte| line.bytes.contains(byte)) {
                     self.contradiction(
                         "sink.properties.column_separator",
                         "sink.properties.line_delimiter",
-                        "nobody could tell columns from rows",
+                        "with a byte in common, nobody could tell columns from rows",
                     );
                 }
                 BodyFormat::Csv { column, line }

@@ -33,9 +33,17 @@ pub(crate) fn look_up(
             );
             TableFacts::default()
         }
-        Err(said) => {
+        Err(said) if is_about_absence(&said) => {
             tracing::debug!(table = name, said, "Doris shows no such table");
             return Ok(None);
+        }
+        Err(said) => {
+            let text = format!("cannot {action}: {said}");
+            return Err(ConnectorError::new(
+                ErrorKind::Rejected,
+                Retry::Restart,
+                text,
+            ));
         }
     };
     match query::describe(settings, db, table) {
@@ -52,6 +60,13 @@ pub(crate) fn look_up(
         _ => {}
     }
     Ok(Some(facts))
+}
+
+/// Tells whether a refusal says that the table or its database is not there.
+fn is_about_absence(said: &str) -> bool {
+    let lower = said.to_ascii_lowercase();
+    let signs = ["unknown", "not found", "not exist"];
+    signs.iter().any(|sign| lower.contains(sign))
 }
 
 fn of_http(schema: &Value) -> TableFacts {
