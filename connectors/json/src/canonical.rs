@@ -15,9 +15,16 @@ pub fn write_canonical(tape: &Tape, bytes: &[u8], node: Node, out: &mut Vec<u8>)
 /// Appends `node` as [`write_canonical`] does where Jackson reads numbers with a point as `BigDecimal`s.
 pub fn write_canonical_exact(tape: &Tape, bytes: &[u8], node: Node, out: &mut Vec<u8>) {
     write_document(tape, bytes, node, out, |span, bytes, out| match span.kind {
-        Kind::Float => push_stripped(span.of(bytes), out),
+        Kind::Float if is_finite(span.of(bytes)) => push_stripped(span.of(bytes), out),
         _ => write_leaf(span, bytes, out),
     });
+}
+
+fn is_finite(text: &[u8]) -> bool {
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse::<f64>().ok())
+        .is_some_and(f64::is_finite)
 }
 
 fn write_document(

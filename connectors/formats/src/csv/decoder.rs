@@ -69,6 +69,17 @@ impl CsvDecoder {
     ) -> Result<(), String> {
         self.fields.clear();
         split(message, &self.options, &mut self.fields)?;
+        // Jackson forgives one blank entry at the end.
+        let is_blank = |field: &Field| {
+            let text = match field {
+                Field::Slice(from, to) => &message[*from..*to],
+                Field::Made(text) => text,
+            };
+            text.iter().all(|byte| *byte <= b' ')
+        };
+        if self.fields.len() == self.arity + 1 && self.fields.last().is_some_and(is_blank) {
+            self.fields.pop();
+        }
         let given = self.fields.len();
         if given > self.arity {
             return Err(format!("Too many entries: expected at most {}", self.arity));

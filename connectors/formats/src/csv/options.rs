@@ -166,7 +166,7 @@ fn check_precision(ty: &FlinkType) -> Result<(), String> {
 }
 
 fn is_simple(ty: &FlinkType) -> bool {
-    !ty.kind.is_constructed() && ty.kind != TypeKind::Null
+    !ty.kind.is_constructed() && !ty.kind.is_interval() && ty.kind != TypeKind::Null
 }
 
 /// Replaces `\t`, `\n`, `\u0001` … as `StringEscapeUtils.unescapeJava` does.

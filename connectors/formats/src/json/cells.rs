@@ -32,12 +32,12 @@ impl<'a> Cell<'a> {
             Kind::String | Kind::True | Kind::False => Cow::Borrowed(self.raw()),
             Kind::Int if self.raw() == b"-0" => Cow::Borrowed(b"0"),
             Kind::Int => Cow::Borrowed(self.raw()),
-            Kind::Float if self.has_exact_numbers => {
+            Kind::Float if self.is_exact() => {
                 let mut out = Vec::new();
                 push_stripped(self.raw(), &mut out);
                 Cow::Owned(out)
             }
-            Kind::Float if self.span.needs_rewrite() => {
+            Kind::Float if self.span.needs_rewrite() || self.has_exact_numbers => {
                 let mut out = Vec::new();
                 push_double(self.double(), &mut out);
                 Cow::Owned(out)
@@ -46,6 +46,11 @@ impl<'a> Cell<'a> {
             Kind::Null => Cow::Borrowed(b"null"),
             Kind::Array | Kind::Object | Kind::Missing => Cow::Borrowed(b""),
         }
+    }
+
+    /// Tells whether it is a number that is read as a decimal; one that no double can hold never is.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.has_exact_numbers && self.span.kind == Kind::Float && self.double().is_finite()
     }
 
     /// Returns the number of a float.
@@ -61,7 +66,7 @@ impl<'a> Cell<'a> {
         match self.span.kind {
             Kind::Null => "NullNode",
             Kind::True | Kind::False => "BooleanNode",
-            Kind::Float if self.has_exact_numbers => "DecimalNode",
+            Kind::Float if self.is_exact() => "DecimalNode",
             Kind::Float => "DoubleNode",
             Kind::String => "TextNode",
             Kind::Array => "ArrayNode",

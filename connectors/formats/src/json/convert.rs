@@ -56,7 +56,7 @@ pub(crate) fn to_bigint(cell: &Cell<'_>) -> Converted<i64> {
 fn integer(cell: &Cell<'_>, min: i64, max: i64) -> Result<i64, String> {
     match cell.span.kind {
         Kind::Int => parse_integer(cell.raw(), min, max, false),
-        Kind::Float if cell.has_exact_numbers => match whole_part(cell.raw(), min, max) {
+        Kind::Float if cell.is_exact() => match whole_part(cell.raw(), min, max) {
             Some(value) => Ok(value),
             None => parse_integer(&cell.text(), min, max, false),
         },
@@ -73,14 +73,14 @@ fn integer(cell: &Cell<'_>, min: i64, max: i64) -> Result<i64, String> {
 }
 
 pub(crate) fn to_float(cell: &Cell<'_>) -> Converted<f32> {
-    if cell.span.kind == Kind::Float && !cell.has_exact_numbers {
+    if cell.span.kind == Kind::Float && !cell.is_exact() {
         return Ok(Some(cell.double() as f32));
     }
     parse_floating(&cell.text()).map(Some)
 }
 
 pub(crate) fn to_double(cell: &Cell<'_>) -> Converted<f64> {
-    if cell.span.kind == Kind::Float && !cell.has_exact_numbers {
+    if cell.span.kind == Kind::Float && !cell.is_exact() {
         return Ok(Some(cell.double()));
     }
     parse_floating(&cell.text()).map(Some)

@@ -147,7 +147,7 @@ impl Caster<'_> {
                 is_printable(kind).then(|| text::to_text(from, to, self.ctx.legacy_cast, tz))
             }
             (kind, to) if kind.is_character() => text::from_text(to, self.on_failure, tz),
-            (kind, to) if kind.is_binary() && to.is_binary() => text::bytes_to_bytes(to),
+            (kind, to) if kind.is_binary() && to.is_binary() => text::bytes_to_bytes(kind, to),
             (kind, to) if is_counted(kind) && is_counted(to) => counted(kind, to),
             (kind, to) if kind.is_datetime() && to.is_datetime() => {
                 temporal::converter(kind, to, tz)

@@ -107,7 +107,8 @@ fn to_days(tz: Option<TimeZone>) -> Converter {
                 let (millis, _) = timestamp_at(array, row);
                 let days = match &mut zone {
                     Some(zone) => zone.local_millis(millis).div_euclid(MILLIS_PER_DAY),
-                    None => millis.div_euclid(MILLIS_PER_DAY),
+                    // Flink cuts towards the epoch here.
+                    None => millis / MILLIS_PER_DAY,
                 };
                 Ok(i32::try_from(days).ok())
             },

@@ -130,12 +130,17 @@ fn binary_bytes(array: &ArrayRef, row: usize) -> &[u8] {
     array.as_binary_view().value(row)
 }
 
-/// Returns the conversion of bytes to BINARY or VARBINARY: cut, and for BINARY filled with zeros.
-pub(crate) fn bytes_to_bytes(to: &TypeKind) -> Option<Converter> {
+/// Returns the conversion of bytes to BINARY or VARBINARY: cut or filled with zeros where the type is BINARY or shorter
+/// than what is cast.
+pub(crate) fn bytes_to_bytes(from: &TypeKind, to: &TypeKind) -> Option<Converter> {
+    let (TypeKind::Binary(given) | TypeKind::Varbinary(given)) = from else {
+        return None;
+    };
     match to {
-        TypeKind::Binary(length) => Some(sized_bytes(*length, true, binary_bytes)),
-        TypeKind::Varbinary(LENGTH_MAX) => Some(Converter::identity()),
-        TypeKind::Varbinary(length) => Some(sized_bytes(*length, false, binary_bytes)),
+        TypeKind::Varbinary(length) if given <= length => Some(Converter::identity()),
+        TypeKind::Binary(length) | TypeKind::Varbinary(length) => {
+            Some(sized_bytes(*length, true, binary_bytes))
+        }
         _ => None,
     }
 }

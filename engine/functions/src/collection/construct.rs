@@ -14,7 +14,7 @@ use millrace_connector::physical::arrow_type;
 use millrace_connector::{FlinkType, RowField, TypeKind};
 
 use super::elements::{Equality, choose};
-use crate::operator::coercion::common_type;
+use crate::operator::coercion::least_restrictive;
 use crate::string::{BatchKernel, count_error, types_error};
 use crate::{Arg, Bound, CallError, Category, Column, FunctionDef, RowError, Volatility};
 
@@ -112,7 +112,7 @@ fn common<'a>(
     of: impl Iterator<Item = &'a Arg>,
 ) -> Result<FlinkType, CallError> {
     let types: Vec<FlinkType> = of.map(|arg| arg.ty.clone()).collect();
-    common_type(&types).ok_or_else(|| types_error(name, args))
+    least_restrictive(&types).ok_or_else(|| types_error(name, args))
 }
 
 fn cast_to(arg: &Arg, common: &FlinkType) -> FlinkType {

@@ -18,13 +18,13 @@ enum Rule {
     Flink,
 }
 
-/// Returns the type that CASE, UNION, VALUES, IN and `=` bring values of these types to.
+/// Returns the type that CASE, UNION, VALUES, IN, ARRAY[…], MAP[…] and `=` bring values of these types to.
 #[must_use]
 pub fn least_restrictive(types: &[FlinkType]) -> Option<FlinkType> {
     common(types, Rule::Calcite)
 }
 
-/// Returns the type that COALESCE, IFNULL, GREATEST, LEAST, ARRAY[…] and MAP[…] bring values of these types to.
+/// Returns the type that COALESCE, IFNULL, GREATEST and LEAST bring values of these types to.
 #[must_use]
 pub fn common_type(types: &[FlinkType]) -> Option<FlinkType> {
     common(types, Rule::Flink)

@@ -8,7 +8,7 @@ use millrace_connector::{LENGTH_MAX, TypeKind};
 
 use super::elementwise::{column, has_null_constant, null_column, union_nulls};
 use super::signature::{bad_types, exactly, nullable_if_args};
-use crate::cast::convert::{build_binary, build_text};
+use crate::cast::convert::build_text;
 use crate::{Bound, Category, Column, EvalContext, FunctionDef, Kernel, RowError, Volatility};
 
 /// Puts two values one after the other.
@@ -30,17 +30,10 @@ impl Kernel for Concat {
         let nulls = union_nulls(args);
         column(args, rows, |rows| {
             let (left, right) = (args[0].array(), args[1].array());
-            if self.kind.is_character() {
-                let (left, right) = (left.as_string_view(), right.as_string_view());
-                return Ok(build_text(rows, nulls.as_ref(), |row, out| {
-                    out.push_str(left.value(args[0].index(row)));
-                    out.push_str(right.value(args[1].index(row)));
-                }));
-            }
-            let (left, right) = (left.as_binary_view(), right.as_binary_view());
-            Ok(build_binary(rows, nulls.as_ref(), |row, out| {
-                out.extend_from_slice(left.value(args[0].index(row)));
-                out.extend_from_slice(right.value(args[1].index(row)));
+            let (left, right) = (left.as_string_view(), right.as_string_view());
+            Ok(build_text(rows, nulls.as_ref(), |row, out| {
+                out.push_str(left.value(args[0].index(row)));
+                out.push_str(right.value(args[1].index(row)));
             }))
         })
     }
@@ -50,15 +43,13 @@ impl Kernel for Concat {
     }
 }
 
-/// Returns the type of both values in a row: CHAR and BINARY stay so only when both are.
+/// Returns the type of both values in a row: CHAR stays so only when both are.
 fn concat_type(left: &TypeKind, right: &TypeKind) -> Option<TypeKind> {
-    use TypeKind::{Binary, Char, Varbinary, Varchar};
+    use TypeKind::{Char, Varchar};
     let sum = |m: &u32, n: &u32| m.saturating_add(*n).min(LENGTH_MAX);
     Some(match (left, right) {
         (Char(m), Char(n)) => Char(sum(m, n)),
         (Char(m) | Varchar(m), Char(n) | Varchar(n)) => Varchar(sum(m, n)),
-        (Binary(m), Binary(n)) => Binary(sum(m, n)),
-        (Binary(m) | Varbinary(m), Binary(n) | Varbinary(n)) => Varbinary(sum(m, n)),
         _ => return None,
     })
 }
@@ -67,10 +58,7 @@ pub(super) static CONCAT: FunctionDef = FunctionDef {
     name: "||",
     aliases: &[],
     category: Category::String,
-    signatures: &[
-        "a STRING || b STRING → STRING",
-        "a BYTES || b BYTES → BYTES",
-    ],
+    signatures: &["a STRING || b STRING → STRING"],
     doc: "Returns the second value behind the first; NULL when one is NULL.\nCHAR values keep their padding.",
     examples: &[("'a' || 'b'", "ab")],
     volatility: Volatility::Deterministic,

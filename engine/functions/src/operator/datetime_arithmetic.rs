@@ -1,6 +1,8 @@
 //! Dates, times and timestamps plus and minus intervals, and arithmetic of intervals.
 //!
 //! # Flink
+//! An interval can be multiplied by a number behind it, but neither be divided nor stand behind the number; an interval
+//! before an instant (TIMESTAMP_LTZ) is refused.
 //! A DATE takes the whole days of an interval, a TIME goes round the clock and ignores months, an instant
 //! (TIMESTAMP_LTZ) counts months in UTC. A day that a month does not have becomes its last one.
 
@@ -27,19 +29,18 @@ pub(super) fn bind(op: Arithmetic, args: &[Arg]) -> Option<Bound> {
     if sum && left.kind.is_datetime() && right.kind.is_interval() {
         return Some(bind_shift(args, 0, op == Arithmetic::Subtract));
     }
-    if op == Arithmetic::Add && left.kind.is_interval() && right.kind.is_datetime() {
+    let is_instant = matches!(right.kind, TypeKind::TimestampLtz(_));
+    if op == Arithmetic::Add && left.kind.is_interval() && right.kind.is_datetime() && !is_instant {
         return Some(bind_shift(args, 1, false));
     }
     if sum && left.kind.is_interval() && right.kind.is_interval() {
         let common = least_restrictive(&[left.clone(), right.clone()])?;
         return Some(bind_intervals(op, args, &common));
     }
-    let scales = matches!(op, Arithmetic::Multiply | Arithmetic::Divide);
-    if scales && left.kind.is_interval() && right.kind.is_numeric() {
+    let is_float = matches!(right.kind, TypeKind::Float | TypeKind::Double);
+    if op == Arithmetic::Multiply && left.kind.is_interval() && right.kind.is_numeric() && !is_float
+    {
         return Some(bind_intervals(op, args, left));
-    }
-    if op == Arithmetic::Multiply && left.kind.is_numeric() && right.kind.is_interval() {
-        return Some(bind_intervals(op, args, right));
     }
     None
 }

@@ -81,6 +81,12 @@ fn literal_like(pattern: &str, escape: Option<&str>) -> Result<Arc<dyn Kernel>, 
         message: error.to_string(),
     };
     let character = escape.map(escape_character).transpose().map_err(wrong)?;
+    // Flink's generated code doubles a backslash, and then takes it for two characters.
+    if character == Some('\\') {
+        return Err(wrong(PatternError::Invalid(
+            r"Invalid escape character '\\'".to_owned(),
+        )));
+    }
     if let Some(plain) = plain_pattern(pattern, character).map_err(wrong)? {
         let segments = Segments::new(&plain);
         return Ok(BatchKernel::infallible(
@@ -93,12 +99,6 @@ fn literal_like(pattern: &str, escape: Option<&str>) -> Result<Arc<dyn Kernel>, 
                 Arc::new(values) as ArrayRef
             },
         ));
-    }
-    // Flink's generated code doubles a backslash, and then takes it for two characters.
-    if character == Some('\\') {
-        return Err(wrong(PatternError::Invalid(
-            r"Invalid escape character '\\'".to_owned(),
-        )));
     }
     let glob = Glob::read(pattern, character).map_err(wrong)?;
     Ok(BatchKernel::infallible(
@@ -182,6 +182,8 @@ enum Segments {
 
 impl Segments {
     fn new(pattern: &str) -> Self {
+        // To Flink a pattern of no character is one of no segment, as `%` is: every text fits.
+        let pattern = if pattern.is_empty() { "%" } else { pattern };
         let Some((prefix, rest)) = pattern.split_once('%') else {
             return Self::Equal(pattern.to_owned());
         };

@@ -24,6 +24,17 @@ impl Binder<'_> {
                             default.span,
                         ));
                     }
+                    // As text, TRUE and FALSE are written as Java writes them.
+                    let is_text = call
+                        .returning
+                        .as_ref()
+                        .is_none_or(|returning| returning.value.kind.is_character());
+                    let default = match &expr.kind {
+                        ast::ExprKind::Literal(ast::Literal::Boolean(value)) if is_text => {
+                            text_literal(if *value { "true" } else { "false" }, default.span)
+                        }
+                        _ => default,
+                    };
                     ("DEFAULT", Some(default))
                 }
             };

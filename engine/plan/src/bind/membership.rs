@@ -3,7 +3,7 @@
 use millrace_connector::{Diagnostic, Span, TypeKind};
 use millrace_sql::ast::{self, BinaryOperator};
 
-use super::Binder;
+use super::{Binder, least_restrictive};
 use crate::expr::ExprRef;
 
 /// From this length on a list is looked up as a set; a shorter one is compared value by value.
@@ -24,6 +24,7 @@ impl Binder<'_> {
         let items: Vec<&ast::Expr> = list.iter().collect();
         let items = self.bind_all(&items)?;
         let value = value?;
+        self.check_list_with_null(&value, &items)?;
         if items.len() >= SET_LENGTH_MIN {
             let args: Vec<ExprRef> = std::iter::once(value).chain(items).collect();
             let any = self.apply("IN", args, span)?;
@@ -49,6 +50,28 @@ impl Binder<'_> {
         } else {
             Some(any)
         }
+    }
+
+    /// # Flink
+    /// A NULL in the list keeps Calcite from casting anything, so the types must have one in common as they are.
+    fn check_list_with_null(&mut self, value: &ExprRef, items: &[ExprRef]) -> Option<()> {
+        let has_null = items.iter().any(|item| item.ty.kind == TypeKind::Null);
+        let types = std::iter::once(value).chain(items).map(|item| &item.ty);
+        let is_known = std::iter::once(value)
+            .chain(items)
+            .any(|item| item.ty.kind != TypeKind::Null);
+        if !has_null || !is_known || least_restrictive(types).is_some() {
+            return Some(());
+        }
+        self.report(
+            Diagnostic::error(
+                "MR0405",
+                "the values of IN have no type in common with what is tested",
+                value.span,
+            )
+            .label(value.ty.kind.to_string())
+            .help("cast the NULL to the type of the others"),
+        )
     }
 
     fn member(&mut self, value: &ExprRef, item: ExprRef) -> Option<ExprRef> {

@@ -73,11 +73,12 @@ impl Scope {
 
     /// Returns a reference to a column.
     pub(crate) fn column(&self, index: usize, span: Span) -> ExprRef {
-        Expr::new(
-            ExprKind::Column(index),
-            self.columns[index].ty.clone(),
-            span,
-        )
+        let mut ty = self.columns[index].ty.clone();
+        // To Flink's expressions all times of day have the precision 0; they keep their milliseconds all the same.
+        if let TypeKind::Time(precision) = &mut ty.kind {
+            *precision = 0;
+        }
+        Expr::new(ExprKind::Column(index), ty, span)
     }
 }
 
