@@ -2,7 +2,7 @@
 CREATE DATABASE IF NOT EXISTS ro_sea;
 
 CREATE TABLE IF NOT EXISTS ro_sea.dwd_moneyflow_log (
-  `date` DATE NOT NULL COMMENT 'date',
+  `date` VARCHAR(10) NOT NULL COMMENT 'date',
   `vroleid` INT NULL COMMENT 'role id',
   `moneytype` INT NULL COMMENT 'Currency type',
   `env` VARCHAR(256) NULL COMMENT 'Game environment hdf  /qc/cbt/obt/prod',

@@ -23,14 +23,16 @@ pub(crate) fn fits(ty: ColumnType, text: &[u8]) -> bool {
 
 fn is_integer(text: &[u8], bits: u32) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let most = match bits {
-        8 => 2,
-        16 => 4,
-        32 => 9,
-        64 => 18,
-        _ => 38,
+    let most: &[u8] = match bits {
+        8 => b"127",
+        16 => b"32767",
+        32 => b"2147483647",
+        64 => b"9223372036854775807",
+        _ => b"99999999999999999999999999999999999999",
     };
-    !digits.is_empty() && digits.len() <= most && digits.iter().all(u8::is_ascii_digit)
+    !digits.is_empty()
+        && (digits.len() < most.len() || (digits.len() == most.len() && digits <= most))
+        && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn is_plain_number(text: &[u8], whole_max: usize, fraction_max: usize) -> bool {
@@ -104,6 +106,11 @@ mod tests {
             "-100",
             "00012",
             "9999999999",
+            "2147483647",
+            "2147483648",
+            "-2147483647",
+            "127",
+            "128",
             "1.5",
             ".5",
             "5.",

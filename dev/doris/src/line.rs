@@ -254,8 +254,8 @@ fn is_number(token: &[u8]) -> bool {
         None => (digits, None),
     };
     let all_digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    // Long ones lose digits in `serde_json`.
-    token.len() <= 15
+    // Longer ones lose digits in `serde_json`.
+    digits.len() <= if fraction.is_some() { 15 } else { 19 }
         && all_digits(whole)
         && (whole.len() == 1 || whole[0] != b'0')
         && fraction.is_none_or(all_digits)
