@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::admin;
 use crate::answer::{self, Answer};
 use crate::fault::FaultPoint;
-use crate::schema::{Aggregation, TableSchema};
+use crate::schema::{Aggregation, ColumnType, TableSchema};
 use crate::server::{NoAnswer, Shared};
 
 const USER_INFO: &AsciiSet = &NON_ALPHANUMERIC
@@ -27,6 +27,7 @@ const STRANGER: &str = "stranger.invalid:8040";
 pub(crate) async fn answer(
     shared: &Shared,
     request: Request<Incoming>,
+    is_master: bool,
 ) -> Result<Answer, NoAnswer> {
     let path = request.uri().path().to_owned();
     let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -64,6 +65,11 @@ pub(crate) async fn answer(
             let one = |be: &SocketAddr| json!({"ip": be.ip().to_string(), "http_port": be.port(), "is_alive": true});
             let all: Vec<Value> = shared.backends.iter().map(one).collect();
             Ok(answer::rest(0, "success", &json!({"backends": all})))
+        }
+        (&Method::GET, ["api", _, "get_load_state"]) if !is_master => {
+            let query = request.uri().query().unwrap_or_default();
+            let location = format!("http://{}{path}?{query}", shared.frontends[0]);
+            Ok(answer::redirect(&location))
         }
         (&Method::GET, ["api", db, "get_load_state"]) => {
             let label = query(&request, "label").unwrap_or_default();
@@ -103,10 +109,15 @@ fn schema_data(schema: &TableSchema) -> Value {
         .shown()
         .map(|column| {
             let bare = column.ty.split(['(', '<']).next().unwrap_or_default();
-            json!({
+            let mut facts = json!({
                 "name": column.name, "type": bare.trim().to_ascii_uppercase(), "comment": column.comment,
                 "aggregation_type": column.aggregation.map_or("", Aggregation::word)
-            })
+            });
+            if let Ok(ColumnType::Decimal(precision, scale)) = ColumnType::parse(&column.ty) {
+                facts["precision"] = precision.to_string().into();
+                facts["scale"] = scale.to_string().into();
+            }
+            facts
         })
         .collect();
     json!({"keysType": schema.keys.code(), "status": 200, "properties": properties})

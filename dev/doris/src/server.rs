@@ -188,10 +188,12 @@ impl DorisStandIn {
             user: options.user,
             password: options.password,
         });
-        for (listeners, side) in [(fe, Side::Frontend), (be, Side::Backend)] {
-            for listener in listeners {
-                runtime.spawn(serve(listener, Arc::clone(&shared), side));
-            }
+        for (at, listener) in fe.into_iter().enumerate() {
+            let side = Side::Frontend { is_master: at == 0 };
+            runtime.spawn(serve(listener, Arc::clone(&shared), side));
+        }
+        for listener in be {
+            runtime.spawn(serve(listener, Arc::clone(&shared), Side::Backend));
         }
         runtime.spawn(crate::query::serve(query, Arc::clone(&shared)));
         runtime.spawn(tick(Arc::clone(&shared)));
@@ -335,7 +337,7 @@ async fn tick(shared: Arc<Shared>) {
 
 #[derive(Clone, Copy, Debug)]
 enum Side {
-    Frontend,
+    Frontend { is_master: bool },
     Backend,
 }
 
@@ -383,7 +385,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Answer, NoAnswer> {
     match side {
-        Side::Frontend => frontend::answer(&shared, request).await,
+        Side::Frontend { is_master } => frontend::answer(&shared, request, is_master).await,
         Side::Backend => backend::answer(&shared, request).await,
     }
 }

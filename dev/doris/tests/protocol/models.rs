@@ -15,6 +15,7 @@ use crate::{CHUNKED, Client, EXPECT, JSON, LOAD, load};
 fn with(columns: Vec<Column>, keys: Keys) -> (tempfile::TempDir, DorisStandIn) {
     let folder = tempfile::tempdir().unwrap();
     let doris = DorisStandIn::start(Options {
+        more_http_ports: vec![0],
         more_be_ports: vec![0],
         ..Options::in_folder(folder.path())
     })
@@ -284,4 +285,30 @@ fn redirects_go_to_each_backend_in_turn_and_any_commits() {
         .unwrap();
     assert_eq!(reply.json()["status"], "Success");
     assert_eq!(rows(&doris).len(), 1);
+}
+
+#[test]
+fn the_state_of_a_label_is_known_to_the_master() {
+    let (_folder, doris) = with(plain(), Keys::Duplicate);
+    load(&doris, &[JSON, ("label", "known")], "{\"k\":1}").unwrap();
+    let frontends = doris.fe_addresses();
+    let path = "/api/db/get_load_state?label=known";
+    let other = Client::send(&frontends[1], "GET", path, &[])
+        .reply()
+        .unwrap();
+    assert_eq!(other.status, 307);
+    assert_eq!(
+        other.location,
+        Some(format!("http://{}{path}", frontends[0]))
+    );
+    let state = Client::send(&frontends[0], "GET", path, &[])
+        .reply()
+        .unwrap();
+    assert_eq!(state.json()["data"], "VISIBLE");
+    let schema = Client::send(&frontends[1], "GET", "/api/db/t/_schema", &[])
+        .reply()
+        .unwrap();
+    let schema = schema.json();
+    assert_eq!(schema["data"]["keysType"], "DUP_KEYS");
+    assert_eq!(schema["data"]["properties"][2]["scale"], "2");
 }
