@@ -15,8 +15,6 @@ use arrow_array::types::{
     Int64Type, Time32MillisecondType,
 };
 use arrow_array::{Array, ArrayRef};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use millrace_connector::sink::{CommitRole, SinkBatch, SinkGroup, SinkWriter, Written};
 use millrace_connector::{
     ChangelogMode, ConnectorError, DeliveryGuarantee, ErrorKind, FlinkType, MetadataKey,
@@ -24,7 +22,7 @@ use millrace_connector::{
 };
 
 use crate::flush::FlushGroup;
-use crate::row_text::{nanos, write_date, write_decimal};
+use crate::row_text::{nanos, wall_clock, write_date, write_decimal};
 
 /// Writes each change as a line of JSON to standard output. No table can name it.
 #[derive(Clone, Debug)]
@@ -291,11 +289,8 @@ fn write_time(millis: i32, out: &mut Vec<u8>) {
 }
 
 fn write_timestamp(nanos: i128, precision: u8, zone: &str, out: &mut Vec<u8>) {
-    let at = Timestamp::from_nanosecond(nanos)
-        .ok()
-        .map(|at| at.to_zoned(TimeZone::UTC).datetime());
     quoted(out, |out| {
-        let Some(at) = at else {
+        let Some(at) = wall_clock(nanos) else {
             return put(out, format_args!("{nanos} ns since 1970-01-01"));
         };
         put(

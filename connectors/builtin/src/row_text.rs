@@ -9,8 +9,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span};
 use millrace_connector::{FlinkType, RowKind, TypeKind};
 
 /// Appends the row.
@@ -226,11 +225,20 @@ fn write_clock(time: Time, whole: bool, out: &mut Vec<u8>) {
     }
 }
 
-fn write_timestamp(nanos: i128, is_instant: bool, out: &mut Vec<u8>) {
-    let at: Option<DateTime> = Timestamp::from_nanosecond(nanos)
+/// Returns the date and time in UTC, where the calendar reaches: jiff's instants end a day before year 9999 does, its
+/// dates do not.
+pub(crate) fn wall_clock(nanos: i128) -> Option<DateTime> {
+    const SECOND: i128 = 1_000_000_000;
+    let seconds = i64::try_from(nanos.div_euclid(SECOND)).ok()?;
+    let rest = i32::try_from(nanos.rem_euclid(SECOND)).ok()?;
+    let since = SignedDuration::new(seconds, rest);
+    DateTime::constant(1970, 1, 1, 0, 0, 0, 0)
+        .checked_add(since)
         .ok()
-        .map(|at| at.to_zoned(TimeZone::UTC).datetime());
-    let Some(at) = at else {
+}
+
+fn write_timestamp(nanos: i128, is_instant: bool, out: &mut Vec<u8>) {
+    let Some(at) = wall_clock(nanos) else {
         return put(out, format_args!("{nanos} ns since 1970-01-01"));
     };
     put(out, format_args!("{}T", at.date()));
@@ -290,6 +298,8 @@ mod tests {
             (0, "1970-01-01T00:00"),
             (1_000_000, "1970-01-01T00:00:01"),
             (1_500_000, "1970-01-01T00:00:01.500"),
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999"),
+            (-1_000_000, "1969-12-31T23:59:59"),
         ] {
             let array = Arc::new(TimestampMicrosecondArray::from(vec![micros]));
             assert_eq!(
