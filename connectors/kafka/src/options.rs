@@ -282,7 +282,10 @@ pub static UPSERT_OPTIONS: &[OptionDef] = &[
     PROPERTIES,
     OptionDef {
         required: true,
-        ..OptionDef::text("key.format", "the format of the key, which holds the PRIMARY KEY")
+        ..OptionDef::text(
+            "key.format",
+            "the format of the key, which holds the PRIMARY KEY",
+        )
     },
     KEY_PREFIX,
     OptionDef {

@@ -114,7 +114,10 @@ fn check_formats(
     options: &Options,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let named = [(formats.key.as_ref(), "key"), (Some(&formats.value), "value")];
+    let named = [
+        (formats.key.as_ref(), "key"),
+        (Some(&formats.value), "value"),
+    ];
     for (used, which) in named {
         let Some(used) = used.filter(|used| used.is_changelog) else {
             continue;

@@ -3,13 +3,14 @@
 mod expression;
 
 use millrace_connector::sink::CommitRole;
-use millrace_connector::{ColumnKind, DeliveryGuarantee, SinkSpec, TableDefinition};
+use millrace_connector::{ChangelogMode, ColumnKind, DeliveryGuarantee, SinkSpec, TableDefinition};
 use millrace_plan::Branch;
+use millrace_runtime::ChangeForm;
 
 use crate::cli::PipelineArgs;
 use crate::failure::Failure;
 use crate::pipeline::{self, Flow, Pipeline};
-use crate::{output, store};
+use crate::{changelog, output, store};
 
 /// Explains a file.
 pub(crate) fn command(args: &PipelineArgs) -> Result<u8, Failure> {
@@ -76,7 +77,7 @@ impl Page {
 
 fn explain_flow(page: &mut Page, flow: &Flow) {
     page.line(0, &format!("dataflow {}", flow.plan.name));
-    for (source, spec) in flow.plan.sources.iter().zip(&flow.sources) {
+    for (index, (source, spec)) in flow.plan.sources.iter().zip(&flow.sources).enumerate() {
         let table = &source.table;
         if source.is_one_row {
             page.line(1, &format!("source {}", source.name));
@@ -91,10 +92,17 @@ fn explain_flow(page: &mut Page, flow: &Flow) {
         }
         for branch in &source.branches {
             explain_branch(page, flow, table, branch);
+            if spec.changelog_mode() != ChangelogMode::InsertOnly {
+                page.pair(3, "changes", &changes(flow, index, branch));
+            }
         }
     }
     for (sink, spec) in flow.plan.sinks.iter().zip(&flow.sinks) {
-        page.line(1, &format!("sink {}", name_and_connector(&sink.table)));
+        if sink.is_shown {
+            page.line(1, &format!("sink {}", sink.table.name.value));
+        } else {
+            page.line(1, &format!("sink {}", name_and_connector(&sink.table)));
+        }
         for (name, text) in spec.describe() {
             page.pair(2, &name, &text);
         }
@@ -114,6 +122,22 @@ fn explain_branch(page: &mut Page, flow: &Flow, source: &TableDefinition, branch
         page.line(3, &format!("{} {} = {value}", column.name.value, column.ty));
     }
     page.pair(3, "lane program", &branch.program.to_string());
+}
+
+fn changes(flow: &Flow, source: usize, branch: &Branch) -> String {
+    let ChangeForm::Upserts(key) = changelog::form(flow, source, branch) else {
+        return "all as they come: +I, -U, +U, -D".to_owned();
+    };
+    let sink = &flow.plan.sinks[branch.sink];
+    let names: Vec<&str> = key
+        .iter()
+        .map(|place| sink.table.columns[sink.columns[*place]].name.value.as_str())
+        .collect();
+    if names.is_empty() {
+        return "+I, +U, -D; the sink has no PRIMARY KEY".to_owned();
+    }
+    let names = names.join(", ");
+    format!("+I, +U, -D by ({names}); an update that changes the key deletes the old row")
 }
 
 fn name_and_connector(table: &TableDefinition) -> String {

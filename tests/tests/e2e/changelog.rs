@@ -83,10 +83,7 @@ fn folded(records: impl IntoIterator<Item = (String, Option<String>)>) -> BTreeM
 fn flinks(name: &str) -> Result<BTreeMap<String, String>> {
     let records = lines(name)?.into_iter().map(|line| {
         let (key, value) = line.split_once(" => ").expect("a key and a value");
-        (
-            key.to_owned(),
-            (value != "null").then(|| value.to_owned()),
-        )
+        (key.to_owned(), (value != "null").then(|| value.to_owned()))
     });
     Ok(folded(records))
 }
@@ -125,7 +122,10 @@ fn changes_reach_every_kind_of_sink_as_in_flink() -> Result<()> {
         Ok(texts(reader.records_to_end()?))
     };
     for hint in ["canal", "debezium", "maxwell"] {
-        let got: Vec<String> = read(hint)?.into_iter().filter_map(|(_, value)| value).collect();
+        let got: Vec<String> = read(hint)?
+            .into_iter()
+            .filter_map(|(_, value)| value)
+            .collect();
         let expected = lines(&format!("{hint}.flink-1.17.2.jsonl"))?;
         ensure!(got == expected, "{hint}: {got:#?}");
     }

@@ -17,6 +17,7 @@
 
 mod broker;
 mod delivery;
+mod mysql;
 mod pipeline;
 mod reader;
 mod services;
@@ -25,9 +26,11 @@ mod bad_input;
 mod changelog;
 mod crash;
 mod doris;
-mod doris_points;
 mod doris_connector;
+mod doris_points;
 mod edge;
+mod mysql_cdc;
+mod mysql_to_doris;
 mod outage;
 mod routing;
 mod scale;

@@ -22,7 +22,10 @@ impl Session {
     pub(crate) fn open(server: &Service) -> Result<Self> {
         let client = server.client();
         let mut child = Command::new("sh")
-            .args(["-c", &format!("exec {client} --batch --raw --unbuffered --skip-column-names")])
+            .args([
+                "-c",
+                &format!("exec {client} --batch --raw --unbuffered --skip-column-names"),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -16,11 +16,20 @@ const LIMIT: Duration = Duration::from_secs(1_500);
 fn judge(kind: &str, server: &Service) -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mysql-cdc");
     let log = tempfile::NamedTempFile::new()?;
-    let product = format!("{} --log warn run --changes-to-stdout {{sql}}", binary()?.display());
+    let product = format!(
+        "{} --log warn run --changes-to-stdout {{sql}}",
+        binary()?.display()
+    );
     let mut command = Command::new("python3");
     command
         .arg(folder.join("judge.py"))
-        .args(["run", "--server", kind, "--port", &server.port().to_string()])
+        .args([
+            "run",
+            "--server",
+            kind,
+            "--port",
+            &server.port().to_string(),
+        ])
         .args(["--client", &server.client(), "--product", &product]);
     if let Ok(filter) = std::env::var("MILLRACE_CDC_CASES") {
         command.args(["--filter", &filter]);
@@ -39,7 +48,10 @@ fn judge(kind: &str, server: &Service) -> Result<()> {
         if Instant::now() > deadline {
             child.kill()?;
             child.wait()?;
-            bail!("the judge was not done after {LIMIT:?}\n{}", std::fs::read_to_string(log.path())?);
+            bail!(
+                "the judge was not done after {LIMIT:?}\n{}",
+                std::fs::read_to_string(log.path())?
+            );
         }
         std::thread::sleep(Duration::from_millis(100));
     };
@@ -54,7 +66,7 @@ fn gives_the_changes_of_flink_cdc_on_mysql() -> Result<()> {
     if !crate::enabled() {
         return Ok(());
     }
-    judge("mysql", &Service::mysql(13316)?)
+    judge("mysql", &Service::mysql(13516)?)
 }
 
 #[test]
@@ -62,5 +74,5 @@ fn gives_the_changes_of_flink_cdc_on_mariadb() -> Result<()> {
     if !crate::enabled() {
         return Ok(());
     }
-    judge("mariadb", &Service::mariadb(13317)?)
+    judge("mariadb", &Service::mariadb(13517)?)
 }

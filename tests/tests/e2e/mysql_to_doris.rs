@@ -91,7 +91,11 @@ impl Workload {
             session.send(&statement)?;
             self.done += 1;
         }
-        let end = if self.below(20) == 0 { "ROLLBACK" } else { "COMMIT" };
+        let end = if self.below(20) == 0 {
+            "ROLLBACK"
+        } else {
+            "COMMIT"
+        };
         session.send(end)
     }
 
@@ -165,7 +169,11 @@ impl Workload {
 }
 
 /// Reads two JSON columns of several tables.
-fn table(session: &mut Session, tables: &[String], columns: &str) -> Result<BTreeMap<String, String>> {
+fn table(
+    session: &mut Session,
+    tables: &[String],
+    columns: &str,
+) -> Result<BTreeMap<String, String>> {
     let mut rows = BTreeMap::new();
     for table in tables {
         for line in session.query(&format!("SELECT {columns} FROM {table}"))? {
@@ -194,11 +202,18 @@ fn in_order(row: &Value) -> String {
 }
 
 /// Returns a table of Doris in the same form, with the columns that the comparison has.
-fn in_doris(doris: &DorisStandIn, table: &str, id: &str, columns: &[&str]) -> Result<BTreeMap<String, String>> {
+fn in_doris(
+    doris: &DorisStandIn,
+    table: &str,
+    id: &str,
+    columns: &[&str],
+) -> Result<BTreeMap<String, String>> {
     let mut rows = BTreeMap::new();
     for row in doris.rows(DORIS_DATABASE, table)? {
         let key = Value::Array(vec![row["date"].clone(), row[id].clone()]).to_string();
-        let chosen = columns.iter().map(|name| ((*name).to_owned(), row[*name].clone()));
+        let chosen = columns
+            .iter()
+            .map(|name| ((*name).to_owned(), row[*name].clone()));
         let earlier = rows.insert(key, in_order(&Value::Object(chosen.collect())));
         ensure!(earlier.is_none(), "two rows of one key: {row}");
     }
@@ -206,20 +221,44 @@ fn in_doris(doris: &DorisStandIn, table: &str, id: &str, columns: &[&str]) -> Re
 }
 
 const LOGIN_COLUMNS: &[&str] = &[
-    "account_id", "long_account_id", "package_code", "channel_id", "login_at", "device_ua", "ext", "created_at",
-    "updated_at", "deleted_at",
+    "account_id",
+    "long_account_id",
+    "package_code",
+    "channel_id",
+    "login_at",
+    "device_ua",
+    "ext",
+    "created_at",
+    "updated_at",
+    "deleted_at",
 ];
 const ACCOUNT_COLUMNS: &[&str] = &[
-    "open_id", "dy_openid", "dy_ios_openid", "ext", "last_channel", "last_login_time", "created_at", "deleted_at",
+    "open_id",
+    "dy_openid",
+    "dy_ios_openid",
+    "ext",
+    "last_channel",
+    "last_login_time",
+    "created_at",
+    "deleted_at",
 ];
 
 /// Returns how two tables differ, briefly; `None` = not at all.
-fn difference(expected: &BTreeMap<String, String>, got: &BTreeMap<String, String>) -> Option<String> {
+fn difference(
+    expected: &BTreeMap<String, String>,
+    got: &BTreeMap<String, String>,
+) -> Option<String> {
     if expected == got {
         return None;
     }
-    let missing = expected.keys().filter(|key| !got.contains_key(*key)).count();
-    let extra = got.keys().filter(|key| !expected.contains_key(*key)).count();
+    let missing = expected
+        .keys()
+        .filter(|key| !got.contains_key(*key))
+        .count();
+    let extra = got
+        .keys()
+        .filter(|key| !expected.contains_key(*key))
+        .count();
     let other = expected
         .iter()
         .find(|(key, row)| got.get(*key).is_some_and(|found| found != *row));
@@ -241,10 +280,19 @@ fn wait_until_equal(
 ) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(300);
     let (logins, accounts) = (workload.logins(session)?, workload.accounts(session)?);
-    ensure!(!logins.is_empty() && !accounts.is_empty(), "the workload left nothing");
+    ensure!(
+        !logins.is_empty() && !accounts.is_empty(),
+        "the workload left nothing"
+    );
     loop {
-        let first = difference(&logins, &in_doris(doris, "ods_login_log", "login_log_id", LOGIN_COLUMNS)?);
-        let second = difference(&accounts, &in_doris(doris, "ods_account_log", "account_id", ACCOUNT_COLUMNS)?);
+        let first = difference(
+            &logins,
+            &in_doris(doris, "ods_login_log", "login_log_id", LOGIN_COLUMNS)?,
+        );
+        let second = difference(
+            &accounts,
+            &in_doris(doris, "ods_account_log", "account_id", ACCOUNT_COLUMNS)?,
+        );
         if first.is_none() && second.is_none() {
             eprintln!("{} + {} rows are equal", logins.len(), accounts.len());
             return Ok(());
@@ -264,12 +312,15 @@ fn shards_in_doris_equal_those_in_mysql_after_kills_and_a_restart() -> Result<()
     if !crate::enabled() {
         return Ok(());
     }
-    let server = Service::mysql(13326)?;
+    let server = Service::mysql(13526)?;
     let folder = tempfile::tempdir()?;
     let doris = DorisStandIn::start(Options::in_folder(folder.path()))?;
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql-examples/mysql_to_doris");
     doris.execute(&std::fs::read_to_string(example.join("doris.sql"))?)?;
-    let pipeline = Pipeline::new("mysql-doris", &std::fs::read_to_string(example.join("pipeline.sql"))?)?;
+    let pipeline = Pipeline::new(
+        "mysql-doris",
+        &std::fs::read_to_string(example.join("pipeline.sql"))?,
+    )?;
     let variables = [
         "mysql.host=127.0.0.1".to_owned(),
         format!("mysql.port={}", server.port()),

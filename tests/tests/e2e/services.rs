@@ -42,7 +42,12 @@ impl Service {
     /// Returns the command of the server's own client, as words of a shell.
     pub(crate) fn client(&self) -> String {
         let script = Self::path(self.script);
-        format!("env {}={} {} client", self.variable, self.port, script.display())
+        format!(
+            "env {}={} {} client",
+            self.variable,
+            self.port,
+            script.display()
+        )
     }
 
     /// Returns the server's port.

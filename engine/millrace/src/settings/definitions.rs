@@ -199,6 +199,12 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         "whether a sink whose key several rows of a source may share is refused; 'none': the last change of a key wins",
     ),
     setting(
+        "table.exec.source.cdc-events-duplicate",
+        OneOf(&["false"]),
+        Some("false"),
+        "whether changes that come twice are left out; 'true' needs state, which is not built yet",
+    ),
+    setting(
         millrace_plan::LEGACY_CAST,
         OneOf(&["enabled", "disabled", "true", "false"]),
         Some("disabled"),
