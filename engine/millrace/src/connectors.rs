@@ -9,7 +9,9 @@ use millrace_connector::{
 
 static CONNECTORS: &[&dyn Connector] = &[
     &millrace_kafka::KafkaConnector,
+    &millrace_kafka::UpsertKafkaConnector,
     &millrace_doris::DorisConnector,
+    &millrace_mysql_cdc::MysqlCdcConnector,
     &millrace_builtin::PrintConnector,
     &millrace_builtin::BlackholeConnector,
     &millrace_builtin::DatagenConnector,
@@ -17,8 +19,6 @@ static CONNECTORS: &[&dyn Connector] = &[
 
 /// Connectors of Flink's users that are not here yet.
 const KNOWN: &[&str] = &[
-    "upsert-kafka",
-    "mysql-cdc",
     "starrocks",
     "jdbc",
     "filesystem",
