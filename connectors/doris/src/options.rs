@@ -15,8 +15,9 @@ const fn option(
     }
 }
 
-const fn unused(key: &'static str) -> OptionDef {
-    OptionDef::text(key, "accepted, without effect")
+/// An option of which the other connectors' meaning is told, and that nothing here depends on.
+const fn unused(key: &'static str, meaning: &'static str) -> OptionDef {
+    OptionDef::text(key, meaning)
 }
 
 /// What a sink table may say.
@@ -217,46 +218,130 @@ pub static SINK_OPTIONS: &[OptionDef] = &[
         "doris.tls.ca-file",
         "a PEM file with the certificates that sign the cluster's, besides the system's",
     ),
-    unused("sink.parallelism"),
-    unused("sink.buffer-size"),
-    unused("sink.buffer-count"),
-    unused("sink.use-cache"),
-    unused("sink.check-interval"),
-    unused("sink.flush.queue-size"),
-    unused("sink.retry.interval-ms"),
-    unused("sink.wait-for-continue.timeout-ms"),
-    unused("sink.io.thread-count"),
-    unused("sink.http-utf8-charset"),
-    unused("doris.request.retries"),
-    unused("sink.version"),
-    unused("sink.chunk-limit"),
-    unused("sink.scan-frequency.ms"),
-    unused("sink.at-least-once.use-transaction-stream-load"),
-    unused("sink.buffer-flush.enqueue-timeout-ms"),
-    unused("sink.metric.histogram-window-size"),
-    unused("sink.wrap-json-as-array"),
-    unused("sink.use.new-sink-api"),
+    unused(
+        "sink.parallelism",
+        "without effect: each lane writes, as many as 'parallelism.default' says",
+    ),
+    unused(
+        "sink.buffer-size",
+        "without effect: the size of a buffer in Java; a load streams in chunks of 256 KiB",
+    ),
+    unused("sink.buffer-count", "without effect: how many such buffers"),
+    unused(
+        "sink.use-cache",
+        "without effect: keeps rows to load them again after a failure; rows come from the source again",
+    ),
+    unused(
+        "sink.check-interval",
+        "without effect: how often a load is looked at; its answer is noticed at once",
+    ),
+    unused(
+        "sink.flush.queue-size",
+        "without effect: how many batches wait; none does",
+    ),
+    unused(
+        "sink.retry.interval-ms",
+        "without effect: pauses grow from half a second to ten",
+    ),
+    unused(
+        "sink.wait-for-continue.timeout-ms",
+        "without effect: the answer may take as long as 'sink.socket.timeout-ms' says",
+    ),
+    unused(
+        "sink.io.thread-count",
+        "without effect: threads that send; the lanes do",
+    ),
+    unused(
+        "sink.http-utf8-charset",
+        "without effect: headers are always UTF-8",
+    ),
+    unused(
+        "doris.request.retries",
+        "without effect: each node is asked, then 'sink.max-retries' counts",
+    ),
+    unused(
+        "sink.version",
+        "without effect: which of StarRocks' writers; Doris has only one protocol",
+    ),
+    unused(
+        "sink.chunk-limit",
+        "without effect: the size of StarRocks' chunks",
+    ),
+    unused(
+        "sink.scan-frequency.ms",
+        "without effect: how often StarRocks' writer looks for full buffers",
+    ),
+    unused(
+        "sink.at-least-once.use-transaction-stream-load",
+        "without effect: StarRocks' transactions, which Doris has not",
+    ),
+    unused(
+        "sink.buffer-flush.enqueue-timeout-ms",
+        "without effect: how long a row may wait for a buffer; a slow Doris pauses the sources",
+    ),
+    unused(
+        "sink.metric.histogram-window-size",
+        "without effect: the window of StarRocks' histograms",
+    ),
+    unused(
+        "sink.wrap-json-as-array",
+        "without effect: rows are lines of JSON",
+    ),
+    unused(
+        "sink.use.new-sink-api",
+        "without effect: which interface of Flink is used",
+    ),
     // A table that is written may also have a source's words.
-    unused("doris.request.tablet.size"),
-    unused("doris.request.query.timeout.s"),
-    unused("doris.batch.size"),
-    unused("doris.exec.mem.limit"),
-    unused("doris.deserialize.arrow.async"),
-    unused("doris.deserialize.queue.size"),
-    unused("doris.filter.query"),
-    unused("doris.read.field"),
-    unused("doris.thrift.max.message.size"),
+    unused(
+        "doris.request.tablet.size",
+        "for reading, without effect: tablets in one request",
+    ),
+    unused(
+        "doris.request.query.timeout.s",
+        "for reading, without effect: how long a query may take",
+    ),
+    unused(
+        "doris.batch.size",
+        "for reading, without effect: rows in one batch",
+    ),
+    unused(
+        "doris.exec.mem.limit",
+        "for reading, without effect: memory of a query",
+    ),
+    unused(
+        "doris.deserialize.arrow.async",
+        "for reading, without effect: whether batches are decoded aside",
+    ),
+    unused(
+        "doris.deserialize.queue.size",
+        "for reading, without effect: how many batches wait",
+    ),
+    unused(
+        "doris.filter.query",
+        "for reading, without effect: a condition that Doris applies",
+    ),
+    unused(
+        "doris.read.field",
+        "for reading, without effect: the columns to read",
+    ),
+    unused(
+        "doris.thrift.max.message.size",
+        "for reading, without effect: the largest message",
+    ),
     OptionDef {
         kind: OptionKind::Prefix,
-        ..unused("source.")
+        ..unused("source.", "for reading, without effect")
     },
     OptionDef {
         kind: OptionKind::Prefix,
-        ..unused("lookup.")
+        ..unused("lookup.", "for lookup joins, without effect")
     },
     OptionDef {
         kind: OptionKind::Prefix,
-        ..unused("sink.exactly-once.")
+        ..unused(
+            "sink.exactly-once.",
+            "without effect: details of StarRocks' transactions",
+        )
     },
 ];
 
