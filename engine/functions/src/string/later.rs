@@ -14,7 +14,7 @@ use millrace_connector::physical::arrow_type;
 use millrace_connector::{FlinkType, TypeKind};
 
 use super::java_regex::{JavaRegex, StepsExceeded};
-use super::kernel::{BatchKernel, ByteStrings, Longs, Texts};
+use super::kernel::{BatchKernel, ByteStrings, Ints, Longs, Texts};
 use super::length::saturated;
 use super::pattern_arg::{PatternArg, at_row};
 use super::signature::{Param, check, count_error, nullable_if_any, types_error};
@@ -140,9 +140,11 @@ fn bind_elt(args: &[Arg]) -> Result<Bound, CallError> {
         return Err(types_error("ELT", args));
     }
     let common = common_type(&texts).ok_or_else(|| types_error("ELT", args))?;
-    let index = TypeKind::BigInt
-        .nullable()
-        .with_nullable(args[0].ty.nullable);
+    let kind = match args[0].ty.kind {
+        TypeKind::BigInt => TypeKind::BigInt,
+        _ => TypeKind::Int,
+    };
+    let index = kind.nullable().with_nullable(args[0].ty.nullable);
     let others = texts
         .iter()
         .map(|ty| common.clone().with_nullable(ty.nullable));
@@ -168,16 +170,15 @@ fn negative(literal: &crate::Literal) -> Option<i64> {
 }
 
 fn elt(args: &[Column], rows: usize, data_type: &DataType) -> ArrayRef {
-    let indexes = Longs::new(&args[0]);
+    let (longs, ints) = (Longs::new(&args[0]), Ints::new(&args[0]));
     let none = new_null_array(data_type, 1);
     let arrays: Vec<&dyn Array> = std::iter::once(none.as_ref())
         .chain(args[1..].iter().map(|arg| arg.array().as_ref()))
         .collect();
     let picks: Vec<(usize, usize)> = (0..rows)
         .map(|row| {
-            let index = indexes
-                .get(row)
-                .and_then(|index| usize::try_from(index).ok());
+            let index = longs.get(row).or_else(|| ints.get(row).map(i64::from));
+            let index = index.and_then(|index| usize::try_from(index).ok());
             match index {
                 Some(index) if index > 0 && index < args.len() => (index, args[index].index(row)),
                 _ => (0, 0),
