@@ -109,7 +109,7 @@ fn each_row_is_in_both_tables_once_through_a_death_at_every_point() -> Result<()
     ];
     for point in points {
         writer.write(ROWS_EACH)?;
-        let rows = writer.finish()?.iter().sum();
+        let rows: u64 = writer.finish()?.iter().sum();
         if let Some(fault) = point.fault() {
             doris.now().add_fault(fault);
         }
