@@ -151,8 +151,10 @@ fn set_keys(columns: &mut [Column], named: Option<(Keys, Vec<String>)>) -> Resul
         }
         let sorts = |column: &&mut Column| {
             let ty = column.ty.as_str();
-            !(ty == "STRING" || ty == "TEXT" || ty == "FLOAT" || ty == "DOUBLE" || ty.contains('<'))
-                && !matches!(ColumnType::parse(ty), Ok(ColumnType::Json))
+            let is_unsorted = matches!(ty, "STRING" | "TEXT" | "FLOAT" | "DOUBLE")
+                || ty.contains('<')
+                || matches!(ColumnType::parse(ty), Ok(ColumnType::Json));
+            !is_unsorted
         };
         for column in columns.iter_mut().take(DEFAULT_KEYS).take_while(sorts) {
             column.key = true;
