@@ -21,7 +21,10 @@ pub(crate) mod zone;
 
 use std::sync::Arc;
 
-use millrace_connector::{FlinkType, RowField, TypeKind};
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Int32Type, Int64Type};
+use millrace_connector::{DayTimeResolution, FlinkType, RowField, TypeKind, YearMonthResolution};
 
 use crate::{BindContext, CallError, FunctionDef, Kernel};
 use convert::{Converter, OnFailure};
@@ -198,7 +201,7 @@ fn is_counted(kind: &TypeKind) -> bool {
     kind.is_numeric() || kind.is_interval() || *kind == TypeKind::Boolean
 }
 
-/// Intervals go to and from exact numbers only, and between their own kind.
+/// Intervals of one field go to exact numbers of that field and come from integers; others only to their own kind.
 fn counted(from: &TypeKind, to: &TypeKind) -> Option<Converter> {
     let exact = |kind: &TypeKind| kind.is_integer() || matches!(kind, TypeKind::Decimal(..));
     match (from.is_interval(), to.is_interval()) {
@@ -207,10 +210,48 @@ fn counted(from: &TypeKind, to: &TypeKind) -> Option<Converter> {
             let months = |kind: &TypeKind| matches!(kind, TypeKind::IntervalYearMonth(..));
             (months(from) == months(to)).then(Converter::identity)
         }
-        (true, false) if exact(to) => numeric::converter(from, to),
-        (false, true) if exact(from) => numeric::converter(from, to),
+        (true, false) if exact(to) => {
+            let field = field_length(from)?;
+            let count = numeric::converter(from, to)?;
+            Some(match from {
+                _ if field == 1 => count,
+                TypeKind::IntervalYearMonth(..) => {
+                    let field = i32::try_from(field).ok()?;
+                    divided::<Int32Type>(field).then(count)
+                }
+                _ => divided::<Int64Type>(field).then(count),
+            })
+        }
+        (false, true) if from.is_integer() && field_length(to).is_some() => {
+            numeric::converter(from, to)
+        }
         _ => None,
     }
+}
+
+/// Returns the months or milliseconds of an interval's field, if it has but one.
+fn field_length(interval: &TypeKind) -> Option<i64> {
+    use DayTimeResolution::{Day, Hour, Minute, Second};
+    Some(match interval {
+        TypeKind::IntervalYearMonth(YearMonthResolution::Year, _) => 12,
+        TypeKind::IntervalYearMonth(YearMonthResolution::Month, _) => 1,
+        TypeKind::IntervalDayTime(Day, ..) => civil::MILLIS_PER_DAY,
+        TypeKind::IntervalDayTime(Hour, ..) => 3_600_000,
+        TypeKind::IntervalDayTime(Minute, ..) => 60_000,
+        TypeKind::IntervalDayTime(Second, ..) => 1000,
+        _ => return None,
+    })
+}
+
+/// Returns the division of all values by a number that is not 0.
+fn divided<T: ArrowPrimitiveType>(by: T::Native) -> Converter
+where
+    T::Native: std::ops::Div<Output = T::Native>,
+{
+    Converter::infallible(move |array| {
+        let values = array.as_primitive::<T>();
+        Ok(Arc::new(values.unary::<_, T>(|value| value / by)) as ArrayRef)
+    })
 }
 
 /// Tells whether values of it have text: all but those with an untyped NULL inside.

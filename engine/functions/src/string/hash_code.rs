@@ -1,7 +1,8 @@
 //! HASH_CODE.
 //!
 //! # Flink
-//! The Java `hashCode` of the value's internal form: text as `java.lang.String`, bytes by Murmur 3 with the seed
+//! The Java `hashCode` of the value's internal form: the absolute value of what `java.lang.String` has for
+//! text, bytes by Murmur 3 with the seed
 //! 42, a timestamp by its milliseconds and the nanoseconds within, a decimal as `java.math.BigDecimal`.
 
 use std::sync::Arc;
@@ -53,9 +54,10 @@ fn hasher(kind: &TypeKind) -> Option<Hash> {
     Some(match kind {
         TypeKind::Char(_) | TypeKind::Varchar(_) => |column, row| {
             let text = column.array().as_string_view().value(column.index(row));
-            text.encode_utf16().fold(0_i32, |hash, unit| {
+            let hash = text.encode_utf16().fold(0_i32, |hash, unit| {
                 hash.wrapping_mul(31).wrapping_add(i32::from(unit))
-            })
+            });
+            hash.wrapping_abs()
         },
         TypeKind::Boolean => |column, row| {
             if column.array().as_boolean().value(column.index(row)) {

@@ -28,7 +28,7 @@ pub(crate) static DATE_FORMAT: FunctionDef = FunctionDef {
     aliases: &[],
     category: Category::Temporal,
     signatures: &[
-        "DATE_FORMAT(timestamp TIMESTAMP | TIMESTAMP_LTZ | DATE, format STRING) → STRING",
+        "DATE_FORMAT(timestamp TIMESTAMP | TIMESTAMP_LTZ, format STRING) → STRING",
         "DATE_FORMAT(timestamp STRING, format STRING) → STRING",
     ],
     doc: "Returns a timestamp as text by a pattern.\n\
@@ -69,23 +69,13 @@ fn bind(args: &[Arg], ctx: &BindContext) -> Result<Bound, CallError> {
             };
             (text, kernel)
         }
-        kind @ (TypeKind::Date | TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_)) => {
+        kind @ (TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_)) => {
             let tz = matches!(kind, TypeKind::TimestampLtz(_)).then(|| ctx.session_tz.clone());
             let formatters = Compiled::new(Formatter::compile);
             let kernel = BatchKernel::fallible("DATE_FORMAT", move |args, rows| {
                 of_timestamp(args, rows, &formatters, tz.as_ref())
             });
-            let kind = match kind {
-                TypeKind::Date => TypeKind::Timestamp(0),
-                kind => kind.clone(),
-            };
-            (
-                FlinkType {
-                    kind,
-                    nullable: value.nullable,
-                },
-                kernel,
-            )
+            (value.clone(), kernel)
         }
         _ => return Err(bad_types("DATE_FORMAT", args)),
     };

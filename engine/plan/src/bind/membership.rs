@@ -24,7 +24,7 @@ impl Binder<'_> {
         let items: Vec<&ast::Expr> = list.iter().collect();
         let items = self.bind_all(&items)?;
         let value = value?;
-        self.check_list_with_null(&value, &items)?;
+        self.check_list(&value, &items)?;
         if items.len() >= SET_LENGTH_MIN {
             let args: Vec<ExprRef> = std::iter::once(value).chain(items).collect();
             let any = self.apply("IN", args, span)?;
@@ -53,14 +53,17 @@ impl Binder<'_> {
     }
 
     /// # Flink
-    /// A NULL in the list keeps Calcite from casting anything, so the types must have one in common as they are.
-    fn check_list_with_null(&mut self, value: &ExprRef, items: &[ExprRef]) -> Option<()> {
+    /// A NULL in the list, or a value of the tested type beside one of another, keeps Calcite from casting anything, so
+    /// the types must have one in common as they are.
+    fn check_list(&mut self, value: &ExprRef, items: &[ExprRef]) -> Option<()> {
         let has_null = items.iter().any(|item| item.ty.kind == TypeKind::Null);
+        let fits = |item: &ExprRef| least_restrictive([&value.ty, &item.ty]).is_some();
+        let is_mixed = has_null || items.iter().any(fits) && !items.iter().all(fits);
         let types = std::iter::once(value).chain(items).map(|item| &item.ty);
         let is_known = std::iter::once(value)
             .chain(items)
             .any(|item| item.ty.kind != TypeKind::Null);
-        if !has_null || !is_known || least_restrictive(types).is_some() {
+        if !is_mixed || !is_known || least_restrictive(types).is_some() {
             return Some(());
         }
         self.report(
@@ -70,7 +73,7 @@ impl Binder<'_> {
                 value.span,
             )
             .label(value.ty.kind.to_string())
-            .help("cast the NULL to the type of the others"),
+            .help("cast the values to one type"),
         )
     }
 

@@ -118,6 +118,12 @@ impl Parser {
                         Some(_) => {}
                     }
                 }
+                // JsonPath takes one bracket behind a name for the end.
+                '[' if self.at + 1 == self.text.len()
+                    && matches!(tokens.last(), Some(Token::Property(_))) =>
+                {
+                    self.at += 1;
+                }
                 '[' => tokens.push(self.bracket()?),
                 '*' => {
                     self.at += 1;
