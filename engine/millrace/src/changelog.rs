@@ -54,10 +54,12 @@ pub(crate) fn check(flow: &Flow, materialize: Materialize) -> Vec<Diagnostic> {
             match flow.sinks[branch.sink].changelog_mode() {
                 ChangelogMode::All => {}
                 ChangelogMode::InsertOnly => faults.push(only_inserts(flow, source, branch)),
-                ChangelogMode::Upsert if materialize == Materialize::None => {}
                 ChangelogMode::Upsert => {
                     let key = key_of(flow, index, branch);
-                    if key.columns.is_empty() {
+                    if let Some(place) = key.unsteady {
+                        faults.push(unsteady(flow, branch, place));
+                    }
+                    if key.columns.is_empty() || materialize == Materialize::None {
                         continue;
                     }
                     if !key.holds_source_key {
@@ -146,6 +148,23 @@ fn rows_of_two_tables(flow: &Flow, source: &Source, other: &Source, branch: &Bra
     .label("which of them a change leaves there cannot be told without state")
     .also(sink.primary_key[0].span, "this key");
     with_way_out(fault)
+}
+
+/// # Flink
+/// With `table.optimizer.non-deterministic-update.strategy` = `IGNORE`, its default, nothing is said.
+fn unsteady(flow: &Flow, branch: &Branch, place: usize) -> Diagnostic {
+    let sink = &flow.plan.sinks[branch.sink];
+    let column = &sink.table.columns[sink.columns[place]].name.value;
+    Diagnostic::warning(
+        "MR0174",
+        format!(
+            "'{column}', a key column of '{}', is made of the clock or of chance",
+            sink.table.name.value
+        ),
+        branch.logical.columns[place].span,
+    )
+    .label("another value when the row is updated or deleted")
+    .help("a later change will not find the row that it replaces; make the key of the row's own columns")
 }
 
 fn with_way_out(fault: Diagnostic) -> Diagnostic {

@@ -1,6 +1,7 @@
 //! Whether a sink's key tells the rows of a source apart.
 
 use millrace_connector::{FlinkType, TableDefinition, TypeKind};
+use millrace_functions::Volatility;
 
 use crate::expr::{Expr, ExprKind};
 use crate::pipeline::{Branch, Sink};
@@ -12,6 +13,8 @@ pub struct SinkKey {
     pub columns: Vec<usize>,
     /// Whether rows of equal key come from one row of the source: the source's own PRIMARY KEY is part of it.
     pub holds_source_key: bool,
+    /// One of the columns that the same row does not always have the same value of: it is made of the clock or of chance.
+    pub unsteady: Option<usize>,
 }
 
 /// Returns the key of the branch's sink.
@@ -41,10 +44,25 @@ pub fn sink_key(source: &TableDefinition, branch: &Branch, sink: &Sink) -> SinkK
     let holds_source_key = !source.primary_key.is_empty()
         && branch.program.explodes().is_empty()
         && source.primary_key.iter().all(|key| holds(&key.value));
+    let unsteady = columns
+        .iter()
+        .find(|place| is_unsteady(&branch.logical.columns[**place]))
+        .copied();
     SinkKey {
         columns,
         holds_source_key,
+        unsteady,
     }
+}
+
+fn is_unsteady(expr: &Expr) -> bool {
+    let own = match &expr.kind {
+        ExprKind::Call(call) => call.volatility != Volatility::Deterministic,
+        _ => false,
+    };
+    let mut found = own;
+    expr.for_each_child(|part| found = found || is_unsteady(part));
+    found
 }
 
 /// Returns the column whose values these are, if different values stay different.
@@ -121,6 +139,15 @@ mod tests {
         );
         assert_eq!(found.columns, [1, 2]);
         assert!(found.holds_source_key);
+    }
+
+    #[test]
+    fn the_clock_makes_a_key_unsteady() {
+        let sink = "d DATE, id BIGINT, PRIMARY KEY (d, id)";
+        let found = key(BY_ID, sink, "SELECT CURRENT_DATE, id FROM s");
+        assert_eq!((found.holds_source_key, found.unsteady), (true, Some(0)));
+        let found = key(BY_ID, sink, "SELECT DATE '2024-01-01', id FROM s");
+        assert_eq!(found.unsteady, None);
     }
 
     #[test]
