@@ -119,6 +119,7 @@ io.tmp.dirs: {folder}/tmp
     )
 }
 
+/// The tab is written as `\0009`: in a file, a tab is a key to Flink's SQL client.
 fn job(fenodes: &str, savepoint: Option<&Path>) -> String {
     let restore = savepoint.map_or(String::new(), |path| {
         format!(
@@ -143,7 +144,7 @@ CREATE TABLE numbered (id BIGINT, name STRING, amount DECIMAL(18, 4), `day` DATE
 );
 INSERT INTO numbered SELECT id, CONCAT('n-', CAST(id AS STRING)), CAST(id AS DECIMAL(18, 4)) / 8, DATE '2024-02-29',
   TIMESTAMP '2024-03-01 12:34:56.789', CASE WHEN MOD(id, 2) = 0 THEN CAST(NULL AS INT) ELSE CAST(id AS INT) END,
-  CONCAT('tab\t你\"q', CAST(id AS STRING)), MOD(id, 2) = 0 FROM source;
+  CONCAT(U&'tab\\0009你\"q', CAST(id AS STRING)), MOD(id, 2) = 0 FROM source;
 "
     )
 }
