@@ -139,22 +139,6 @@ fn some_cell<'a>(field: &'a Field, array: &'a ArrayRef) -> Result<Cell<'a>, Stri
             })
         }};
     }
-    macro_rules! instant {
-        ($ty:ty, $from:expr) => {{
-            let values = array.as_primitive::<$ty>();
-            Box::new(move |row, out| {
-                let instant =
-                    $from(values.value(row)).map_err(|error| format!("arrow: {error}"))?;
-                // The BE's own zone, whatever the header says.
-                let wall = TimeZone::fixed(offset(8)).to_datetime(instant);
-                push(
-                    out,
-                    format_args!("\"{}\"", wall.strftime("%Y-%m-%d %H:%M:%S%.f")),
-                );
-                Ok(())
-            })
-        }};
-    }
     Ok(match (field.ty, array.data_type()) {
         (ColumnType::Boolean, DataType::Boolean) => {
             let values = array.as_boolean();
@@ -181,6 +165,42 @@ fn some_cell<'a>(field: &'a Field, array: &'a ArrayRef) -> Result<Cell<'a>, Stri
                 Ok(())
             })
         }
+        (ColumnType::Text(_) | ColumnType::Json | ColumnType::Integer(128), DataType::Utf8) => {
+            let values = array.as_string::<i32>();
+            Box::new(move |row, out| text(field, values.value(row), out))
+        }
+        (ColumnType::Text(_) | ColumnType::Json, DataType::Binary) => {
+            let values = array.as_binary::<i32>();
+            Box::new(
+                move |row, out| match std::str::from_utf8(values.value(row)) {
+                    Ok(value) => text(field, value, out),
+                    Err(error) => Err(format!("column '{}': {error}", field.name)),
+                },
+            )
+        }
+        _ => return time_cell(field, array),
+    })
+}
+
+/// Returns what writes a day or an instant.
+fn time_cell<'a>(field: &Field, array: &'a ArrayRef) -> Result<Cell<'a>, String> {
+    macro_rules! instant {
+        ($ty:ty, $from:expr) => {{
+            let values = array.as_primitive::<$ty>();
+            Box::new(move |row, out| {
+                let instant =
+                    $from(values.value(row)).map_err(|error| format!("arrow: {error}"))?;
+                // The BE's own zone, whatever the header says.
+                let wall = TimeZone::fixed(offset(8)).to_datetime(instant);
+                push(
+                    out,
+                    format_args!("\"{}\"", wall.strftime("%Y-%m-%d %H:%M:%S%.f")),
+                );
+                Ok(())
+            })
+        }};
+    }
+    Ok(match (field.ty, array.data_type()) {
         (ColumnType::Date, DataType::Date32) => {
             let values = array.as_primitive::<Date32Type>();
             Box::new(move |row, out| {
@@ -205,19 +225,6 @@ fn some_cell<'a>(field: &'a Field, array: &'a ArrayRef) -> Result<Cell<'a>, Stri
                 ))
             }
         },
-        (ColumnType::Text(_) | ColumnType::Json | ColumnType::Integer(128), DataType::Utf8) => {
-            let values = array.as_string::<i32>();
-            Box::new(move |row, out| text(field, values.value(row), out))
-        }
-        (ColumnType::Text(_) | ColumnType::Json, DataType::Binary) => {
-            let values = array.as_binary::<i32>();
-            Box::new(
-                move |row, out| match std::str::from_utf8(values.value(row)) {
-                    Ok(value) => text(field, value, out),
-                    Err(error) => Err(format!("column '{}': {error}", field.name)),
-                },
-            )
-        }
         (ty, there) => {
             return Err(format!(
                 "column '{}' of type {ty:?} cannot take the arrow type {there}",

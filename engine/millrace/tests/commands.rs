@@ -192,6 +192,49 @@ fn the_demo_fills_a_table_of_doris_exactly_once() {
 }
 
 #[test]
+fn the_stand_in_for_doris_says_where_it_listens_and_what_it_is() {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let init = folder.path().join("init.sql");
+    std::fs::write(
+        &init,
+        "CREATE DATABASE d; CREATE TABLE d.t (k INT) UNIQUE KEY(k);",
+    )
+    .expect("the file can be written");
+    let data = folder.path().join("data");
+    let start = |init: &std::path::Path| {
+        Command::new(env!("CARGO_BIN_EXE_millrace"))
+            .args(["dev", "doris", "--mysql-port", "0"])
+            .args(["--http-port", "0", "--http-port", "0", "--be-port", "0"])
+            .args(["--fault", "commit-held:2", "--data-dir"])
+            .arg(&data)
+            .arg("--init")
+            .arg(init)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary runs")
+    };
+    let mut running = start(&init);
+    let stdout = running.stdout.take().expect("it is piped");
+    let told: Vec<String> = std::io::BufRead::lines(std::io::BufReader::new(stdout))
+        .take(4)
+        .map_while(Result::ok)
+        .collect();
+    running.kill().expect("it can be killed");
+    running.wait().expect("it ends");
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(told[0].matches("127.0.0.1:").count(), 2, "{told:?}");
+    assert!(told[2].starts_with("jdbc-url = jdbc:mysql://"), "{told:?}");
+    assert!(told[3].contains("no Doris"), "{told:?}");
+
+    // What it made is there after a kill: it cannot be made twice.
+    let again = start(&init).wait_with_output().expect("it ends");
+    let said = text(&again.stderr);
+    assert_eq!(again.status.code(), Some(1), "{said}");
+    assert!(said.contains("database exists"), "{said}");
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let args = [
         "run",

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::login::log_in;
 use super::mirror::cut;
-use super::packet::{Head, Kind as HeadKind, Packets, Reading, Refusal, Table};
+use super::packet::{Head, Kind as HeadKind, Packets, Reading, Refusal};
 use super::statement::{Reply, Speaker, answer};
 use super::token::{Kind, Token};
 use crate::server::Shared;
@@ -296,9 +296,4 @@ fn moment(reading: &mut Reading<'_>) -> Option<String> {
         text.push_str(&format!(".{:06}", reading.little(4)?));
     }
     Some(text)
-}
-
-/// Returns a result without columns, for what has nothing to show.
-pub(crate) fn nothing(names: &[&str]) -> Reply {
-    Reply::Rows(Table::of(names))
 }

@@ -80,15 +80,7 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
     let target = Target::start(scene)?;
     let broker = start_broker(scene, &target)?;
     let address = broker.address().to_string();
-    line(format!(
-        "millrace demo: {}, exactly once, on this machine alone",
-        target.path()
-    ));
-    line("");
-    line(format!(
-        "  broker    an in-memory stand-in for Kafka at {address}: one node, no disk, for demos and tests"
-    ));
-    target.introduction().into_iter().for_each(line);
+    introduce(&target, &address);
     let names = (scene.topic(), scene.group());
     let fed = feed::feed(scene, &address, names, PARTITIONS, args.rows, SEED)?;
     line(format!(
@@ -142,6 +134,18 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
     Ok(u8::from(
         audit.duplicates > 0 || (audit.missing > 0 && !stop.is_cancelled()),
     ))
+}
+
+fn introduce(target: &Target, brokers: &str) {
+    line(format!(
+        "millrace demo: {}, exactly once, on this machine alone",
+        target.path()
+    ));
+    line("");
+    line(format!(
+        "  broker    an in-memory stand-in for Kafka at {brokers}: one node, no disk, for demos and tests"
+    ));
+    target.introduction().into_iter().for_each(line);
 }
 
 fn start_broker(scene: Scene, target: &Target) -> anyhow::Result<EmbeddedBroker> {
