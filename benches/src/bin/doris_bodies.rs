@@ -4,14 +4,14 @@
 //!
 //! The rows are those of moneyflow, 44 columns; the other side is a server that reads bodies and keeps nothing.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use arrow_array::{Array, ArrayRef, Int32Array, StringViewArray};
+use arrow_array::{ArrayRef, Int32Array, StringViewArray};
 use millrace_connector::sink::{SinkBatch, SinkGroup};
 use millrace_connector::{
     Cancel, ColumnDefinition, ColumnKind, Connector, Epoch, FlinkType, LaneId, OpenContext, Span,

@@ -110,11 +110,15 @@ fn each_row_is_in_both_tables_once_through_a_death_at_every_point() -> Result<()
     for point in points {
         writer.write(ROWS_EACH)?;
         let rows: u64 = writer.finish()?.iter().sum();
-        if let Some(fault) = point.fault() {
-            doris.now().add_fault(fault);
-        }
         let known = doris.now().transactions()?.len();
         let mut process = pipeline.start()?;
+        if let Some(fault) = point.fault() {
+            // Not before: recovery commits the last epoch once more.
+            wait_until(&mut process, "a load", || {
+                Ok(!states_since(&doris, known)?.is_empty())
+            })?;
+            doris.now().add_fault(fault);
+        }
         wait_until(&mut process, &format!("{point:?}"), || {
             Ok(point.is_reached(&states_since(&doris, known)?))
         })?;
