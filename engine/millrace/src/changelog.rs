@@ -50,7 +50,14 @@ pub(crate) fn check(flow: &Flow, materialize: Materialize) -> Vec<Diagnostic> {
         if flow.sources[index].changelog_mode() == ChangelogMode::InsertOnly {
             continue;
         }
-        for branch in &source.branches {
+        for (place, branch) in source.branches.iter().enumerate() {
+            if source.branches[..place]
+                .iter()
+                .any(|other| is_united(other, branch))
+            {
+                faults.push(two_ways(flow, source, branch));
+                continue;
+            }
             match flow.sinks[branch.sink].changelog_mode() {
                 ChangelogMode::All => {}
                 ChangelogMode::InsertOnly => faults.push(only_inserts(flow, source, branch)),
@@ -150,6 +157,20 @@ fn rows_of_two_tables(flow: &Flow, source: &Source, other: &Source, branch: &Bra
     with_way_out(fault)
 }
 
+/// A batch goes through one branch and then through the next, so an update that moves a row from one to the other could
+/// arrive before the deletion that it begins with.
+fn two_ways(flow: &Flow, source: &Source, branch: &Branch) -> Diagnostic {
+    let sink = &flow.plan.sinks[branch.sink].table.name.value;
+    let from = &source.table.name.value;
+    Diagnostic::error(
+        "MR0175",
+        format!("changes of '{from}' reach '{sink}' by two parts of a UNION ALL"),
+        branch.span,
+    )
+    .label("the order of a row's changes would be lost between them")
+    .help("read the table once: join the conditions by OR, and choose between the columns by CASE")
+}
+
 /// # Flink
 /// With `table.optimizer.non-deterministic-update.strategy` = `IGNORE`, its default, nothing is said.
 fn unsteady(flow: &Flow, branch: &Branch, place: usize) -> Diagnostic {
@@ -177,10 +198,12 @@ fn with_way_out(fault: Diagnostic) -> Diagnostic {
 /// Returns another source that the same INSERT unites with this one; the first of them says nothing, so that a pair is
 /// told once.
 fn united<'f>(flow: &'f Flow, index: usize, branch: &Branch) -> Option<&'f Source> {
-    flow.plan.sources[..index].iter().find(|other| {
-        other
-            .branches
-            .iter()
-            .any(|one| one.sink == branch.sink && one.span == branch.span)
-    })
+    flow.plan.sources[..index]
+        .iter()
+        .find(|other| other.branches.iter().any(|one| is_united(one, branch)))
+}
+
+/// Tells whether two branches are parts of one INSERT's UNION ALL.
+fn is_united(one: &Branch, other: &Branch) -> bool {
+    one.sink == other.sink && one.span == other.span
 }

@@ -178,10 +178,19 @@ fn what_cannot_take_changes_is_refused_before_start() -> Result<()> {
             ["MR0173", "is not in insert-only mode"],
         ),
     ] {
-        let sql = format!("{source} CREATE TABLE k {sink}; INSERT INTO k SELECT * FROM s;");
-        let mut running = Pipeline::new("refused", &sql)?.start()?;
-        running.ends_with(2, Duration::from_secs(20))?;
-        running.says(&words)?;
+        refuses(&format!("{source} CREATE TABLE k {sink}; INSERT INTO k SELECT * FROM s;"), &words)?;
     }
-    Ok(())
+    refuses(
+        &format!(
+            "{source} CREATE TABLE k (id BIGINT, n INT) WITH ('connector' = 'blackhole');
+             INSERT INTO k SELECT * FROM s WHERE n < 10 UNION ALL SELECT id, 0 FROM s WHERE n >= 10;"
+        ),
+        &["MR0175", "UNION ALL"],
+    )
+}
+
+fn refuses(sql: &str, words: &[&str]) -> Result<()> {
+    let mut running = Pipeline::new("refused", sql)?.start()?;
+    running.ends_with(2, Duration::from_secs(20))?;
+    running.says(words)
 }
