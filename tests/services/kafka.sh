@@ -10,6 +10,8 @@
 #   KAFKA_CONTROLLER_PORT  default KAFKA_PORT + 1
 #   KAFKA_DATA             default data-PORT in the cache folder
 #   KAFKA_HEAP             the broker's -Xmx (default 768m)
+#   KAFKA_SECURE           1 = also listens with passwords (KAFKA_PORT + 2) and with TLS (KAFKA_PORT + 3);
+#                          user alice, password alice-secret, for PLAIN and SCRAM; certificates in $RUN/tls
 NAME=kafka
 . "$(dirname "$0")/lib.sh"
 PORT="${KAFKA_PORT:-19092}"
@@ -21,6 +23,7 @@ POM="$HERE/kafka-pom.xml"
 # One folder for each content of the pom: an update never pulls jars from under a running broker.
 JARS="$HOME_DIR/jars-$(cksum <"$POM" | cut -d' ' -f1)"
 JAVA="${JAVA_HOME:+$JAVA_HOME/bin/}java"
+SASL_PORT=$((PORT + 2)) TLS_PORT=$((PORT + 3)) TLS="$RUN/tls"
 STOP_SECONDS=40
 
 svc_installed() { [ -d "$JARS" ]; }
@@ -31,6 +34,52 @@ svc_install() {
     -DoutputDirectory="$JARS.part" >"$HOME_DIR/install.log" 2>&1 \
     || { last_lines "$HOME_DIR/install.log"; die "Maven could not bring the jars (log: $HOME_DIR/install.log)"; }
   mv "$JARS.part" "$JARS"
+}
+# A broker's certificate for 127.0.0.1 that vouches for itself, and a client's that the broker trusts.
+make_certificates() {
+  need keytool openssl
+  [ ! -f "$TLS/ca.pem" ] || return 0
+  rm -rf "$TLS" && mkdir -p "$TLS"
+  local name
+  for name in broker client; do
+    keytool -genkeypair -alias "$name" -keyalg RSA -validity 3650 -dname "CN=$name" \
+      -ext san=ip:127.0.0.1 -storetype PKCS12 -keystore "$TLS/$name.p12" -storepass changeit >/dev/null 2>&1
+    keytool -exportcert -rfc -alias "$name" -keystore "$TLS/$name.p12" -storepass changeit >"$TLS/$name.pem" 2>/dev/null
+  done
+  openssl pkcs12 -in "$TLS/client.p12" -passin pass:changeit -nodes -out "$TLS/client-keys.pem" 2>/dev/null
+  keytool -importcert -noprompt -alias client -file "$TLS/client.pem" -storetype PKCS12 \
+    -keystore "$TLS/trust.p12" -storepass changeit >/dev/null 2>&1
+  cp "$TLS/broker.pem" "$TLS/ca.pem"
+}
+secure_config() {
+  make_certificates
+  local plain=org.apache.kafka.common.security.plain.PlainLoginModule
+  local scram=org.apache.kafka.common.security.scram.ScramLoginModule
+  cat >>"$CONF" <<CONFIG
+listeners=PLAINTEXT://127.0.0.1:$PORT,CONTROLLER://127.0.0.1:$CONTROLLER,SASL_PLAINTEXT://127.0.0.1:$SASL_PORT,SSL://127.0.0.1:$TLS_PORT
+advertised.listeners=PLAINTEXT://127.0.0.1:$PORT,SASL_PLAINTEXT://127.0.0.1:$SASL_PORT,SSL://127.0.0.1:$TLS_PORT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL
+listener.name.sasl_plaintext.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl_plaintext.plain.sasl.jaas.config=$plain required user_alice="alice-secret";
+listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=$scram required;
+listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=$scram required;
+listener.name.ssl.ssl.keystore.location=$TLS/broker.p12
+listener.name.ssl.ssl.keystore.password=changeit
+listener.name.ssl.ssl.truststore.location=$TLS/trust.p12
+listener.name.ssl.ssl.truststore.password=changeit
+listener.name.ssl.ssl.client.auth=requested
+CONFIG
+}
+# Passwords for SCRAM are kept in the data, so they are given once.
+add_users() {
+  [ "${KAFKA_SECURE:-0}" = 1 ] && [ ! "$RUN/users" -nt "$DATA/meta.properties" ] || return 0
+  local mechanism
+  for mechanism in SCRAM-SHA-256 SCRAM-SHA-512; do
+    tool kafka.admin.ConfigCommand --bootstrap-server "127.0.0.1:$PORT" --alter --entity-type users --entity-name alice \
+      --add-config "$mechanism=[password=alice-secret]" >"$RUN/users.log" 2>&1 \
+      || { last_lines "$RUN/users.log"; die "no users could be made"; }
+  done
+  touch "$RUN/users"
 }
 write_config() {
   mkdir -p "$RUN"
@@ -67,6 +116,7 @@ log.cleaner.threads=1
 num.network.threads=2
 num.io.threads=4
 CONFIG
+  [ "${KAFKA_SECURE:-0}" != 1 ] || secure_config
   cat >"$RUN/log4j2.properties" <<'CONFIG'
 status=error
 appender.out.type=Console
@@ -85,6 +135,12 @@ java_kafka() { # heap log-level class arguments…
 }
 svc_start() {
   need "$JAVA"
+  # A broker that was killed counts as ended a moment before the system has closed its sockets.
+  local tick
+  for ((tick = 0; tick < 50; tick++)); do
+    port_open "$PORT" || port_open "$CONTROLLER" || break
+    sleep 0.1
+  done
   want_port "$PORT" KAFKA_PORT
   want_port "$CONTROLLER" KAFKA_CONTROLLER_PORT
   write_config
@@ -98,12 +154,18 @@ svc_start() {
     -Dkafka.log.level=INFO -Dlog4j2.configurationFile="$RUN/log4j2.properties" -cp "$JARS/*" \
     kafka.Kafka "$CONF"
   wait_for 90 "Kafka" grep -q 'Kafka Server started' "$LOG"
+  add_users
 }
 svc_info() {
   echo "KAFKA_BOOTSTRAP=127.0.0.1:$PORT"
   echo "KAFKA_LOG=$LOG"
   echo "KAFKA_DATA=$DATA"
   echo "KAFKA_PIDFILE=$PIDF"
+  if [ "${KAFKA_SECURE:-0}" = 1 ]; then
+    echo "KAFKA_SASL=127.0.0.1:$SASL_PORT"
+    echo "KAFKA_SSL=127.0.0.1:$TLS_PORT"
+    echo "KAFKA_TLS=$TLS"
+  fi
 }
 tool() {
   ensure_installed
