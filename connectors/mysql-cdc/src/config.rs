@@ -117,7 +117,11 @@ pub(crate) fn read(
     reader.number("scan.snapshot.fetch.size", 1, i64::MAX);
     let connect_timeout = reader.duration("connect.timeout", Duration::from_millis(250));
     let heartbeat = reader.duration("heartbeat.interval", Duration::from_millis(1));
-    reader.factor("chunk-key.even-distribution.factor.upper-bound", 1.0, f64::MAX);
+    reader.factor(
+        "chunk-key.even-distribution.factor.upper-bound",
+        1.0,
+        f64::MAX,
+    );
     reader.factor("chunk-key.even-distribution.factor.lower-bound", 0.0, 1.0);
     let server_ids = reader.server_ids();
     let chunk_key = reader.chunk_key();
@@ -212,7 +216,13 @@ impl Reader<'_> {
     }
 
     fn bad(&mut self, key: &str, label: &str, help: &str) {
-        self.fault("MR0102", format!("bad value for option '{key}'"), key, label, help);
+        self.fault(
+            "MR0102",
+            format!("bad value for option '{key}'"),
+            key,
+            label,
+            help,
+        );
     }
 
     fn number(&mut self, key: &str, min: i64, max: i64) -> i64 {
@@ -238,7 +248,10 @@ impl Reader<'_> {
     }
 
     fn factor(&mut self, key: &str, min: f64, max: f64) {
-        let value = self.options.text(key).and_then(|text| text.trim().parse().ok());
+        let value = self
+            .options
+            .text(key)
+            .and_then(|text| text.trim().parse().ok());
         if value.is_some_and(|value: f64| (min..=max).contains(&value)) {
             return;
         }
@@ -325,7 +338,8 @@ impl Reader<'_> {
     }
 
     fn specific_offset(&mut self) -> Startup {
-        let skip_events = self.number("scan.startup.specific-offset.skip-events", 0, i64::MAX) as u64;
+        let skip_events =
+            self.number("scan.startup.specific-offset.skip-events", 0, i64::MAX) as u64;
         let skip_rows = self.number("scan.startup.specific-offset.skip-rows", 0, i64::MAX) as u64;
         const GTIDS: &str = "scan.startup.specific-offset.gtid-set";
         const FILE: &str = "scan.startup.specific-offset.file";
@@ -337,7 +351,11 @@ impl Reader<'_> {
                     skip_rows,
                 },
                 Err(why) => {
-                    self.bad(GTIDS, &why, "write '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,…'");
+                    self.bad(
+                        GTIDS,
+                        &why,
+                        "write '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,…'",
+                    );
                     Startup::Initial
                 }
             };
@@ -375,7 +393,9 @@ impl Reader<'_> {
         const KEY: &str = "scan.incremental.snapshot.chunk.key-column";
         let written = self.options.text(KEY).map(str::to_owned);
         let mode = self.options.text("scan.startup.mode").unwrap_or_default();
-        let has_snapshot = ["initial", "snapshot"].iter().any(|m| mode.eq_ignore_ascii_case(m));
+        let has_snapshot = ["initial", "snapshot"]
+            .iter()
+            .any(|m| mode.eq_ignore_ascii_case(m));
         if written.is_none() && self.table.primary_key.is_empty() && has_snapshot {
             self.fault(
                 "MR0142",

@@ -31,9 +31,7 @@ fn options(config: &Config, purpose: Purpose, tls: bool) -> Opts {
     let properties = &config.properties;
     let silence = match purpose {
         Purpose::Dump => SILENCE_MAX,
-        Purpose::Plain | Purpose::Rows => {
-            properties.socket_timeout.unwrap_or(QUERY_SILENCE_MAX)
-        }
+        Purpose::Plain | Purpose::Rows => properties.socket_timeout.unwrap_or(QUERY_SILENCE_MAX),
     };
     let keep_alive = properties.keep_alive.unwrap_or(true);
     let mut builder = OptsBuilder::new()
@@ -136,11 +134,16 @@ pub(crate) fn wait(time: Duration, cancel: &Cancel) {
     }
 }
 
+/// TLS begins with the first packet, so the driver takes what is wrong with a certificate for a broken packet.
+fn is_about_certificates(error: &Error) -> bool {
+    error.to_string().contains("certificate")
+}
+
 /// Tells whether an error may be gone at the next attempt.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
         Error::IoError(error) => error.kind() != std::io::ErrorKind::NotFound,
-        Error::CodecError(_) => true,
+        Error::CodecError(_) => !is_about_certificates(error),
         Error::DriverError(error) => matches!(
             error,
             DriverError::ConnectTimeout
@@ -152,7 +155,21 @@ pub(crate) fn is_passing(error: &Error) -> bool {
         // Too many connections, shutdown, killed, lock or connection lost, server gone.
         Error::MySqlError(error) => matches!(
             error.code,
-            1040 | 1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1203 | 1205 | 1213 | 1226 | 1317 | 1927 | 2006 | 2013 | 3024 | 3169 | 4031
+            1040 | 1053 | 1077 | 1079 | 1080 | 1152 | 1158
+                ..=1161
+                    | 1184
+                    | 1203
+                    | 1205
+                    | 1213
+                    | 1226
+                    | 1317
+                    | 1412
+                    | 1927
+                    | 2006
+                    | 2013
+                    | 3024
+                    | 3169
+                    | 4031
         ),
         _ => false,
     }
@@ -210,7 +227,7 @@ pub(crate) fn failure(config: &Config, error: &Error, doing: &str) -> ConnectorE
             format!("user '{user}' of MySQL at {address} signs in by '{name}', which is not known here"),
         )
         .help("use a user with caching_sha2_password, mysql_native_password or ed25519"),
-        Error::TlsError(error) => new(
+        error if matches!(error, Error::TlsError(_)) || is_about_certificates(error) => new(
             ErrorKind::Config,
             Retry::Never,
             format!("no TLS connection to MySQL at {address}: {error}"),

@@ -93,7 +93,8 @@ impl Dump {
         from: &From,
         to_end: bool,
     ) -> Result<Self, ConnectorError> {
-        let conn = connect(config, Purpose::Dump).map_err(|error| failure(config, &error, "connect"))?;
+        let conn =
+            connect(config, Purpose::Dump).map_err(|error| failure(config, &error, "connect"))?;
         let stream = request(conn, config, server, identity, from, to_end)
             .map_err(|error| refused(config, &error))?;
         let queue = Arc::new(Queue::default());
@@ -120,7 +121,12 @@ impl Dump {
         if waiting.events.is_empty() && waiting.end.is_none() && !wait.is_zero() {
             let until = Instant::now() + wait;
             while waiting.events.is_empty() && waiting.end.is_none() {
-                if self.queue.filled.wait_until(&mut waiting, until).timed_out() {
+                if self
+                    .queue
+                    .filled
+                    .wait_until(&mut waiting, until)
+                    .timed_out()
+                {
                     break;
                 }
             }
@@ -190,7 +196,9 @@ fn read(mut stream: BinlogStream, queue: &Queue) {
         waiting.events.push_back(event);
         queue.filled.notify_one();
         while waiting.bytes > QUEUE_BYTES_MAX && !queue.closed.load(Ordering::Acquire) {
-            queue.drained.wait_for(&mut waiting, Duration::from_millis(100));
+            queue
+                .drained
+                .wait_for(&mut waiting, Duration::from_millis(100));
         }
     };
     announce.end = Some(end);

@@ -242,20 +242,21 @@ pub(crate) fn rotate(body: &[u8]) -> Option<(String, u64)> {
 }
 
 /// Returns a file's name without what may stand behind it: MariaDB's first, made-up ROTATE may carry the four bytes of
-/// a checksum that the connection does not yet expect.
+/// a checksum that the connection does not yet expect. They can be any bytes, dots and digits too; a name ends in a dot
+/// and at least six digits.
 fn file_name(bytes: &[u8]) -> String {
-    let name = String::from_utf8_lossy(bytes);
-    let Some(dot) = name.find('.').and_then(|_| name.rfind('.')) else {
-        return name.into_owned();
+    const CHECKSUM: usize = 4;
+    let is_name = |bytes: &[u8]| {
+        let digits = bytes
+            .iter()
+            .rev()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        digits >= 6 && bytes[..bytes.len() - digits].ends_with(b".")
     };
-    let digits = name[dot + 1..].bytes().take_while(u8::is_ascii_digit).count();
-    // A checksum's bytes may look like digits: names have at least six, and grow only after 999999.
-    let digits = if digits > 6 && name.len() > dot + 7 && bytes.len() - (dot + 1) == 10 {
-        6
-    } else {
-        digits
-    };
-    name[..dot + 1 + digits].to_owned()
+    let shorter = &bytes[..bytes.len().saturating_sub(CHECKSUM)];
+    let name = if is_name(shorter) { shorter } else { bytes };
+    String::from_utf8_lossy(name).into_owned()
 }
 
 /// Returns the number behind the dot of a file's name: files compare by it.
@@ -302,14 +303,21 @@ mod tests {
         assert_eq!(file_name(b"binlog.1000000"), "binlog.1000000");
         assert_eq!(file_name(b"binlog.000001\xb8\x12\x13\x14"), "binlog.000001");
         assert_eq!(file_name(b"binlog.0000011234"), "binlog.000001");
+        assert_eq!(file_name(b"binlog.000001.\xff1."), "binlog.000001");
         assert_eq!(file_name(b"a.b-bin.000012"), "a.b-bin.000012");
         assert!(file_number("binlog.1000000") > file_number("binlog.999999"));
     }
 
     #[test]
     fn names_of_xa_transactions() {
-        assert_eq!(xa_name("XA START X'61',X'',1", "START"), Some("X'61',X'',1"));
-        assert_eq!(xa_name("xa commit X'61',X'',1 ONE PHASE", "COMMIT"), Some("X'61',X'',1"));
+        assert_eq!(
+            xa_name("XA START X'61',X'',1", "START"),
+            Some("X'61',X'',1")
+        );
+        assert_eq!(
+            xa_name("xa commit X'61',X'',1 ONE PHASE", "COMMIT"),
+            Some("X'61',X'',1")
+        );
         assert_eq!(xa_name("XA STARTED", "START"), None);
     }
 

@@ -62,10 +62,15 @@ impl GtidSet {
     /// Reads `uuid:1-5:7,uuid:tag:1-3`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut set = Self::default();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
             let mut pieces = part.split(':').map(str::trim);
             let uuid_text = pieces.next().unwrap_or_default();
-            let uuid = parse_uuid(uuid_text).ok_or_else(|| format!("'{uuid_text}' is not a uuid"))?;
+            let uuid =
+                parse_uuid(uuid_text).ok_or_else(|| format!("'{uuid_text}' is not a uuid"))?;
             let mut tag = String::new();
             for piece in pieces {
                 match parse_range(piece) {
@@ -106,11 +111,15 @@ impl GtidSet {
     }
 
     pub(crate) fn add(&mut self, gtid: &Gtid) {
-        if let Some((_, end)) = self.sources.get_mut(&gtid.source).and_then(|r| r.last_mut()) {
-            if *end == gtid.number {
-                *end += 1;
-                return;
-            }
+        let last = self
+            .sources
+            .get_mut(&gtid.source)
+            .and_then(|ranges| ranges.last_mut());
+        if let Some((_, end)) = last
+            && *end == gtid.number
+        {
+            *end += 1;
+            return;
         }
         self.add_range(gtid.source.clone(), gtid.number, gtid.number + 1);
     }
@@ -126,7 +135,9 @@ impl GtidSet {
     pub(crate) fn contains(&self, gtid: &Gtid) -> bool {
         self.sources.get(&gtid.source).is_some_and(|ranges| {
             let index = ranges.partition_point(|range| range.1 <= gtid.number);
-            ranges.get(index).is_some_and(|range| range.0 <= gtid.number)
+            ranges
+                .get(index)
+                .is_some_and(|range| range.0 <= gtid.number)
         })
     }
 
@@ -157,7 +168,9 @@ impl GtidSet {
 
     /// Returns the sources with their half-open ranges.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Source, &[(u64, u64)])> {
-        self.sources.iter().map(|(source, ranges)| (source, ranges.as_slice()))
+        self.sources
+            .iter()
+            .map(|(source, ranges)| (source, ranges.as_slice()))
     }
 
     /// Reads what a PREVIOUS_GTIDS event says.
@@ -166,7 +179,11 @@ impl GtidSet {
         let head = cursor.uint(8)?;
         // Since 8.3 the highest byte tells the format: 1 with tags.
         let tagged = head >> 56 == 1;
-        let count = if tagged { head >> 8 & 0xff_ffff_ffff } else { head };
+        let count = if tagged {
+            head >> 8 & 0xff_ffff_ffff
+        } else {
+            head
+        };
         let mut set = Self::default();
         for _ in 0..count {
             let uuid: [u8; 16] = cursor.take(16)?.try_into().ok()?;
@@ -232,8 +249,14 @@ mod tests {
         ] {
             assert_eq!(set(&text).to_string(), text);
         }
-        assert_eq!(set(&format!("{A}:1-5:blue:2-3")).to_string(), format!("{A}:1-5,{A}:blue:2-3"));
-        assert_eq!(set(&format!(" {A}:5-6:1-4 ,\n{A}:7")).to_string(), format!("{A}:1-7"));
+        assert_eq!(
+            set(&format!("{A}:1-5:blue:2-3")).to_string(),
+            format!("{A}:1-5,{A}:blue:2-3")
+        );
+        assert_eq!(
+            set(&format!(" {A}:5-6:1-4 ,\n{A}:7")).to_string(),
+            format!("{A}:1-7")
+        );
         assert!(GtidSet::parse("x:1").is_err());
         assert!(GtidSet::parse(&format!("{A}:5-2")).is_err());
     }
@@ -258,7 +281,10 @@ mod tests {
     fn algebra() {
         let all = set(&format!("{A}:1-10,{B}:1-3"));
         let some = set(&format!("{A}:2-3:7"));
-        assert_eq!(all.without(&some).to_string(), format!("{A}:1:4-6:8-10,{B}:1-3"));
+        assert_eq!(
+            all.without(&some).to_string(),
+            format!("{A}:1:4-6:8-10,{B}:1-3")
+        );
         assert!(some.is_subset_of(&all) && !all.is_subset_of(&some));
         assert!(GtidSet::default().is_subset_of(&some));
     }

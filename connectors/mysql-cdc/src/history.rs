@@ -35,7 +35,10 @@ impl History {
         for _ in 0..16 {
             match self.renamed.get(&name) {
                 Some((to, place)) if !at.reaches(place) => {
-                    let changed = self.since.get(&name).is_some_and(|since| !at.reaches(since) && since != place);
+                    let changed = self
+                        .since
+                        .get(&name)
+                        .is_some_and(|since| !at.reaches(since) && since != place);
                     if changed {
                         return None;
                     }
@@ -71,7 +74,14 @@ impl History {
     fn note(&mut self, change: &Change, made_here: &mut HashSet<TableName>, at: &Place) {
         match change {
             // Logged too where the table was there already.
-            Change::Create { if_not_exists: true, .. } | Change::CreateLike { if_not_exists: true, .. } => {}
+            Change::Create {
+                if_not_exists: true,
+                ..
+            }
+            | Change::CreateLike {
+                if_not_exists: true,
+                ..
+            } => {}
             Change::Create { definition, .. } => {
                 made_here.insert(definition.name.clone());
             }
@@ -107,7 +117,13 @@ impl History {
         }
     }
 
-    fn rename(&mut self, from: &TableName, to: &TableName, made_here: &mut HashSet<TableName>, at: &Place) {
+    fn rename(
+        &mut self,
+        from: &TableName,
+        to: &TableName,
+        made_here: &mut HashSet<TableName>,
+        at: &Place,
+    ) {
         if made_here.remove(from) {
             made_here.insert(to.clone());
         } else {
@@ -176,8 +192,15 @@ pub(crate) fn scan(
             Next::Idle => continue,
             Next::End(End::Log) => return Ok(()),
             Next::End(End::Lost(text)) => {
-                let text = format!("lost MySQL at {} while reading the history: {text}", config.address());
-                return Err(ConnectorError::new(ErrorKind::Unreachable, Retry::Restart, text));
+                let text = format!(
+                    "lost MySQL at {} while reading the history: {text}",
+                    config.address()
+                );
+                return Err(ConnectorError::new(
+                    ErrorKind::Unreachable,
+                    Retry::Restart,
+                    text,
+                ));
             }
             Next::End(End::Refused { code, message }) => {
                 return Err(crate::stream::refusal(config, &place, code, &message));

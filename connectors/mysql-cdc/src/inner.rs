@@ -1,17 +1,17 @@
 //! Events inside of others: a compressed transaction, read as a stream, and the kept events of an XA transaction.
 
-use std::collections::VecDeque;
 use std::io::{BufReader, Cursor, Read};
 
 use crate::decode::Bytes;
 use crate::events::RawEvent;
+use crate::kept::Returned;
 
 /// Events that come before the next one of the log.
 pub(crate) enum Inner {
     /// Of a compressed transaction.
     Payload(Box<dyn Read + Send>),
     /// Of an XA transaction that was committed: its end ends the transaction.
-    Kept(VecDeque<RawEvent>),
+    Kept(Returned),
 }
 
 /// The longest event that is taken.
@@ -55,7 +55,7 @@ impl Inner {
     /// Returns the next event; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<RawEvent>, String> {
         let reader = match self {
-            Self::Kept(events) => return Ok(events.pop_front()),
+            Self::Kept(events) => return events.next().map_err(|error| error.to_string()),
             Self::Payload(reader) => reader,
         };
         let mut header = [0; HEADER];
@@ -119,7 +119,20 @@ mod tests {
             plain.extend(body);
         }
         let packed = zstd::stream::encode_all(&plain[..], 0).unwrap();
-        let mut body = vec![2, 1, 0, 3, 3, 252, plain.len() as u8, 0, 1, 1, packed.len() as u8, 0];
+        let mut body = vec![
+            2,
+            1,
+            0,
+            3,
+            3,
+            252,
+            plain.len() as u8,
+            0,
+            1,
+            1,
+            packed.len() as u8,
+            0,
+        ];
         body.extend(packed);
         let mut inner = open(body.clone()).unwrap();
         assert_eq!(inner.next().unwrap().unwrap().body, b"one");

@@ -20,6 +20,7 @@ mod events;
 mod gtid;
 mod history;
 mod inner;
+mod kept;
 mod options;
 mod out;
 mod position;

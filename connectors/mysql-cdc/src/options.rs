@@ -45,7 +45,10 @@ pub static OPTIONS: &[OptionDef] = &[
         Some("3306"),
         "the server's port",
     ),
-    required("username", "who reads; needs SELECT, SHOW DATABASES, REPLICATION SLAVE and REPLICATION CLIENT"),
+    required(
+        "username",
+        "who reads; needs SELECT, SHOW DATABASES, REPLICATION SLAVE and REPLICATION CLIENT",
+    ),
     OptionDef {
         secret: true,
         ..required("password", "the user's password; may be empty")

@@ -109,10 +109,20 @@ impl Out {
         self.origins.push(origin);
     }
 
+    /// Takes back the rows from `rows` on. Only before [`Self::finish`].
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.kinds.truncate(rows);
+        self.origins.truncate(rows);
+    }
+
     /// Returns the batch of the rows so far.
     pub(crate) fn finish(&mut self, names: &Names, place: String, at: SplitStart) -> SourceBatch {
         let rows = self.kinds.len();
-        let declared = self.columns.finish();
+        let mut declared = self.columns.finish();
+        // A row that failed may have left values behind.
+        for column in declared.iter_mut().filter(|column| column.len() > rows) {
+            *column = column.slice(0, rows);
+        }
         let kinds = std::mem::take(&mut self.kinds);
         let origins = std::mem::take(&mut self.origins);
         let columns = build(&self.layout, &declared, &kinds, &origins, names);
@@ -177,9 +187,15 @@ fn build(
         };
         let mut text = StringViewBuilder::with_capacity(kinds.len()).with_deduplicate_strings();
         match metadata {
-            Metadata::DatabaseName => origins.iter().for_each(|o| text.append_value(&name(o).database)),
-            Metadata::TableName => origins.iter().for_each(|o| text.append_value(&name(o).table)),
-            Metadata::RowKind => kinds.iter().for_each(|kind| text.append_value(kind.short())),
+            Metadata::DatabaseName => origins
+                .iter()
+                .for_each(|o| text.append_value(&name(o).database)),
+            Metadata::TableName => origins
+                .iter()
+                .for_each(|o| text.append_value(&name(o).table)),
+            Metadata::RowKind => kinds
+                .iter()
+                .for_each(|kind| text.append_value(kind.short())),
             Metadata::OpTs => {
                 let mut times = TimestampMicrosecondBuilder::with_capacity(kinds.len());
                 for origin in origins {
@@ -202,7 +218,10 @@ struct Origins {
 impl RowOrigin for Origins {
     fn describe(&self, row: usize) -> String {
         match self.origins.get(row) {
-            Some(origin) => format!("table {}, {}", self.names[origin.table as usize], self.place),
+            Some(origin) => format!(
+                "table {}, {}",
+                self.names[origin.table as usize], self.place
+            ),
             None => self.place.clone(),
         }
     }

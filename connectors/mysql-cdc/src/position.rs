@@ -108,6 +108,9 @@ pub(crate) struct State {
     /// Events of earlier seconds are left out.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub(crate) from_ts: u64,
+    /// Events of any kind that are counted off before rows are read (`skip-events`).
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub(crate) skip_events: u64,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) xa: Vec<PendingXa>,
     /// Until the snapshot is done.

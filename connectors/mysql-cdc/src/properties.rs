@@ -93,12 +93,21 @@ impl GtidSources {
 const DEBEZIUM_ACCEPTED: &[(&str, &str)] = &[
     ("max.batch.size", "batches are bounded by bytes here"),
     ("max.queue.size", "queues are bounded by bytes here"),
-    ("max.queue.size.in.bytes", "queues are bounded by bytes here"),
+    (
+        "max.queue.size.in.bytes",
+        "queues are bounded by bytes here",
+    ),
     ("poll.interval.ms", "rows are handed on at once here"),
     ("snapshot.locking.mode", "the snapshot takes no locks here"),
     ("snapshot.fetch.size", "rows are streamed here"),
-    ("include.schema.changes", "the table's declaration rules here"),
-    ("connect.keep.alive.interval.ms", "the server's heartbeats are used here"),
+    (
+        "include.schema.changes",
+        "the table's declaration rules here",
+    ),
+    (
+        "connect.keep.alive.interval.ms",
+        "the server's heartbeats are used here",
+    ),
 ];
 
 struct Mapper<'a> {
@@ -162,12 +171,18 @@ impl Mapper<'_> {
             },
             "trustCertificateKeyStoreUrl" => {
                 out.authorities = Some(PathBuf::from(
-                    value.trim_start_matches("file://").trim_start_matches("file:"),
+                    value
+                        .trim_start_matches("file://")
+                        .trim_start_matches("file:"),
                 ));
             }
             "trustCertificateKeyStoreType" => {
                 if !value.eq_ignore_ascii_case("PEM") {
-                    self.bad(name, span, "only 'PEM' can be read here: keytool -exportcert -rfc");
+                    self.bad(
+                        name,
+                        span,
+                        "only 'PEM' can be read here: keytool -exportcert -rfc",
+                    );
                 }
             }
             "trustCertificateKeyStorePassword" => {}
@@ -181,9 +196,16 @@ impl Mapper<'_> {
                 Ok(ms) => out.socket_timeout = Some(Duration::from_millis(ms)),
                 Err(_) => self.bad(name, span, "not a number of milliseconds"),
             },
-            "characterEncoding" | "useUnicode" | "zeroDateTimeBehavior" | "tinyInt1isBit"
-            | "useInformationSchema" | "nullCatalogMeansCurrent" | "useCursorFetch"
-            | "transformedBitIsBoolean" | "serverTimezone" | "connectionTimeZone" => {}
+            "characterEncoding"
+            | "useUnicode"
+            | "zeroDateTimeBehavior"
+            | "tinyInt1isBit"
+            | "useInformationSchema"
+            | "nullCatalogMeansCurrent"
+            | "useCursorFetch"
+            | "transformedBitIsBoolean"
+            | "serverTimezone"
+            | "connectionTimeZone" => {}
             _ => out
                 .notes
                 .push(format!("'jdbc.properties.{name}' has no effect here")),
@@ -231,10 +253,16 @@ impl Mapper<'_> {
                 _ => self.bad(name, span, "none of precise, double, string"),
             },
             "time.precision.mode" => match lower.as_str() {
-                "adaptive_time_microseconds" => out.times = Some(TimeMode::AdaptiveTimeMicroseconds),
+                "adaptive_time_microseconds" => {
+                    out.times = Some(TimeMode::AdaptiveTimeMicroseconds)
+                }
                 "adaptive" => out.times = Some(TimeMode::Adaptive),
                 "connect" => out.times = Some(TimeMode::Connect),
-                _ => self.bad(name, span, "none of adaptive, adaptive_time_microseconds, connect"),
+                _ => self.bad(
+                    name,
+                    span,
+                    "none of adaptive, adaptive_time_microseconds, connect",
+                ),
             },
             "enable.time.adjuster" => out.keeps_small_years = lower == "false",
             "skipped.operations" => self.skipped_operations(&lower, span),
@@ -263,7 +291,11 @@ impl Mapper<'_> {
     }
 
     fn skipped_operations(&mut self, value: &str, span: Span) {
-        for word in value.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        for word in value
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
             match word {
                 "c" | "i" => self.out.skips.inserts = true,
                 "u" => self.out.skips.updates = true,
@@ -275,11 +307,19 @@ impl Mapper<'_> {
     }
 
     fn gtid_sources(&mut self, name: &str, value: &str, span: Span, includes: bool) {
-        for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        for part in value
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
             match Regex::new(&format!("^(?i:{part})$")) {
                 Ok(regex) if includes => self.out.gtid_sources.includes.push(regex),
                 Ok(regex) => self.out.gtid_sources.excludes.push(regex),
-                Err(_) => self.bad(name, span, "not a regular expression that is understood here"),
+                Err(_) => self.bad(
+                    name,
+                    span,
+                    "not a regular expression that is understood here",
+                ),
             }
         }
     }
@@ -298,6 +338,10 @@ impl Mapper<'_> {
 
 impl TlsMode {
     fn max(self, other: Self) -> Self {
-        if (self as u8) < (other as u8) { other } else { self }
+        if (self as u8) < (other as u8) {
+            other
+        } else {
+            self
+        }
     }
 }

@@ -44,7 +44,12 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(config: Arc<Config>, layout: Arc<Layout>, cancel: Cancel, shared: Shared) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        layout: Arc<Layout>,
+        cancel: Cancel,
+        shared: Shared,
+    ) -> Self {
         Self {
             config,
             layout,
@@ -93,6 +98,8 @@ struct Active {
     ready: VecDeque<Chunk>,
     /// A bounded read is over.
     finished: bool,
+    /// What to tell when the rows before it are out.
+    failed: Option<ConnectorError>,
     told: State,
     told_at: Instant,
 }
@@ -117,6 +124,7 @@ impl Active {
             awaits: false,
             ready: VecDeque::new(),
             finished: state.finished,
+            failed: None,
             told: state.clone(),
             told_at: Instant::now(),
         })
@@ -125,6 +133,9 @@ impl Active {
     fn poll(&mut self, limit: &PollLimit) -> Result<Poll, ConnectorError> {
         if self.finished {
             return Ok(Poll::Finished);
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
         }
         if let Some(chunk) = self.ready.pop_front() {
             return Ok(Poll::Batch(self.chunk_batch(chunk)));
@@ -188,7 +199,10 @@ impl Active {
         let chunks = replay.end();
         let mut progress = replay.progress.clone();
         if replay.is_void {
-            tracing::debug!(table = self.config.table, "reading a wave of chunks once more");
+            tracing::debug!(
+                table = self.config.table,
+                "reading a wave of chunks once more"
+            );
         } else {
             for chunk in &chunks {
                 note(&mut progress, &chunk.table, &chunk.after);
@@ -217,8 +231,19 @@ impl Active {
         loop {
             let has_rows = self.out.rows() > 0;
             let age = begin.elapsed();
-            let time = if has_rows { Duration::ZERO } else { limit.wait.saturating_sub(age) };
-            let step = self.stream.step(time, &mut self.out)?;
+            let time = if has_rows {
+                Duration::ZERO
+            } else {
+                limit.wait.saturating_sub(age)
+            };
+            let step = match self.stream.step(time, &mut self.out) {
+                Ok(step) => step,
+                Err(error) if self.out.rows() > 0 => {
+                    self.failed = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             self.note_changes();
             let is_full = self.out.rows() >= rows_max || self.out.columns.bytes() >= bytes_max;
             let is_old = age >= if has_rows { AGE_MAX } else { limit.wait };
@@ -251,7 +276,11 @@ impl Active {
 
     fn state(&mut self) -> State {
         let mut state = self.stream.state();
-        state.snapshot = self.stream.replay.as_ref().map(|replay| replay.progress.clone());
+        state.snapshot = self
+            .stream
+            .replay
+            .as_ref()
+            .map(|replay| replay.progress.clone());
         state.finished = self.finished;
         state
     }

@@ -56,7 +56,11 @@ pub(crate) fn examine(conn: &mut Conn, config: &Config) -> Result<Server, Connec
     check_zone(conn, config)?;
     let snapshot = rows(conn, "SHOW STATUS LIKE 'binlog_snapshot_file'");
     let identity = match variable("server_uuid") {
-        "" => format!("{}-{}", if is_mariadb { "mariadb" } else { "mysql" }, variable("server_id")),
+        "" => format!(
+            "{}-{}",
+            if is_mariadb { "mariadb" } else { "mysql" },
+            variable("server_id")
+        ),
         uuid => uuid.to_owned(),
     };
     Ok(Server {
@@ -65,9 +69,12 @@ pub(crate) fn examine(conn: &mut Conn, config: &Config) -> Result<Server, Connec
         has_binlog_snapshot: snapshot.is_ok_and(|rows| !rows.is_empty()),
         lower_case_table_names: variable("lower_case_table_names").parse().unwrap_or(0),
         charset: variable("character_set_server").to_owned(),
-        is_semi_synchronous: ["rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled"]
-            .iter()
-            .any(|name| matches!(variable(name), "ON" | "1")),
+        is_semi_synchronous: [
+            "rpl_semi_sync_source_enabled",
+            "rpl_semi_sync_master_enabled",
+        ]
+        .iter()
+        .any(|name| matches!(variable(name), "ON" | "1")),
         version,
     })
 }
@@ -113,7 +120,9 @@ fn check_log(variables: &HashMap<String, String>, config: &Config) -> Result<(),
         if let Some(found) = value(name).filter(|found| found != needed) {
             return Err(config_error(
                 format!("MySQL at {address} has {name}={found}; {name}={needed} is needed"),
-                &format!("run: SET GLOBAL {name}='{needed}'; and let the writing applications connect anew"),
+                &format!(
+                    "run: SET GLOBAL {name}='{needed}'; and let the writing applications connect anew"
+                ),
             ));
         }
     }
@@ -121,8 +130,11 @@ fn check_log(variables: &HashMap<String, String>, config: &Config) -> Result<(),
 }
 
 fn check_zone(conn: &mut Conn, config: &Config) -> Result<(), ConnectorError> {
-    let found = rows(conn, "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@session.time_zone")
-        .map_err(|error| failure(config, &error, "tell its time zone"))?;
+    let found = rows(
+        conn,
+        "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@session.time_zone",
+    )
+    .map_err(|error| failure(config, &error, "tell its time zone"))?;
     let offset = found
         .first()
         .and_then(|row| text(row, 0))
@@ -130,7 +142,10 @@ fn check_zone(conn: &mut Conn, config: &Config) -> Result<(), ConnectorError> {
     let Some(offset) = offset else {
         return Ok(());
     };
-    let name = found.first().and_then(|row| text(row, 1)).unwrap_or_default();
+    let name = found
+        .first()
+        .and_then(|row| text(row, 1))
+        .unwrap_or_default();
     let (configured, tolerance) = zone::offset_now(&config.zone);
     if (offset - configured).abs() <= tolerance {
         return Ok(());
@@ -204,12 +219,18 @@ pub(crate) fn gtids(
 ) -> Result<GtidSet, ConnectorError> {
     let found = rows(conn, &format!("SELECT @@GLOBAL.{variable}"))
         .map_err(|error| failure(config, &error, "tell its GTIDs"))?;
-    let text = found.first().and_then(|row| text(row, 0)).unwrap_or_default();
+    let text = found
+        .first()
+        .and_then(|row| text(row, 0))
+        .unwrap_or_default();
     GtidSet::parse(&text).map_err(|why| {
         ConnectorError::new(
             ErrorKind::Rejected,
             Retry::Never,
-            format!("MySQL at {} says {variable} = '{text}': {why}", config.address()),
+            format!(
+                "MySQL at {} says {variable} = '{text}': {why}",
+                config.address()
+            ),
         )
     })
 }
@@ -222,8 +243,7 @@ pub(crate) fn tables(conn: &mut Conn, config: &Config) -> Result<Vec<TableName>,
     let query = "SELECT table_schema, table_name FROM information_schema.tables \
         WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') \
         AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')";
-    let found =
-        rows(conn, query).map_err(|error| failure(config, &error, "list its tables"))?;
+    let found = rows(conn, query).map_err(|error| failure(config, &error, "list its tables"))?;
     let all: Vec<TableName> = found
         .iter()
         .filter_map(|row| Some(TableName::new(text(row, 0)?, text(row, 1)?)))
@@ -260,8 +280,7 @@ pub(crate) fn database_charsets(
     config: &Config,
 ) -> Result<Vec<(String, String)>, ConnectorError> {
     let query = "SELECT schema_name, default_character_set_name FROM information_schema.schemata";
-    let found =
-        rows(conn, query).map_err(|error| failure(config, &error, "list its databases"))?;
+    let found = rows(conn, query).map_err(|error| failure(config, &error, "list its databases"))?;
     Ok(found
         .iter()
         .filter_map(|row| Some((text(row, 0)?, text(row, 1)?)))

@@ -67,7 +67,10 @@ impl SourceSpec for MysqlSourceSpec {
         };
         vec![
             ("server".into(), config.address()),
-            ("tables".into(), format!("{}.{}", config.database_name, config.table_name)),
+            (
+                "tables".into(),
+                format!("{}.{}", config.database_name, config.table_name),
+            ),
             ("startup".into(), startup),
             ("server time zone".into(), config.zone_text.clone()),
         ]
@@ -108,18 +111,33 @@ impl SourceSpec for MysqlSourceSpec {
 /// Returns how the pipeline presents itself: the same after a restart, so that the server ends what is left of the
 /// connection before.
 fn identity(config: &Config, ctx: &OpenContext) -> Identity {
-    let name = format!("{}\0{}\0{}\0{}", ctx.pipeline, ctx.dataflow, ctx.slot, config.table);
-    let (low, high) = (hash(&name, 0xcbf2_9ce4_8422_2325), hash(&name, 0x8422_2325_cbf2_9ce4));
+    let name = format!(
+        "{}\0{}\0{}\0{}",
+        ctx.pipeline, ctx.dataflow, ctx.slot, config.table
+    );
+    let (low, high) = (
+        hash(&name, 0xcbf2_9ce4_8422_2325),
+        hash(&name, 0x8422_2325_cbf2_9ce4),
+    );
     const FIRST: u64 = 1 << 30;
     const LAST: u64 = (1 << 32) - 2;
     let server_id = match config.server_ids {
-        Some((first, last)) => u64::from(first) + u64::from(ctx.slot) % (u64::from(last - first) + 1),
+        Some((first, last)) => {
+            u64::from(first) + u64::from(ctx.slot) % (u64::from(last - first) + 1)
+        }
         None => FIRST + low % (LAST - FIRST + 1),
     };
     let digits = format!("{low:016x}{high:016x}");
     Identity {
         server_id: server_id as u32,
-        uuid: [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-"),
+        uuid: [
+            &digits[..8],
+            &digits[8..12],
+            &digits[12..16],
+            &digits[16..20],
+            &digits[20..],
+        ]
+        .join("-"),
     }
 }
 
@@ -146,7 +164,13 @@ impl MysqlSource {
         let cancel = &self.ctx.cancel;
         let mut conn = connect_patiently(config, Purpose::Plain, cancel)?;
         let server = server::examine(&mut conn, config)?;
-        tracing::info!(table = config.table, address = config.address(), version = server.version, gtids = server.has_gtids, "connected to MySQL");
+        tracing::info!(
+            table = config.table,
+            address = config.address(),
+            version = server.version,
+            gtids = server.has_gtids,
+            "connected to MySQL"
+        );
         let mut starter = Starter {
             config,
             server: &server,

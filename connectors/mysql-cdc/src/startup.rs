@@ -16,6 +16,9 @@ use crate::server::{self, LogEnd, Server};
 use crate::snapshot;
 use crate::tables::damaged;
 
+/// `skip-events` counts every event that Flink CDC is sent, from the two that the server makes up in front on.
+const FRAME_EVENTS: u64 = 2;
+
 /// What starting needs.
 pub(crate) struct Starter<'a> {
     pub(crate) config: &'a Config,
@@ -57,7 +60,7 @@ impl Starter<'_> {
                 skip_events,
                 skip_rows,
             } => State {
-                events_done: *skip_events,
+                skip_events: skip_events.saturating_sub(FRAME_EVENTS),
                 rows_done: *skip_rows,
                 ..self.file(file, *pos)?
             },
@@ -66,9 +69,9 @@ impl Starter<'_> {
                 skip_events,
                 skip_rows,
             } => State {
-                events_done: *skip_events,
+                skip_events: skip_events.saturating_sub(FRAME_EVENTS),
                 rows_done: *skip_rows,
-                ..self.gtids(set.clone())?
+                ..self.gtids(set)?
             },
             Startup::Timestamp(seconds) => self.timestamp(*seconds)?,
         };
@@ -119,30 +122,42 @@ impl Starter<'_> {
             file: place.file.clone(),
             pos: 4,
         };
-        history::scan(self.config, self.server, self.identity, &from, self.cancel, |event, at| {
-            if at.reaches(place) && event.code != code::PREVIOUS_GTIDS {
-                return Ok(false);
-            }
-            match event.code {
-                code::PREVIOUS_GTIDS => match GtidSet::decode(&event.body) {
-                    Some(before) => set.add_all(&before),
-                    None => return Err(damaged("a PREVIOUS_GTIDS event is cut short", at)),
-                },
-                code::GTID | code::GTID_TAGGED => {
-                    if let Some(gtid) = event.gtid.clone().or_else(|| events::gtid(&event.body)) {
-                        set.add(&gtid);
-                    }
+        history::scan(
+            self.config,
+            self.server,
+            self.identity,
+            &from,
+            self.cancel,
+            |event, at| {
+                if at.reaches(place) && event.code != code::PREVIOUS_GTIDS {
+                    return Ok(false);
                 }
-                _ => {}
-            }
-            Ok(true)
-        })?;
+                match event.code {
+                    code::PREVIOUS_GTIDS => match GtidSet::decode(&event.body) {
+                        Some(before) => set.add_all(&before),
+                        None => return Err(damaged("a PREVIOUS_GTIDS event is cut short", at)),
+                    },
+                    code::GTID | code::GTID_TAGGED => {
+                        if let Some(gtid) = event.gtid.clone().or_else(|| events::gtid(&event.body))
+                        {
+                            set.add(&gtid);
+                        }
+                    }
+                    _ => {}
+                }
+                Ok(true)
+            },
+        )?;
         Ok(set)
     }
 
     fn check_place(&mut self, place: &Place) -> Result<(), ConnectorError> {
         let files = self.files()?;
-        let kept = format!("the server keeps {}…{}", files[0].file, files[files.len() - 1].file);
+        let kept = format!(
+            "the server keeps {}…{}",
+            files[0].file,
+            files[files.len() - 1].file
+        );
         match files.iter().find(|known| known.file == place.file) {
             None => Err(gone(&place.to_string(), &kept)),
             Some(known) if place.pos > known.pos => {
@@ -153,16 +168,19 @@ impl Starter<'_> {
         }
     }
 
-    fn gtids(&mut self, set: GtidSet) -> Result<State, ConnectorError> {
+    fn gtids(&mut self, set: &GtidSet) -> Result<State, ConnectorError> {
         if !self.server.has_gtids {
             let text = format!(
                 "MySQL at {} has no GTIDs (MariaDB, or gtid_mode is not ON)",
                 self.config.address()
             );
-            return Err(fault(text, "give 'scan.startup.specific-offset.file' and 'scan.startup.specific-offset.pos'"));
+            return Err(fault(
+                text,
+                "give 'scan.startup.specific-offset.file' and 'scan.startup.specific-offset.pos'",
+            ));
         }
-        self.check_gtids(&set)?;
-        Ok(of_gtids(&set))
+        self.check_gtids(set)?;
+        Ok(of_gtids(set))
     }
 
     fn check_gtids(&mut self, set: &GtidSet) -> Result<(), ConnectorError> {
@@ -216,12 +234,19 @@ impl Starter<'_> {
             pos: 4,
         };
         let mut first = None;
-        history::scan(self.config, self.server, self.identity, &from, self.cancel, |event, _| {
-            if event.timestamp != 0 {
-                first = Some(u64::from(event.timestamp));
-            }
-            Ok(first.is_none())
-        })?;
+        history::scan(
+            self.config,
+            self.server,
+            self.identity,
+            &from,
+            self.cancel,
+            |event, _| {
+                if event.timestamp != 0 {
+                    first = Some(u64::from(event.timestamp));
+                }
+                Ok(first.is_none())
+            },
+        )?;
         Ok(first.unwrap_or(0))
     }
 
@@ -257,9 +282,14 @@ impl Starter<'_> {
     /// Tells when the position lies in the oldest file: the server may purge it next.
     fn warn_of_retention(&mut self, state: &State) {
         let Ok(files) = self.files() else { return };
-        let days = rows(self.conn, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_expire_logs_seconds','expire_logs_days')");
+        let days = rows(
+            self.conn,
+            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_expire_logs_seconds','expire_logs_days')",
+        );
         let keeps = days.ok().and_then(|rows| {
-            let shown = rows.iter().filter_map(|row| Some(format!("{}={}", text(row, 0)?, text(row, 1)?)));
+            let shown = rows
+                .iter()
+                .filter_map(|row| Some(format!("{}={}", text(row, 0)?, text(row, 1)?)));
             Some(shown.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
         });
         if files.len() > 1 && files[0].file == state.file {
@@ -284,8 +314,15 @@ impl Starter<'_> {
                     return Err(crate::stream::refusal(self.config, &at, code, &message));
                 }
                 Next::End(End::Lost(text) | End::Damaged(text)) => {
-                    let text = format!("lost MySQL at {} while trying to read its binary log: {text}", self.config.address());
-                    return Err(ConnectorError::new(ErrorKind::Unreachable, Retry::Restart, text));
+                    let text = format!(
+                        "lost MySQL at {} while trying to read its binary log: {text}",
+                        self.config.address()
+                    );
+                    return Err(ConnectorError::new(
+                        ErrorKind::Unreachable,
+                        Retry::Restart,
+                        text,
+                    ));
                 }
             }
         }

@@ -71,7 +71,11 @@ pub(crate) fn value_options(config: &Config) -> ValueOptions {
 }
 
 impl Tables {
-    pub(crate) fn new(config: &Arc<Config>, server: &Server, declared: Vec<DeclaredColumn>) -> Self {
+    pub(crate) fn new(
+        config: &Arc<Config>,
+        server: &Server,
+        declared: Vec<DeclaredColumn>,
+    ) -> Self {
         Self {
             config: Arc::clone(config),
             declared,
@@ -146,10 +150,14 @@ impl Tables {
         self.new_decoder(Arc::new(definition)).map(drop)
     }
 
-    fn new_decoder(&mut self, definition: Arc<TableDefinition>) -> Result<RowDecoder, ConnectorError> {
-        let decoder = RowDecoder::new(definition, &self.declared, &self.values).map_err(|error| {
-            ConnectorError::new(ErrorKind::Config, Retry::Never, error.to_string())
-        })?;
+    fn new_decoder(
+        &mut self,
+        definition: Arc<TableDefinition>,
+    ) -> Result<RowDecoder, ConnectorError> {
+        let decoder =
+            RowDecoder::new(definition, &self.declared, &self.values).map_err(|error| {
+                ConnectorError::new(ErrorKind::Config, Retry::Never, error.to_string())
+            })?;
         for warning in decoder.warnings() {
             if self.warned.insert(warning.clone()) {
                 tracing::warn!(table = self.config.table, "{warning}");
@@ -175,7 +183,8 @@ impl Tables {
     fn forget_decoder(&mut self, name: &TableName) {
         if let Some(index) = self.by_name.remove(name) {
             self.captured[index] = None;
-            self.by_id.retain(|_, mapped| mapped.captured != Some(index));
+            self.by_id
+                .retain(|_, mapped| mapped.captured != Some(index));
         }
     }
 
@@ -197,7 +206,11 @@ impl Tables {
     /// Takes a TABLE_MAP event.
     pub(crate) fn map(&mut self, body: &[u8], at: &Place) -> Result<(), ConnectorError> {
         let id = crate::decode::Bytes::new(body).uint(6).unwrap_or(0);
-        if self.by_id.get(&id).is_some_and(|mapped| mapped.body == body) {
+        if self
+            .by_id
+            .get(&id)
+            .is_some_and(|mapped| mapped.body == body)
+        {
             return Ok(());
         }
         let map = TableMap::parse(body).map_err(|error| damaged(&error.to_string(), at))?;
@@ -222,7 +235,9 @@ impl Tables {
     fn capture(&mut self, map: &TableMap, at: &Place) -> Result<Option<usize>, ConnectorError> {
         let name = &map.name;
         if let Some(index) = self.by_name.get(name) {
-            let captured = self.captured[*index].as_mut().expect("names lead to tables that are there");
+            let captured = self.captured[*index]
+                .as_mut()
+                .expect("names lead to tables that are there");
             if captured.decoder.set_layout(map).is_ok() {
                 return Ok(Some(*index));
             }
@@ -262,14 +277,14 @@ impl Tables {
             self.written = None;
             return Ok(self.definitions.insert(definition));
         }
-        let today = match self.history.name_today(name, at) {
-            Some(today) => today,
-            None => return Err(self.unknown(name, map, at)),
+        let Some(today) = self.history.name_today(name, at) else {
+            return Err(self.unknown(name, map, at));
         };
         let mut conn = connect(&self.config, Purpose::Plain)
             .map_err(|error| failure(&self.config, &error, "connect"))?;
         let Some(mut definition) = server::definition(&mut conn, &self.config, &today)? else {
-            let reason = "the table is not on the server any more, and the log does not tell its definition";
+            let reason =
+                "the table is not on the server any more, and the log does not tell its definition";
             return Err(contradiction(name, reason, at));
         };
         definition.name = name.clone();

@@ -5,7 +5,11 @@ use jiff::tz::{Dst, Offset, TimeZone};
 /// Returns the zone of a text such as `+07:00`, `UTC+7`, `Z` or `Asia/Bangkok`.
 pub(crate) fn parse(text: &str) -> Option<TimeZone> {
     let text = text.trim();
-    if matches!(text, "Z" | "z") || ["UTC", "GMT", "UT"].iter().any(|name| text.eq_ignore_ascii_case(name)) {
+    if matches!(text, "Z" | "z")
+        || ["UTC", "GMT", "UT"]
+            .iter()
+            .any(|name| text.eq_ignore_ascii_case(name))
+    {
         return Some(TimeZone::UTC);
     }
     let offset_text = ["UTC", "GMT", "UT"]

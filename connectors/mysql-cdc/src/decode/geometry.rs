@@ -72,7 +72,12 @@ impl Wkb<'_> {
             POINT => self.write_point(out),
             LINE_STRING => self.write_list(out, Self::write_point),
             POLYGON => {
-                self.write_list(out, |reader, out| reader.write_list(out, Self::write_point))
+                let mut is_hole = false;
+                self.write_list(out, |reader, out| {
+                    let written = reader.write_ring(is_hole, out);
+                    is_hole = true;
+                    written
+                })
             }
             MULTI_POINT..=MULTI_POLYGON => self.write_list(out, |reader, out| {
                 let part = reader.head()?;
@@ -83,14 +88,41 @@ impl Wkb<'_> {
         }
     }
 
-    fn write_point(&mut self, out: &mut String) -> Option<()> {
+    fn point(&mut self) -> Option<(f64, f64)> {
         let x = f64::from_bits(self.bytes.uint(8)?);
         let y = f64::from_bits(self.bytes.uint(8)?);
-        if !x.is_finite() || !y.is_finite() {
-            return None;
+        (x.is_finite() && y.is_finite()).then_some((x, y))
+    }
+
+    fn write_point(&mut self, out: &mut String) -> Option<()> {
+        let point = self.point()?;
+        put_point(point, out);
+        Some(())
+    }
+
+    /// Writes a ring of a polygon in GeoJSON's direction, as Esri's library does: the outer one counterclockwise, holes
+    /// clockwise.
+    fn write_ring(&mut self, is_hole: bool, out: &mut String) -> Option<()> {
+        let count = self.bytes.uint(4)?;
+        let mut points = Vec::new();
+        for _ in 0..count {
+            points.push(self.point()?);
         }
-        // Rust prints whole numbers without a point, and never an exponent.
-        write!(out, "[{},{}]", x + 0.0, y + 0.0).expect("a String takes all");
+        let twice_area: f64 = points
+            .windows(2)
+            .map(|pair| pair[0].0 * pair[1].1 - pair[1].0 * pair[0].1)
+            .sum();
+        if twice_area != 0.0 && (twice_area < 0.0) != is_hole {
+            points.reverse();
+        }
+        out.push('[');
+        for (at, point) in points.into_iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            put_point(point, out);
+        }
+        out.push(']');
         Some(())
     }
 
@@ -112,9 +144,29 @@ impl Wkb<'_> {
     }
 }
 
+fn put_point((x, y): (f64, f64), out: &mut String) {
+    // Rust prints whole numbers without a point, and never an exponent.
+    write!(out, "[{},{}]", x + 0.0, y + 0.0).expect("a String takes all");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rings_have_a_direction() {
+        let mut value = vec![0, 0, 0, 0, 1, 3, 0, 0, 0, 2, 0, 0, 0];
+        for _ in 0..2 {
+            value.extend(4_u32.to_le_bytes());
+            for point in [[0.0_f64, 0.0], [0.0, 4.0], [4.0, 4.0], [0.0, 0.0]] {
+                point.iter().for_each(|x| value.extend(x.to_le_bytes()));
+            }
+        }
+        let mut out = String::new();
+        write(&value, &mut out).expect("a polygon");
+        let expected = r#"{"coordinates":[[[0,0],[4,4],[0,4],[0,0]],[[0,0],[0,4],[4,4],[0,0]]],"type":"Polygon","srid":0}"#;
+        assert_eq!(out, expected);
+    }
 
     #[test]
     fn points_and_nonsense() {

@@ -367,6 +367,7 @@ const DATE: u8 = 10;
 const TIME: u8 = 11;
 const DATETIME: u8 = 12;
 const NEWDECIMAL: u8 = 246;
+const BASE64_LINE: usize = 76;
 
 /// Appends a value of a type that JSON lacks.
 fn write_opaque(kind: u8, data: &[u8], out: &mut String) -> Option<()> {
@@ -401,7 +402,16 @@ fn write_opaque(kind: u8, data: &[u8], out: &mut String) -> Option<()> {
         }
         _ => {
             push(out, format_args!("\"base64:type{kind}:"));
-            base64::engine::general_purpose::STANDARD.encode_string(data, out);
+            let encoded = base64::engine::general_purpose::STANDARD.encode(data);
+            // The server breaks its lines.
+            let mut rest = encoded.as_str();
+            while rest.len() > BASE64_LINE {
+                let (line, after) = rest.split_at(BASE64_LINE);
+                out.push_str(line);
+                out.push_str("\\n");
+                rest = after;
+            }
+            out.push_str(rest);
             out.push('"');
         }
     }
@@ -429,6 +439,38 @@ mod tests {
             write_double(value, &mut out);
             assert_eq!(out, expected);
         }
+    }
+
+    #[test]
+    fn large_containers_have_wide_offsets() {
+        // {"k":[70000,"x"]}, both large: numbers of 32 bits lie in their entries.
+        let mut array = vec![2, 0, 0, 0, 20, 0, 0, 0];
+        array.extend([INT32, 0x70, 0x11, 1, 0, STRING, 18, 0, 0, 0, 1, b'x']);
+        let mut object = vec![1, 0, 0, 0, 40, 0, 0, 0, 19, 0, 0, 0, 1, 0];
+        object.extend([LARGE_ARRAY, 20, 0, 0, 0, b'k']);
+        object.extend(array);
+        let document = [&[LARGE_OBJECT], object.as_slice()].concat();
+        let mut out = String::new();
+        write_document(&document, Blanks::AfterSigns, &mut out).expect("a document");
+        assert_eq!(out, r#"{"k": [70000, "x"]}"#);
+        for length in 1..document.len() {
+            let cut = &document[..length];
+            assert_eq!(write_document(cut, Blanks::None, &mut String::new()), None);
+        }
+    }
+
+    #[test]
+    fn a_document_that_holds_itself_ends() {
+        // Arrays of two elements that both are the next array, in a chain.
+        let mut document = vec![SMALL_ARRAY];
+        for level in 0..100_u16 {
+            let next = 10_u16.to_le_bytes();
+            document.extend([2, 0]);
+            document.extend((1000 - 10 * level).to_le_bytes());
+            document.extend([SMALL_ARRAY, next[0], next[1], SMALL_ARRAY, next[0], next[1]]);
+        }
+        let written = write_document(&document, Blanks::None, &mut String::new());
+        assert_eq!(written, None);
     }
 
     #[test]

@@ -20,23 +20,14 @@ fn padded<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
     Some(padded)
 }
 
-/// Turns the parts of a UUID around: the server keeps the node first, so that neighbours in time lie side by side.
-fn uuid(stored: &[u8; 16]) -> String {
-    let parts = [
-        &stored[12..16],
-        &stored[10..12],
-        &stored[8..10],
-        &stored[6..8],
-        &stored[..6],
-    ];
+/// Writes a UUID; the log has it in the order of its text, unlike the server's files.
+fn uuid(bytes: &[u8; 16]) -> String {
     let mut out = String::with_capacity(36);
-    for (at, part) in parts.into_iter().enumerate() {
-        if at > 0 {
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
             out.push('-');
         }
-        for byte in part {
-            write!(out, "{byte:02x}").expect("a String takes all");
-        }
+        write!(out, "{byte:02x}").expect("a String takes all");
     }
     out
 }

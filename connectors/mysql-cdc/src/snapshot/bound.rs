@@ -109,12 +109,26 @@ mod tests {
         let text = ColumnType::Varchar {
             length: 9,
             charset: "latin1".into(),
-            is_binary: false,
         };
         assert_eq!(literal(&Bound::Bytes("41".into()), &text), "_latin1 X'41'");
         assert_eq!(literal(&Bound::Bytes(String::new()), &text), "_latin1 ''");
-        assert_eq!(literal(&Bound::Bytes("2d312e35".into()), &ColumnType::Decimal { precision: 5, scale: 1 }), "-1.5");
-        assert_eq!(literal(&Bound::Bytes("0100".into()), &ColumnType::Bit(9)), "256");
-        assert_eq!(literal(&Bound::Time(true, 34, 22, 59, 59, 0), &ColumnType::Time(0)), "'-838:59:59.000000'");
+        assert_eq!(
+            literal(
+                &Bound::Bytes("2d312e35".into()),
+                &ColumnType::Decimal {
+                    precision: 5,
+                    scale: 1
+                }
+            ),
+            "-1.5"
+        );
+        assert_eq!(
+            literal(&Bound::Bytes("0100".into()), &ColumnType::Bit(9)),
+            "256"
+        );
+        assert_eq!(
+            literal(&Bound::Time(true, 34, 22, 59, 59, 0), &ColumnType::Time(0)),
+            "'-838:59:59.000000'"
+        );
     }
 }

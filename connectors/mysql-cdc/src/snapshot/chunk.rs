@@ -36,7 +36,9 @@ pub(crate) struct Keys {
 
 impl Keys {
     fn get(&self, row: usize) -> &[u8] {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let start = row
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before] as usize);
         &self.bytes[start..self.ends[row] as usize]
     }
 }
@@ -94,12 +96,15 @@ impl Chunk {
         let order = UInt32Array::from(order);
         let puts = self.puts.as_mut().map(Columns::finish).unwrap_or_default();
         let merged = columns.iter().enumerate().map(|(index, column)| {
-            let old = arrow_select::filter::filter(column, &kept).expect("the filter has the column's length");
+            let old = arrow_select::filter::filter(column, &kept)
+                .expect("the filter has the column's length");
             match puts.get(index) {
                 None => old,
                 Some(put) => {
-                    let new = arrow_select::take::take(put, &order, None).expect("the numbers are of rows put");
-                    arrow_select::concat::concat(&[&old, &new]).expect("both are of the declared type")
+                    let new = arrow_select::take::take(put, &order, None)
+                        .expect("the numbers are of rows put");
+                    arrow_select::concat::concat(&[&old, &new])
+                        .expect("both are of the declared type")
                 }
             }
         });
@@ -108,7 +113,10 @@ impl Chunk {
 
     /// Returns about how many bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
-        let columns = self.columns.iter().map(|column: &Arc<dyn arrow_array::Array>| column.get_array_memory_size());
+        let columns = self
+            .columns
+            .iter()
+            .map(|column: &Arc<dyn arrow_array::Array>| column.get_array_memory_size());
         columns.sum::<usize>() + self.keys.bytes.len() + self.keys.ends.len() * 4
     }
 }

@@ -147,7 +147,9 @@ impl From<ConnectorError> for Trouble {
 impl From<mysql::Error> for Trouble {
     fn from(error: mysql::Error) -> Self {
         match &error {
-            mysql::Error::MySqlError(inner) if matches!(inner.code, 1146 | 1049 | 1051) => Self::Gone,
+            mysql::Error::MySqlError(inner) if matches!(inner.code, 1146 | 1049 | 1051) => {
+                Self::Gone
+            }
             _ => Self::Lost(error),
         }
     }
@@ -178,7 +180,12 @@ impl Worker {
             if error.retry == Retry::Never || attempt >= ATTEMPTS || self.cancel.is_cancelled() {
                 return Err(error);
             }
-            tracing::warn!(table = self.config.table, attempt, "reading the snapshot once more: {}", error.message);
+            tracing::warn!(
+                table = self.config.table,
+                attempt,
+                "reading the snapshot once more: {}",
+                error.message
+            );
             crate::connection::wait(Duration::from_secs(1) * attempt, &self.cancel);
             attempt += 1;
         }
@@ -216,18 +223,31 @@ impl Worker {
     fn wave(&mut self, request: &Request) -> Result<Wave, Trouble> {
         let mut conn = self.connected()?;
         let mut progress = request.progress.tables.clone();
-        let low = self.marks.low(&mut conn, &self.config, &self.server, &request.behind, &self.cancel)?;
+        let low = self.marks.low(
+            &mut conn,
+            &self.config,
+            &self.server,
+            &request.behind,
+            &self.cancel,
+        )?;
         let begin = Instant::now();
         let mut chunks: Vec<Chunk> = Vec::new();
         let mut bytes = 0;
         let mut plan = self.plan.take();
         for table in &request.progress.order {
             while let Some(state) = progress.get(&table.to_string()).filter(|state| !state.done) {
-                if chunks.len() >= WAVE_CHUNKS || bytes >= WAVE_BYTES || begin.elapsed() >= WAVE_TIME && !chunks.is_empty() {
+                if chunks.len() >= WAVE_CHUNKS
+                    || bytes >= WAVE_BYTES
+                    || begin.elapsed() >= WAVE_TIME && !chunks.is_empty()
+                {
                     break;
                 }
                 if self.cancel.is_cancelled() {
-                    return Err(Trouble::Failed(ConnectorError::new(ErrorKind::Unreachable, Retry::Restart, "told to stop")));
+                    return Err(Trouble::Failed(ConnectorError::new(
+                        ErrorKind::Unreachable,
+                        Retry::Restart,
+                        "told to stop",
+                    )));
                 }
                 if plan.as_ref().is_none_or(|plan| plan.table != *table) {
                     plan = self.new_plan(&mut conn, table)?;
@@ -266,7 +286,14 @@ impl Worker {
             done: true,
             ..TableProgress::default()
         };
-        Chunk::new(table.clone(), (None, None), columns, 0, Keys::default(), after)
+        Chunk::new(
+            table.clone(),
+            (None, None),
+            columns,
+            0,
+            Keys::default(),
+            after,
+        )
     }
 
     fn new_plan(&self, conn: &mut Conn, table: &TableName) -> Result<Option<Plan>, Trouble> {
@@ -284,9 +311,17 @@ impl Worker {
             places => KeyReader::new(&definition, places),
         };
         let definition = Arc::new(definition);
-        let decoder = RowDecoder::new(Arc::clone(&definition), &self.declared, &value_options(&self.config))
-            .map_err(|error| ConnectorError::new(ErrorKind::Config, Retry::Never, error.to_string()))?;
-        let places = decoder.query_columns().iter().chain(&primary).chain([&key.place]);
+        let decoder = RowDecoder::new(
+            Arc::clone(&definition),
+            &self.declared,
+            &value_options(&self.config),
+        )
+        .map_err(|error| ConnectorError::new(ErrorKind::Config, Retry::Never, error.to_string()))?;
+        let places = decoder
+            .query_columns()
+            .iter()
+            .chain(&primary)
+            .chain([&key.place]);
         let list: Vec<String> = places
             .map(|place| quoted(&definition.columns[*place].name))
             .collect();
@@ -303,22 +338,36 @@ impl Worker {
 }
 
 impl Plan {
-    fn from_clause(&self) -> String {
-        format!("{}.{}", quoted(&self.table.database), quoted(&self.table.table))
+    fn table_name(&self) -> String {
+        format!(
+            "{}.{}",
+            quoted(&self.table.database),
+            quoted(&self.table.table)
+        )
     }
 
     fn compare(&self, sign: &str, bound: &Bound) -> String {
-        format!("{} {sign} {}", quoted(&self.key.name), literal(bound, &self.key.kind))
+        format!(
+            "{} {sign} {}",
+            quoted(&self.key.name),
+            literal(bound, &self.key.kind)
+        )
     }
 
     fn condition(&self, lower: Option<&Bound>, upper: Option<&Bound>) -> String {
         let key = quoted(&self.key.name);
         match (lower, upper) {
             (None, None) => String::new(),
-            (None, Some(upper)) => format!(" WHERE ({} OR {key} IS NULL)", self.compare("<", upper)),
+            (None, Some(upper)) => {
+                format!(" WHERE ({} OR {key} IS NULL)", self.compare("<", upper))
+            }
             (Some(lower), None) => format!(" WHERE {}", self.compare(">=", lower)),
             (Some(lower), Some(upper)) => {
-                format!(" WHERE {} AND {}", self.compare(">=", lower), self.compare("<", upper))
+                format!(
+                    " WHERE {} AND {}",
+                    self.compare(">=", lower),
+                    self.compare("<", upper)
+                )
             }
         }
     }
@@ -345,7 +394,11 @@ fn read(
         Some(limit) => format!(" ORDER BY {} LIMIT {limit}", quoted(&plan.key.name)),
         None => String::new(),
     };
-    let query = format!("SELECT {} FROM {}{condition}{order}", plan.list, plan.from_clause());
+    let query = format!(
+        "SELECT {} FROM {}{condition}{order}",
+        plan.list,
+        plan.table_name()
+    );
     let width = plan.decoder.query_columns().len();
     let mut out = Read {
         columns: Columns::new(declared, limit.unwrap_or(1024).min(CHUNK_ROWS_MAX) as usize),
@@ -359,11 +412,13 @@ fn read(
     let result = conn.exec_iter(&statement, ())?;
     for row in result {
         let mut values = row?.unwrap();
-        plan.decoder.append_query(&values, &mut out.columns).map_err(|error| {
-            let text = format!("{error} (snapshot of {})", plan.table);
-            ConnectorError::new(ErrorKind::Data, Retry::Never, text)
-                .help("change the declared type, or the row, and start again")
-        })?;
+        plan.decoder
+            .append_query(&values, &mut out.columns)
+            .map_err(|error| {
+                let text = format!("{error} (snapshot of {})", plan.table);
+                ConnectorError::new(ErrorKind::Data, Retry::Never, text)
+                    .help("change the declared type, or the row, and start again")
+            })?;
         if let Some(key) = &plan.primary_key {
             let start = out.keys.bytes.len();
             let values = &values[width..width + plan.primary_columns];
@@ -438,10 +493,13 @@ fn open_chunk(
     let query = format!(
         "SELECT MAX({}) FROM {}{}",
         quoted(&plan.key.name),
-        plan.from_clause(),
+        plan.table_name(),
         plan.condition(Some(below), None)
     );
-    let from = values(conn, &query)?.first().and_then(of_value).unwrap_or_else(|| below.clone());
+    let from = values(conn, &query)?
+        .first()
+        .and_then(of_value)
+        .unwrap_or_else(|| below.clone());
     let condition = plan.condition(Some(&from), None);
     let read = read(conn, plan, declared, &condition, None)?;
     let rows = read.rows;
@@ -467,7 +525,13 @@ fn chunk_by_limit(
         let read = read(conn, plan, declared, &condition, Some(limit))?;
         if (read.rows as u64) < limit {
             let rows = read.rows;
-            return Ok(chunk(plan, (state.below.clone(), state.from.clone()), read, rows, done));
+            return Ok(chunk(
+                plan,
+                (state.below.clone(), state.from.clone()),
+                read,
+                rows,
+                done,
+            ));
         }
         match of_value(&read.last).filter(|bound| plan.key.value(bound).is_some()) {
             Some(bound) if read.last_group > 0 => {
@@ -477,7 +541,13 @@ fn chunk_by_limit(
                     done: false,
                 };
                 let rows = read.last_group;
-                return Ok(chunk(plan, (state.below.clone(), Some(bound)), read, rows, after));
+                return Ok(chunk(
+                    plan,
+                    (state.below.clone(), Some(bound)),
+                    read,
+                    rows,
+                    after,
+                ));
             }
             // So many rows with one key.
             _ => limit = limit.saturating_mul(4),
@@ -495,10 +565,12 @@ fn chunk_by_walk(
 ) -> Result<Chunk, Trouble> {
     let key = quoted(&plan.key.name);
     let (lower, from) = (state.below.as_ref(), state.from.as_ref());
-    let grows = lower.map_or("1".to_owned(), |lower| format!("MAX({key}) > {}", literal(lower, &plan.key.kind)));
+    let grows = lower.map_or("1".to_owned(), |lower| {
+        format!("MAX({key}) > {}", literal(lower, &plan.key.kind))
+    });
     let query = format!(
         "SELECT MAX({key}), COUNT(*), {grows} FROM (SELECT {key} FROM {}{} ORDER BY {key} LIMIT {}) AS c",
-        plan.from_clause(),
+        plan.table_name(),
         plan.condition(lower, from),
         plan.rows
     );
@@ -508,13 +580,18 @@ fn chunk_by_walk(
     if (count as u64) < plan.rows {
         upper = None;
     } else if found.get(2).and_then(number) != Some(1) || upper.is_none() {
-        let behind = lower.map_or("IS NOT NULL".to_owned(), |lower| format!("> {}", literal(lower, &plan.key.kind)));
-        let query = format!("SELECT MIN({key}) FROM {} WHERE {key} {behind}", plan.from_clause());
+        let behind = lower.map_or("IS NOT NULL".to_owned(), |lower| {
+            format!("> {}", literal(lower, &plan.key.kind))
+        });
+        let query = format!(
+            "SELECT MIN({key}) FROM {} WHERE {key} {behind}",
+            plan.table_name()
+        );
         upper = values(conn, &query)?.first().and_then(of_value);
         if let (Some(bound), Some(from)) = (&upper, from) {
             let query = format!(
                 "SELECT COUNT(*) FROM (SELECT {key} FROM {} WHERE {} LIMIT 1) AS c WHERE {}",
-                plan.from_clause(),
+                plan.table_name(),
                 plan.compare("=", bound),
                 plan.compare("<", from)
             );
@@ -582,5 +659,7 @@ pub(super) fn collation(
         text(&table.table),
         text(column)
     );
-    Ok(rows(conn, &query)?.first().and_then(|row| crate::connection::text(row, 0)))
+    Ok(rows(conn, &query)?
+        .first()
+        .and_then(|row| crate::connection::text(row, 0)))
 }

@@ -30,18 +30,27 @@ pub(super) struct ChunkKey {
 
 impl ChunkKey {
     /// Returns the chunk column of a table.
-    pub(super) fn of(definition: &TableDefinition, config: &Config) -> Result<Self, ConnectorError> {
+    pub(super) fn of(
+        definition: &TableDefinition,
+        config: &Config,
+    ) -> Result<Self, ConnectorError> {
         let option = "scan.incremental.snapshot.chunk.key-column";
         let fail = |text: String| {
-            ConnectorError::new(ErrorKind::Config, Retry::Never, text)
-                .help(format!("set '{option}' to a column that is indexed and seldom changes"))
+            ConnectorError::new(ErrorKind::Config, Retry::Never, text).help(format!(
+                "set '{option}' to a column that is indexed and seldom changes"
+            ))
         };
         let place = match (&config.chunk_key, definition.primary_key.first()) {
             (Some(name), _) => definition
                 .columns
                 .iter()
                 .position(|column| column.name.eq_ignore_ascii_case(name))
-                .ok_or_else(|| fail(format!("table {} has no column '{name}' ('{option}')", definition.name)))?,
+                .ok_or_else(|| {
+                    fail(format!(
+                        "table {} has no column '{name}' ('{option}')",
+                        definition.name
+                    ))
+                })?,
             (None, Some(place)) => *place,
             (None, None) => {
                 return Err(fail(format!(
@@ -53,7 +62,9 @@ impl ChunkKey {
         let column = &definition.columns[place];
         let reader = KeyReader::new(definition, &[place]);
         let order = match &column.kind {
-            ColumnType::Char { .. } | ColumnType::Varchar { .. } | ColumnType::Text { .. } => Order::Server,
+            ColumnType::Char { .. } | ColumnType::Varchar { .. } | ColumnType::Text { .. } => {
+                Order::Server
+            }
             // Zero dates come before all others here as there.
             ColumnType::Date | ColumnType::DateTime(_) if reader.is_some() => Order::Here,
             _ if reader.as_ref().is_some_and(KeyReader::is_ordered) => Order::Here,

@@ -88,7 +88,8 @@ impl Marks {
                 std::thread::sleep(Duration::from_millis(2));
             };
         }
-        self.old_end(conn, config, server, &behind.1, cancel).map(Low::Place)
+        self.old_end(conn, config, server, &behind.1, cancel)
+            .map(Low::Place)
     }
 
     /// Takes the high mark.
@@ -123,8 +124,13 @@ impl Marks {
         };
         loop {
             let end = server::log_end(conn, config)?;
-            self.samples.push_back((Instant::now(), Place::new(end.file, end.pos)));
-            while let Some((_, next)) = self.samples.get(1).filter(|(time, _)| time.elapsed() >= margin) {
+            self.samples
+                .push_back((Instant::now(), Place::new(end.file, end.pos)));
+            while let Some((_, next)) = self
+                .samples
+                .get(1)
+                .filter(|(time, _)| time.elapsed() >= margin)
+            {
                 debug_assert!(next.reaches(&self.samples[0].1), "a log grows");
                 self.samples.pop_front();
             }
@@ -142,7 +148,11 @@ impl Marks {
 
 fn stopped(cancel: &Cancel) -> Result<(), ConnectorError> {
     if cancel.is_cancelled() {
-        return Err(ConnectorError::new(ErrorKind::Unreachable, Retry::Restart, "told to stop"));
+        return Err(ConnectorError::new(
+            ErrorKind::Unreachable,
+            Retry::Restart,
+            "told to stop",
+        ));
     }
     Ok(())
 }
@@ -168,7 +178,11 @@ fn executed(
                 UNSEEN_MAX.as_secs(),
                 behind.without(&executed)
             );
-            return Err(ConnectorError::new(ErrorKind::Rejected, Retry::Restart, text));
+            return Err(ConnectorError::new(
+                ErrorKind::Rejected,
+                Retry::Restart,
+                text,
+            ));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -193,7 +207,10 @@ fn consistent_snapshot(conn: &mut Conn, config: &Config) -> Result<Place, Connec
         ConnectorError::new(
             ErrorKind::Rejected,
             Retry::Restart,
-            format!("MySQL at {} does not tell the place of a consistent snapshot", config.address()),
+            format!(
+                "MySQL at {} does not tell the place of a consistent snapshot",
+                config.address()
+            ),
         )
     })
 }

@@ -99,7 +99,10 @@ impl Replay {
     /// Notes that definitions changed: chunks of these tables hold rows of two shapes.
     pub(crate) fn changed(&mut self, tables: &[TableName]) {
         if let Some(wave) = &self.wave {
-            self.is_void |= wave.chunks.iter().any(|chunk| tables.contains(&chunk.table));
+            self.is_void |= wave
+                .chunks
+                .iter()
+                .any(|chunk| tables.contains(&chunk.table));
         }
     }
 
@@ -170,7 +173,11 @@ impl Replay {
             .collect();
         let mut bounds: Vec<&Bound> = progress.below.iter().chain(&progress.from).collect();
         let known = bounds.len();
-        bounds.extend(chunks.iter().flat_map(|(_, lower, upper)| lower.iter().chain(upper)));
+        bounds.extend(
+            chunks
+                .iter()
+                .flat_map(|(_, lower, upper)| lower.iter().chain(upper)),
+        );
         let is_below = self.compare(captured, image, &bounds)?;
         if was_read(&progress, &is_below[..known]) {
             return Ok(if self.emits { Side::Read } else { Side::Left });
@@ -269,17 +276,23 @@ impl Replay {
             readers.collation = collation(&mut conn, &captured.name, &readers.key.name)
                 .map_err(|error| told(&error))?;
         }
-        let collate = readers.collation.as_ref().map_or(String::new(), |name| format!(" COLLATE {name}"));
+        let collate = readers
+            .collation
+            .as_ref()
+            .map_or(String::new(), |name| format!(" COLLATE {name}"));
         let key = literal(&Bound::Bytes(hex(text)), &readers.key.kind);
         let parts: Vec<String> = bounds
             .iter()
             .map(|bound| format!("{key}{collate} < {}", literal(bound, &readers.key.kind)))
             .collect();
-        let found = rows(&mut conn, &format!("SELECT {}", parts.join(", "))).map_err(|error| told(&error))?;
+        let found = rows(&mut conn, &format!("SELECT {}", parts.join(", ")))
+            .map_err(|error| told(&error))?;
         self.conn = Some(conn);
         let answer: Vec<bool> = (0..bounds.len())
             .map(|index| {
-                let row = found.first().and_then(|row| crate::connection::text(row, index));
+                let row = found
+                    .first()
+                    .and_then(|row| crate::connection::text(row, index));
                 row.as_deref() == Some("1")
             })
             .collect();

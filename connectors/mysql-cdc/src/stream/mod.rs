@@ -8,6 +8,8 @@
 
 mod rows;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::collections::HashMap;
@@ -46,6 +48,8 @@ const ALERT_AFTER: Duration = Duration::from_secs(180);
 /// How often another client with the same number may throw this one out.
 const CLASHES_MAX: u32 = 3;
 const CLASH_WAIT: Duration = Duration::from_secs(5);
+/// within this time.
+const CLASH_MEMORY: Duration = Duration::from_secs(300);
 
 /// Where reading went on after a transaction was broken off.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +81,8 @@ pub(crate) struct Stream {
     replays_xa: Option<(Place, Vec<PendingXa>)>,
     seconds: u32,
     from_seconds: u64,
+    /// Events to count off before rows are read; now, and at the begin of the transaction.
+    skip_events: (u64, u64),
     failures: Failures,
 }
 
@@ -87,6 +93,7 @@ struct Failures {
     since: Option<Instant>,
     alerted: bool,
     clashes: u32,
+    clashed_at: Option<Instant>,
     damaged_at: Option<Place>,
     /// No attempt to connect before.
     retry_at: Option<Instant>,
@@ -123,6 +130,7 @@ impl Stream {
             replays_xa: None,
             seconds: state.ts,
             from_seconds: state.from_ts,
+            skip_events: (state.skip_events, state.skip_events),
             failures: Failures::default(),
         };
         stream.replay_xa(state.xa.clone());
@@ -130,15 +138,14 @@ impl Stream {
     }
 
     fn replay_xa(&mut self, xa: Vec<PendingXa>) {
-        self.replays_xa = (!xa.is_empty()).then(|| (self.at.clone(), xa));
+        // By GTIDs the server sends them again by itself.
+        let wanted = !xa.is_empty() && !self.server.has_gtids;
+        self.replays_xa = wanted.then(|| (self.at.clone(), xa));
     }
 
     /// Returns how far it has come, but for the snapshot.
     pub(crate) fn state(&mut self) -> State {
-        let xa: Vec<PendingXa> = match &self.replays_xa {
-            Some((_, xa)) => xa.clone(),
-            None => self.pending.values().map(Xa::pending).collect(),
-        };
+        let xa = self.pending_xa();
         let mut gtids = self.gtids.clone();
         for one in xa.iter().filter(|one| !one.gtid.is_empty()) {
             gtids = gtids.without(&GtidSet::parse(&one.gtid).unwrap_or_default());
@@ -149,6 +156,12 @@ impl Stream {
         };
         let trx = self.transaction.as_ref();
         let resume = self.resume.as_ref().filter(|_| trx.is_none());
+        let (events_done, rows_done) = match (trx, resume) {
+            (Some(_), _) if self.skip_events.1 > 0 => (0, self.skip_rows()),
+            (Some(trx), _) => trx.done(),
+            (None, Some(resume)) => (resume.events, resume.rows),
+            (None, None) => (0, 0),
+        };
         State {
             server: self.server.identity.clone(),
             gtid_set: gtids.to_string(),
@@ -157,17 +170,26 @@ impl Stream {
                 .map(Transaction::gtid_text)
                 .or(resume.map(|resume| resume.gtid.clone()))
                 .unwrap_or_default(),
-            events_done: trx.map(|trx| trx.events).or(resume.map(|r| r.events)).unwrap_or(0),
-            rows_done: resume.map_or(0, |resume| resume.rows),
+            events_done,
+            rows_done,
             file: at.file,
             pos: at.pos,
             ts: self.seconds,
             from_ts: self.from_seconds,
+            skip_events: if trx.is_some() {
+                self.skip_events.1
+            } else {
+                self.skip_events.0
+            },
             xa,
             snapshot: None,
             finished: false,
             schema_history: self.tables.history_text().to_owned(),
         }
+    }
+
+    fn skip_rows(&self) -> u64 {
+        self.transaction.as_ref().map_or(0, |trx| trx.done().1)
     }
 
     /// Returns the place of the last event.
@@ -191,7 +213,10 @@ impl Stream {
             return self.step_inner(out).map(|()| Step::Moved);
         }
         if self.dump.is_none() {
-            let left = self.failures.retry_at.map(|at| at.saturating_duration_since(Instant::now()));
+            let left = self
+                .failures
+                .retry_at
+                .map(|at| at.saturating_duration_since(Instant::now()));
             if let Some(left) = left.filter(|left| !left.is_zero()) {
                 wait(left.min(time), &self.cancel);
                 return Ok(Step::Idle);
@@ -259,23 +284,25 @@ impl Stream {
 
     /// Breaks the transaction in progress off and returns where the server is to begin again.
     fn from(&mut self) -> From {
+        let pending = self.pending_xa();
         if let Some(trx) = self.transaction.take() {
             self.at.pos = trx.place.pos;
-            let skipped = trx.skip.as_ref().filter(|skip| trx.events <= skip.events);
+            let (events, rows) = if self.skip_events.1 > 0 {
+                (0, trx.done().1)
+            } else {
+                trx.done()
+            };
+            self.skip_events.0 = self.skip_events.1;
             self.resume = Some(Resume {
                 gtid: trx.gtid_text(),
-                events: trx.events,
-                rows: skipped.map_or(0, |skip| skip.rows),
+                events,
+                rows,
             });
         }
         self.inner = None;
-        let pending: Vec<PendingXa> = match self.replays_xa.take() {
-            Some((until, xa)) => {
-                self.at = until;
-                xa
-            }
-            None => self.pending.values().map(Xa::pending).collect(),
-        };
+        if let Some((until, _)) = self.replays_xa.take() {
+            self.at = until;
+        }
         self.pending.clear();
         self.tables.forget_ids();
         if self.server.has_gtids {
@@ -285,13 +312,13 @@ impl Stream {
             }
             return From::Gtids(self.gtids.clone());
         }
-        let first = pending
-            .iter()
-            .map(|xa| &xa.place)
-            .fold(None, |first: Option<&Place>, place| match first {
+        let first = pending.iter().map(|xa| &xa.place).fold(
+            None,
+            |first: Option<&Place>, place| match first {
                 Some(first) if place.reaches(first) => Some(first),
                 _ => Some(place),
-            });
+            },
+        );
         let start = first.cloned().unwrap_or_else(|| self.at.clone());
         self.replay_xa(pending);
         From::File {
@@ -319,10 +346,13 @@ impl Stream {
 
     fn refused(&mut self, code: u16, message: &str) -> Result<(), ConnectorError> {
         let lower = message.to_ascii_lowercase();
-        let is_clash = code == 1236
-            && lower.contains("same server_uuid/server_id")
+        let is_clash = code == 1236 && lower.contains("same server_uuid/server_id")
             || lower.contains("same server_id");
         if is_clash {
+            let last = self.failures.clashed_at.replace(Instant::now());
+            if last.is_none_or(|last| last.elapsed() > CLASH_MEMORY) {
+                self.failures.clashes = 0;
+            }
             self.failures.clashes += 1;
             if self.failures.clashes > CLASHES_MAX {
                 let id = self.identity.server_id;
@@ -334,7 +364,11 @@ impl Stream {
                 .help("give every pipeline its own 'server-id'"));
             }
             let time = CLASH_WAIT * self.failures.clashes;
-            tracing::warn!(table = self.config.table, server_id = self.identity.server_id, "another client connected with the same server-id");
+            tracing::warn!(
+                table = self.config.table,
+                server_id = self.identity.server_id,
+                "another client connected with the same server-id"
+            );
             self.failures.retry_at = Some(Instant::now() + time);
             return Ok(());
         }
@@ -358,7 +392,11 @@ impl Stream {
         failures.lost += 1;
         if since.elapsed() > ALERT_AFTER && !failures.alerted {
             failures.alerted = true;
-            tracing::error!(table = self.config.table, address = self.config.address(), "no connection to MySQL for 3 minutes: {text}");
+            tracing::error!(
+                table = self.config.table,
+                address = self.config.address(),
+                "no connection to MySQL for 3 minutes: {text}"
+            );
         } else {
             tracing::warn!(table = self.config.table, place = %self.at, "connecting to MySQL again: {text}");
         }
@@ -382,7 +420,10 @@ impl Stream {
                 }
                 let opened = inner::open(event.body);
                 self.inner = Some(opened.map_err(|text| {
-                    damaged(&format!("a TRANSACTION_PAYLOAD event does not unpack: {text}"), &self.at)
+                    damaged(
+                        &format!("a TRANSACTION_PAYLOAD event does not unpack: {text}"),
+                        &self.at,
+                    )
                 })?);
                 return Ok(());
             }
@@ -393,9 +434,16 @@ impl Stream {
             end.map_or(self.at.pos, |end| end.saturating_sub(u64::from(event.size))),
         );
         if !event.is_artificial() {
-            self.seconds = event.timestamp.max(if event.timestamp == 0 { self.seconds } else { 0 });
+            self.seconds = event.timestamp.max(if event.timestamp == 0 {
+                self.seconds
+            } else {
+                0
+            });
         }
         let taken = self.dispatch(&event, &start, end, out);
+        if end.is_some() {
+            self.skip_events.0 = self.skip_events.0.saturating_sub(1);
+        }
         if let (Some(end), true) = (end, taken.is_ok()) {
             self.at.pos = end;
         }
@@ -498,8 +546,7 @@ impl Stream {
         if let Some(trx) = &mut self.transaction
             && trx.keeps()
         {
-            trx.keep(event.clone());
-            return Ok(());
+            return trx.keep(event.clone());
         }
         self.tables.map(&event.body, &self.at)
     }
@@ -508,9 +555,15 @@ impl Stream {
 /// Returns the failure that an answer of the server to a request for its log means.
 pub(crate) fn refusal(config: &Config, at: &Place, code: u16, message: &str) -> ConnectorError {
     let lower = message.to_ascii_lowercase();
-    let is_gone = ["could not find first log", "purged", "position > file size", "impossible position", "not found"]
-        .iter()
-        .any(|part| lower.contains(part));
+    let is_gone = [
+        "could not find first log",
+        "purged",
+        "position > file size",
+        "impossible position",
+        "not found",
+    ]
+    .iter()
+    .any(|part| lower.contains(part));
     match code {
         1236 if is_gone => crate::startup::gone(&at.to_string(), message),
         1045 | 1227 => crate::connection::lacks(config, "REPLICATION SLAVE", message),

@@ -41,10 +41,12 @@ impl Stream {
                     body: body.to_vec(),
                     ..event.clone()
                 };
-                trx.keep(kept);
-                return Ok(());
+                return trx.keep(kept);
             }
             trx.events += 1;
+            if self.skip_events.0 > 0 {
+                return Ok(());
+            }
             if let Some(skip) = &trx.skip {
                 if trx.events <= skip.events {
                     return Ok(());
@@ -59,7 +61,8 @@ impl Stream {
         if u64::from(event.timestamp) < self.from_seconds {
             return Ok(());
         }
-        let rows = RowsEvent::parse(code, body).map_err(|error| damaged(&error.to_string(), start))?;
+        let rows =
+            RowsEvent::parse(code, body).map_err(|error| damaged(&error.to_string(), start))?;
         if rows.table_id == NO_TABLE {
             return Ok(());
         }
@@ -82,22 +85,41 @@ impl Stream {
             .rows(&mapped.map)
             .map_err(|error| damaged(&error.to_string(), start))?;
         if let Some(replay) = &mut self.replay {
-            replay.prepare(captured, &mapped.map, at, self.transaction.as_ref().and_then(|trx| trx.gtid.as_ref()));
+            replay.prepare(
+                captured,
+                &mapped.map,
+                at,
+                self.transaction.as_ref().and_then(|trx| trx.gtid.as_ref()),
+            );
         }
         out.bytes += body.len() as u64;
-        while reader.next().map_err(|error| damaged(&error.to_string(), start))? {
-            if skipped_rows > 0 {
-                skipped_rows -= 1;
+        let mut rows_done = 0;
+        while reader
+            .next()
+            .map_err(|error| damaged(&error.to_string(), start))?
+        {
+            if rows_done < skipped_rows {
+                rows_done += 1;
                 continue;
             }
             out.records += 1;
+            let begin = out.rows();
             let (before, after) = (reader.before(), reader.after());
-            match &mut self.replay {
-                None => emit(captured, rows.kind, before, after, &context, out)?,
+            let emitted = match &mut self.replay {
+                None => emit(captured, rows.kind, before, after, &context, out),
                 Some(replay) => {
-                    emit_beside_snapshot(replay, captured, rows.kind, before, after, &context, out)?;
+                    emit_beside_snapshot(replay, captured, rows.kind, before, after, &context, out)
                 }
+            };
+            if let Err(error) = emitted {
+                // The rows before it stand, and the position says so.
+                out.truncate(begin);
+                if let Some(trx) = &mut self.transaction {
+                    trx.stop_at_row(rows_done);
+                }
+                return Err(error);
             }
+            rows_done += 1;
         }
         let replaced = captured.decoder.take_replacements();
         if replaced > 0 {
@@ -203,7 +225,12 @@ fn emit_beside_snapshot(
             _ => after_update(captured, RowKind::Insert, before, after, event, out),
         },
         Some(Side::Reading(chunk)) => replay
-            .put(chunk, captured, (kind != RowsKind::Insert).then_some(before), after)
+            .put(
+                chunk,
+                captured,
+                (kind != RowsKind::Insert).then_some(before),
+                after,
+            )
             .map_err(|error| failed(&error, event.start)),
         _ => Ok(()),
     }

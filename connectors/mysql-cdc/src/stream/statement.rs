@@ -50,8 +50,7 @@ impl Stream {
         for (verb, is_committed) in [("COMMIT", true), ("ROLLBACK", false)] {
             if let Some(name) = events::xa_name(text, verb) {
                 let name = name.to_owned();
-                self.xa_ended(&name, is_committed);
-                return Ok(());
+                return self.xa_ended(&name, is_committed);
             }
         }
         self.statement(&query, start)
@@ -88,7 +87,9 @@ impl Stream {
         if !self.config.matcher.matches(table) {
             return Ok(());
         }
-        let text = format!("a change of {table} at {start} was logged as a statement (binlog_format=STATEMENT or MIXED in the writing session) and cannot be read");
+        let text = format!(
+            "a change of {table} at {start} was logged as a statement (binlog_format=STATEMENT or MIXED in the writing session) and cannot be read"
+        );
         if self.config.properties.fails_on_statements {
             return Err(ConnectorError::new(ErrorKind::Data, Retry::Never, text)
                 .help("let the writing application SET binlog_format='ROW'"));
@@ -105,16 +106,28 @@ fn written_table(query: &Query<'_>) -> Option<TableName> {
         .iter()
         .find_map(|verb| strip_words(text, &[verb]))?;
     loop {
-        let shorter = ["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE", "INTO", "FROM"]
-            .iter()
-            .find_map(|word| strip_words(rest, &[word]));
+        let shorter = [
+            "LOW_PRIORITY",
+            "HIGH_PRIORITY",
+            "DELAYED",
+            "QUICK",
+            "IGNORE",
+            "INTO",
+            "FROM",
+        ]
+        .iter()
+        .find_map(|word| strip_words(rest, &[word]));
         match shorter {
             Some(shorter) => rest = shorter,
             None => break,
         }
     }
     let (first, rest) = name(rest)?;
-    match rest.trim_start().strip_prefix('.').and_then(|rest| name(rest.trim_start())) {
+    match rest
+        .trim_start()
+        .strip_prefix('.')
+        .and_then(|rest| name(rest.trim_start()))
+    {
         Some((second, _)) => Some(TableName::new(first, second)),
         None => Some(TableName::new(query.database.clone(), first)),
     }
@@ -163,7 +176,10 @@ mod tests {
             written_table(&query).map(|table| table.to_string())
         };
         assert_eq!(table("INSERT INTO a.b VALUES (1)").as_deref(), Some("a.b"));
-        assert_eq!(table("/* x */ update low_priority `we``ird` set x=1").as_deref(), Some("d.we`ird"));
+        assert_eq!(
+            table("/* x */ update low_priority `we``ird` set x=1").as_deref(),
+            Some("d.we`ird")
+        );
         assert_eq!(table("DELETE FROM t WHERE 1").as_deref(), Some("d.t"));
         assert_eq!(table("CREATE TABLE t (a int)"), None);
         assert_eq!(table("INSERTED"), None);

@@ -1,14 +1,13 @@
 //! Transactions: where they begin and end, what of them was passed already, and those in two phases.
 
-use std::collections::VecDeque;
-
-use millrace_connector::ConnectorError;
+use millrace_connector::{ConnectorError, ErrorKind, Retry};
 
 use super::{Resume, Stream};
 use crate::decode::Bytes;
 use crate::events::{self, RawEvent, code};
 use crate::gtid::{Gtid, GtidSet};
 use crate::inner::Inner;
+use crate::kept::Kept;
 use crate::position::{PendingXa, Place};
 use crate::tables::damaged;
 
@@ -26,7 +25,9 @@ pub(crate) struct Transaction {
     /// Its rows are wanted (`debezium.gtid.source.*`).
     pub(crate) is_left_out: bool,
     /// The XA transaction that it prepares, with its events.
-    pub(super) xa: Option<(String, VecDeque<RawEvent>)>,
+    pub(super) xa: Option<(String, Kept)>,
+    /// The XA transaction that it commits.
+    pub(super) commits: Option<PendingXa>,
 }
 
 /// A prepared XA transaction.
@@ -35,7 +36,7 @@ pub(crate) struct Xa {
     name: String,
     place: Place,
     gtid: String,
-    events: VecDeque<RawEvent>,
+    events: Kept,
 }
 
 impl Xa {
@@ -53,16 +54,48 @@ impl Transaction {
         set_of(self.gtid.as_ref()).to_string()
     }
 
+    /// Returns how many row events, and how many rows of the next, were passed in this life or an earlier one.
+    pub(super) fn done(&self) -> (u64, u64) {
+        match &self.skip {
+            Some(skip) => (skip.events, skip.rows),
+            None => (self.events, 0),
+        }
+    }
+
+    /// Notes that only so many rows of the event in hand were passed.
+    pub(super) fn stop_at_row(&mut self, rows: u64) {
+        self.events = self.events.saturating_sub(1);
+        self.skip = Some(Resume {
+            gtid: self.gtid_text(),
+            events: self.events,
+            rows,
+        });
+    }
+
     /// Tells whether its events are kept for later.
     pub(crate) fn keeps(&self) -> bool {
         self.xa.is_some()
     }
 
-    pub(crate) fn keep(&mut self, event: RawEvent) {
-        if let Some((_, events)) = &mut self.xa {
-            events.push_back(event);
+    pub(crate) fn keep(&mut self, event: RawEvent) -> Result<(), ConnectorError> {
+        match &mut self.xa {
+            Some((_, events)) => events.push(event).map_err(|error| not_kept(&error)),
+            None => Ok(()),
         }
     }
+}
+
+fn not_kept(error: &std::io::Error) -> ConnectorError {
+    let folder = std::env::temp_dir();
+    ConnectorError::new(
+        ErrorKind::Internal,
+        Retry::Restart,
+        format!(
+            "cannot keep an XA transaction in {}: {error}",
+            folder.display()
+        ),
+    )
+    .help("make room there, or set TMPDIR")
 }
 
 fn set_of(gtid: Option<&Gtid>) -> GtidSet {
@@ -91,7 +124,7 @@ impl Stream {
                 let read = events::mariadb_gtid(&event.body)
                     .ok_or_else(|| damaged("a GTID event is cut short", start))?;
                 trx.has_begun = !read.is_standalone;
-                trx.xa = read.prepares.map(|name| (name, VecDeque::new()));
+                trx.xa = read.prepares.map(|name| (name, Kept::default()));
             }
             _ => {}
         }
@@ -106,7 +139,11 @@ impl Stream {
         {
             trx.is_left_out = !sources.takes(&gtid.source.uuid_text());
         }
-        if self.replays_xa.as_ref().is_some_and(|(until, _)| trx.place.reaches(until)) {
+        if self
+            .replays_xa
+            .as_ref()
+            .is_some_and(|(until, _)| trx.place.reaches(until))
+        {
             self.replays_xa = None;
         }
         let is_replayed = self.is_replaying_xa();
@@ -116,6 +153,7 @@ impl Stream {
         if !is_replayed && self.resume.as_ref().is_some_and(fits) {
             trx.skip = self.resume.take();
         }
+        self.skip_events.1 = self.skip_events.0;
         self.transaction = Some(trx);
     }
 
@@ -130,11 +168,35 @@ impl Stream {
 
     /// The transaction is over, its rows count.
     pub(super) fn end_transaction(&mut self) {
-        if let Some(trx) = self.transaction.take()
-            && let Some(gtid) = &trx.gtid
-        {
+        let Some(trx) = self.transaction.take() else {
+            return;
+        };
+        if let Some(gtid) = &trx.gtid {
             self.gtids.add(gtid);
         }
+        // Rows to leave out are of the first transaction that has any.
+        if let Some(skip) = trx
+            .skip
+            .filter(|skip| skip.gtid.is_empty() && skip.rows > 0)
+        {
+            self.resume = Some(skip);
+        }
+    }
+
+    /// Returns the XA transactions that a restart needs again.
+    pub(super) fn pending_xa(&self) -> Vec<PendingXa> {
+        if let Some((_, xa)) = &self.replays_xa {
+            return xa.clone();
+        }
+        let committing = self
+            .transaction
+            .iter()
+            .filter_map(|trx| trx.commits.clone());
+        self.pending
+            .values()
+            .map(Xa::pending)
+            .chain(committing)
+            .collect()
     }
 
     /// `XA START` begins to keep events.
@@ -142,7 +204,7 @@ impl Stream {
         if let Some(trx) = &mut self.transaction {
             trx.has_begun = true;
             if trx.xa.is_none() {
-                trx.xa = Some((name.to_owned(), VecDeque::new()));
+                trx.xa = Some((name.to_owned(), Kept::default()));
             }
         }
     }
@@ -161,7 +223,8 @@ impl Stream {
             return Ok(());
         };
         if one_phase != 0 {
-            self.inner = Some(Inner::Kept(kept));
+            let events = kept.into_events().map_err(|error| not_kept(&error))?;
+            self.inner = Some(Inner::Kept(events));
             return Ok(());
         }
         let xa = Xa {
@@ -178,13 +241,24 @@ impl Stream {
     }
 
     /// A prepared XA transaction ended.
-    pub(super) fn xa_ended(&mut self, name: &str, is_committed: bool) {
+    pub(super) fn xa_ended(
+        &mut self,
+        name: &str,
+        is_committed: bool,
+    ) -> Result<(), ConnectorError> {
         if self.is_replaying_xa() {
             self.end_transaction();
-            return;
+            return Ok(());
         }
         match self.pending.remove(name) {
-            Some(xa) if is_committed => self.inner = Some(Inner::Kept(xa.events)),
+            Some(xa) if is_committed => {
+                // Until all its rows are out, a restart needs them again.
+                if let Some(trx) = &mut self.transaction {
+                    trx.commits = Some(xa.pending());
+                }
+                let events = xa.events.into_events().map_err(|error| not_kept(&error))?;
+                self.inner = Some(Inner::Kept(events));
+            }
             _ => {
                 if is_committed {
                     tracing::warn!(table = self.config.table, place = %self.at, xid = name, "an XA transaction was committed that was prepared before the first event read; its rows are not known");
@@ -192,5 +266,6 @@ impl Stream {
                 self.end_transaction();
             }
         }
+        Ok(())
     }
 }

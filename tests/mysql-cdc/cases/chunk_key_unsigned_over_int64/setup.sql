@@ -1,0 +1,8 @@
+CREATE TABLE ${db}.t (id bigint unsigned primary key, v varchar(50), n int);
+INSERT INTO ${db}.t VALUES (0,'x',1);
+INSERT INTO ${db}.t VALUES (1,'x',1);
+INSERT INTO ${db}.t VALUES (5,'x',1);
+INSERT INTO ${db}.t VALUES (9223372036854775807,'x',1);
+INSERT INTO ${db}.t VALUES (9223372036854775808,'x',1);
+INSERT INTO ${db}.t VALUES (9223372036854775815,'x',1);
+INSERT INTO ${db}.t VALUES (18446744073709551615,'x',1);

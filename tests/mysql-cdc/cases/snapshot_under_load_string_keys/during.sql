@@ -1,0 +1,4 @@
+-- @conn D
+-- @repeat 60 UPDATE ${db}.t SET v=concat('u',{i}), n=n+1 WHERE n>=0 AND crc32(lower(id))%61={i}
+-- @repeat 40 INSERT INTO ${db}.t VALUES (concat('late',{i}),'late',{i})
+-- @repeat 40 DELETE FROM ${db}.t WHERE id=concat('k',{i}*7)
