@@ -262,7 +262,6 @@ fn bind(name: &'static str, args: &[Arg], shape: Shape, row_of: RowOf) -> Result
     let return_type = match name {
         "ARRAY_REMOVE" => args[0].ty.clone(),
         _ => kind
-            .clone()
             .nullable()
             .with_nullable(args.iter().any(|arg| arg.ty.nullable)),
     };

@@ -163,7 +163,7 @@ mod tests {
                 vec![text("ab"), text("ab"), text("abcdef")],
                 "ab   |   ab|ab",
             ),
-            ("%08.3f", vec![Value::Double(3.14159)], "0003.142"),
+            ("%08.3f", vec![Value::Double(3.25159)], "0003.252"),
             (
                 "%e %g",
                 vec![Value::Double(12345.678), Value::Double(0.00012345)],
