@@ -146,6 +146,12 @@ fn each_row_is_in_both_tables_once_through_a_death_at_every_point() -> Result<()
             Duration::from_secs(60),
             &mut next,
         )?;
+        // All rows may be there before it has begun; then it must still recover without a harm.
+        while !next.log().contains("starting") {
+            next.ensure_alive()?;
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(300));
         next.ends_on_sigterm()?;
         let repeated = next.log().contains("read and written again");
         ensure!(
