@@ -15,9 +15,6 @@ pub struct Code {
 pub const CODES: &[Code] = &[
     code("MR0120", "a setting has a value that it cannot have"),
     code("MR0170", "not one query whose changes can be shown"),
-    code("MR0171", "several rows may have one key in the sink"),
-    code("MR0174", "a key that is made of the clock or of chance"),
-    code("MR0175", "changes of one table by two parts of a UNION ALL"),
     code("MR0301", "a table or view is not found"),
     code("MR0302", "a column or field is not found"),
     code("MR0303", "a column is ambiguous"),
