@@ -110,7 +110,10 @@ impl Tls {
                 let bytes = key.read("the key store")?;
                 let key = PrivateKeyDer::from_pem_slice(&bytes)
                     .map_err(|error| WireError::Config(format!("the private key: {error}")))?;
-                builder.with_client_auth_cert(chain, key).map_err(config)?
+                builder.with_client_auth_cert(chain, key).map_err(|error| {
+                    let way_out = "a key of keytool's for an elliptic curve lacks its public half: take an RSA key, or one that openssl made";
+                    WireError::Config(format!("the private key: {error} ({way_out})"))
+                })?
             }
         };
         Ok(Arc::new(made))

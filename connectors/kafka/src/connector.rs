@@ -205,7 +205,11 @@ fn discovery(options: &Options) -> Option<std::time::Duration> {
         .filter(|interval| !interval.is_zero())
 }
 
-pub(crate) fn topics(table: &TableDefinition, options: &Options, diagnostics: &mut Vec<Diagnostic>) -> Topics {
+pub(crate) fn topics(
+    table: &TableDefinition,
+    options: &Options,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Topics {
     let list = options.list("topic");
     let Some(pattern) = options.text("topic-pattern") else {
         if list.is_empty() {

@@ -217,7 +217,7 @@ impl KafkaReader {
         let fail = |error: WireError| bad_batch(&self.servers, &self.names[place], error);
         match chunk.step().map_err(fail)? {
             None => return Ok(Filled::Empty),
-            Some(Step::Skip(last)) => partition.advance(last + 1),
+            Some(Step::Skip(last)) => partition.advance(last.saturating_add(1)),
             Some(Step::Records(batch)) if batch.last_offset < partition.next => {}
             Some(Step::Records(batch)) if count > limit.rows_max => {
                 let mut arena = Arena::default();
@@ -260,7 +260,7 @@ impl KafkaReader {
         if pending.is_done() {
             partition.advance(end(pending.last_offset, partition.stop));
         } else {
-            partition.advance(end(next - 1, partition.stop));
+            partition.advance(partition.stop.map_or(next, |stop| stop.min(next)));
             self.large = Some((pending, arena));
         }
         if partition.finished {
@@ -336,7 +336,8 @@ impl KafkaReader {
 
 /// Returns the position after the record at `last`: a bounded read ends at its bound, not at the end of a batch.
 fn end(last: i64, stop: Option<i64>) -> i64 {
-    stop.map_or(last + 1, |stop| stop.min(last + 1))
+    let next = last.saturating_add(1);
+    stop.map_or(next, |stop| stop.min(next))
 }
 
 fn origin(names: &[TopicPartition], records: &Records, message: usize) -> String {

@@ -231,3 +231,101 @@ impl Reading {
         (settings, fetch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_connector::{
+        OptionDef, OptionKind, Span, Spanned, TableDefinition, check_options,
+    };
+
+    use super::*;
+    use crate::properties::{self, Role};
+
+    fn read(written: &[(&str, &str)]) -> Result<Reading, Vec<String>> {
+        let spanned = |text: &str| Spanned::new(text.to_owned(), Span::default());
+        let options = written.iter();
+        let table = TableDefinition {
+            name: spanned("t"),
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            options: options
+                .map(|(key, value)| (spanned(&format!("properties.{key}")), spanned(value)))
+                .collect(),
+            options_span: Span::default(),
+        };
+        let any = OptionDef {
+            kind: OptionKind::Prefix,
+            ..OptionDef::text("properties.", "")
+        };
+        let options = check_options(&table, &[("properties.".into(), any)], "kafka").unwrap();
+        let client = properties::map(&options, Role::Consumer).unwrap();
+        let mut diagnostics = Vec::new();
+        let reading = reading(&options, &client, &mut diagnostics);
+        if diagnostics.is_empty() {
+            Ok(reading)
+        } else {
+            Err(diagnostics.into_iter().map(|found| found.message).collect())
+        }
+    }
+
+    #[test]
+    fn javas_defaults_hold_where_nothing_is_written() {
+        let reading = read(&[("bootstrap.servers", "a:1, b:2")]).unwrap();
+        assert_eq!(reading.settings.bootstrap, ["a:1", "b:2"]);
+        assert!(reading.settings.tls.is_none() && reading.settings.sasl.is_none());
+        assert_eq!(reading.fetch.partition_bytes_max, 1 << 20);
+        assert!(reading.fetch.check_crcs && !reading.read_committed());
+    }
+
+    #[test]
+    fn names_and_passwords_are_taken_over() {
+        let login = "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"u\" password=\"p\";";
+        let reading = read(&[
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.jaas.config", login),
+            ("isolation.level", "read_committed"),
+            ("fetch.max.wait.ms", "2000"),
+        ])
+        .unwrap();
+        let sasl = reading.settings.sasl.clone().unwrap();
+        assert_eq!(
+            (sasl.mechanism, sasl.username.as_str()),
+            (Mechanism::ScramSha512, "u")
+        );
+        assert!(
+            !format!("{reading:?}").contains("\"p\""),
+            "no secret in debug output"
+        );
+        assert!(reading.settings.tls.is_some_and(|tls| tls.check_host));
+        assert!(reading.fetch.read_committed);
+        assert_eq!(reading.fetch.wait_max, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused() {
+        for (written, named) in [
+            (
+                &[("security.protocol", "KERBEROS")][..],
+                "security.protocol",
+            ),
+            (&[("security.protocol", "SASL_SSL")], "sasl.mechanism"),
+            (
+                &[
+                    ("security.protocol", "SASL_SSL"),
+                    ("sasl.mechanism", "PLAIN"),
+                ],
+                "sasl.jaas.config",
+            ),
+            (
+                &[("security.protocol", "SSL"), ("ssl.key.password", "x")],
+                "ssl.key.password",
+            ),
+            (&[("fetch.max.bytes", "much")], "fetch.max.bytes"),
+            (&[("isolation.level", "some")], "isolation.level"),
+        ] {
+            let refused = read(written).unwrap_err();
+            assert!(refused[0].contains(named), "{written:?}: {refused:?}");
+        }
+    }
+}

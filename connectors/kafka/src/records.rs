@@ -88,7 +88,8 @@ impl Pending {
         }
         let record = read_record(&bytes[..self.rest.end], &mut self.rest.start)?;
         self.left -= 1;
-        let offset = self.run.base_offset + i64::from(record.offset_delta);
+        let delta = i64::from(record.offset_delta);
+        let offset = self.run.base_offset.saturating_add(delta);
         Ok(Some((record, offset)))
     }
 }
@@ -182,7 +183,14 @@ impl Records {
                 bytes[blank..value.start].fill(0);
                 blank = value.end;
             }
-            self.note(pending, run, &record, key, record.value.clone(), wants);
+            self.note(
+                pending,
+                run,
+                &record,
+                key.as_ref(),
+                record.value.as_ref(),
+                wants,
+            );
         }
         self.values.bytes_mut()[blank..pending.rest.end].fill(0);
         Ok(())
@@ -207,7 +215,7 @@ impl Records {
             if offset < from {
                 continue;
             }
-            next = offset + 1;
+            next = offset.saturating_add(1);
             if to.is_some_and(|to| offset >= to) {
                 continue;
             }
@@ -222,7 +230,7 @@ impl Records {
             }
             let value = record.value.clone();
             let value = value.map(|value| self.values.append(&bytes[value]));
-            self.note(pending, run, &record, key, value, wants);
+            self.note(pending, run, &record, key.as_ref(), value.as_ref(), wants);
         }
         Ok(next)
     }
@@ -237,16 +245,16 @@ impl Records {
         pending: &Pending,
         run: u32,
         record: &Record,
-        key: Option<Range<usize>>,
-        value: Option<Range<usize>>,
+        key: Option<&Range<usize>>,
+        value: Option<&Range<usize>>,
         wants: Wants,
     ) {
         let size =
             |range: &Option<Range<usize>>| range.as_ref().map_or(0, |range| range.len() as u64);
         self.bytes += size(&record.value) + size(&record.key);
-        self.value_ranges.push(value.as_ref().map(range));
+        self.value_ranges.push(value.map(range));
         if wants.keys {
-            self.key_ranges.push(key.as_ref().map(range));
+            self.key_ranges.push(key.map(range));
         }
         if wants.timestamps {
             self.timestamps.push(match pending.timestamps {
@@ -312,7 +320,8 @@ fn own_headers(bytes: &[u8], record: &Record) -> Result<Headers, WireError> {
 impl Origins {
     fn offset(&self, message: usize) -> i64 {
         let place = self.places[message];
-        self.runs[place.run as usize].base_offset + i64::from(place.delta)
+        let base = self.runs[place.run as usize].base_offset;
+        base.saturating_add(i64::from(place.delta))
     }
 }
 

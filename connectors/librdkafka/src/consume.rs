@@ -1,8 +1,8 @@
 //! Many messages a call out of a consumer's queue.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,17 +20,6 @@ pub struct BatchQueue<C: ConsumerContext + 'static> {
 // SAFETY: librdkafka's queues may be used from any thread, and `&mut self` keeps the scratch space to one at a time. The pointers in the
 // scratch space are only valid, and only used, within one call of `consume`.
 unsafe impl<C: ConsumerContext + 'static> Send for BatchQueue<C> {}
-
-/// What a message's timestamp means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimestampKind {
-    /// There is none.
-    NotAvailable,
-    /// Set by the producer.
-    CreateTime,
-    /// Set by the broker.
-    LogAppendTime,
-}
 
 /// A message in librdkafka's memory.
 pub struct Message<'a> {
@@ -126,34 +115,10 @@ impl<'a> Message<'a> {
             .into_owned()
     }
 
-    /// Returns a number that is equal for messages of one topic as long as the client lives; 0 where an event has no topic.
-    #[must_use]
-    pub fn topic_handle(&self) -> usize {
-        self.get().rkt as usize
-    }
-
-    /// Returns the topic's name; empty where an event has no topic.
-    #[must_use]
-    pub fn topic(&self) -> &'a str {
-        let topic = self.get().rkt;
-        if topic.is_null() {
-            return "";
-        }
-        // SAFETY: the handle is not null, and its name lives as long as the client.
-        let name = unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(topic)) };
-        name.to_str().unwrap_or_default()
-    }
-
     /// Returns the partition.
     #[must_use]
     pub fn partition(&self) -> i32 {
         self.get().partition
-    }
-
-    /// Returns the offset.
-    #[must_use]
-    pub fn offset(&self) -> i64 {
-        self.get().offset
     }
 
     /// Returns the value; `None` for a tombstone.
@@ -162,88 +127,6 @@ impl<'a> Message<'a> {
         let raw = self.get();
         // SAFETY: librdkafka describes its own memory, alive as long as the message.
         unsafe { bytes(raw.payload, raw.len) }
-    }
-
-    /// Returns the key.
-    #[must_use]
-    pub fn key(&self) -> Option<&[u8]> {
-        let raw = self.get();
-        // SAFETY: librdkafka describes its own memory, alive as long as the message.
-        unsafe { bytes(raw.key, raw.key_len) }
-    }
-
-    /// Returns the timestamp in milliseconds and what it means.
-    #[must_use]
-    pub fn timestamp(&self) -> (TimestampKind, i64) {
-        use sys::rd_kafka_timestamp_type_t as kind;
-        let mut code = kind::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is alive and `code` is ours.
-        let millis = unsafe { sys::rd_kafka_message_timestamp(self.raw, &raw mut code) };
-        let kind = match code {
-            kind::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => TimestampKind::NotAvailable,
-            kind::RD_KAFKA_TIMESTAMP_CREATE_TIME => TimestampKind::CreateTime,
-            kind::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => TimestampKind::LogAppendTime,
-        };
-        (kind, millis)
-    }
-
-    /// Returns the leader epoch, where the broker told it.
-    #[must_use]
-    pub fn leader_epoch(&self) -> Option<i32> {
-        // SAFETY: the message is alive.
-        let epoch = unsafe { sys::rd_kafka_message_leader_epoch(self.raw) };
-        (epoch >= 0).then_some(epoch)
-    }
-
-    /// Returns the headers in order.
-    #[must_use]
-    pub fn headers(&self) -> Headers<'_> {
-        let mut headers = null_mut();
-        // SAFETY: the message is alive and `headers` is ours; the list belongs to the message.
-        let code = unsafe { sys::rd_kafka_message_headers(self.raw, &raw mut headers) };
-        let found = code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-        Headers {
-            list: if found { headers } else { null_mut() },
-            next: 0,
-            life: PhantomData,
-        }
-    }
-}
-
-/// The headers of a message.
-pub struct Headers<'a> {
-    list: *mut sys::rd_kafka_headers_t,
-    next: usize,
-    life: PhantomData<&'a ()>,
-}
-
-impl<'a> Iterator for Headers<'a> {
-    type Item = (&'a str, Option<&'a [u8]>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.list.is_null() {
-            return None;
-        }
-        let (mut name, mut value, mut size): (*const c_char, *const c_void, usize) =
-            (null(), null(), 0);
-        // SAFETY: the list belongs to a living message, and the three places are ours.
-        let code = unsafe {
-            sys::rd_kafka_header_get_all(
-                self.list,
-                self.next,
-                &raw mut name,
-                &raw mut value,
-                &raw mut size,
-            )
-        };
-        if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return None;
-        }
-        self.next += 1;
-        // SAFETY: on success the name ends with a zero and lives as long as the message.
-        let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or_default();
-        // SAFETY: on success librdkafka describes its own memory, alive as long as the message.
-        Some((name, unsafe { bytes(value, size) }))
     }
 }
 

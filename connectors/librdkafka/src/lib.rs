@@ -1,10 +1,10 @@
-//! Batch calls into librdkafka that `rdkafka` does not offer: many messages a call in and out, with what a message
-//! view of theirs lacks (topic of an end-of-partition event, leader epoch). All unsafe code of millrace is here.
+//! Batch calls into librdkafka that `rdkafka` does not offer: many messages a call in and out. Tables are written through
+//! [`TopicHandle`]; [`BatchQueue`] serves the raw copy that `benches/compare` measures beside millrace.
 //!
 //! Start from [`BatchQueue::consume`] and [`TopicHandle::produce`].
 
 mod consume;
 mod produce;
 
-pub use consume::{BatchQueue, Headers, Message, TimestampKind};
+pub use consume::{BatchQueue, Message};
 pub use produce::{ProduceFailure, Record, TopicHandle};
