@@ -9,6 +9,8 @@
 //! | `MILLRACE_KAFKA` | `127.0.0.1:19092` |
 //! | `MILLRACE_S3_ENDPOINT` | `http://127.0.0.1:19001` |
 //! | `MILLRACE_DORIS_ROWS` | 1000000, the rows of the run into Doris with kills |
+//! | `MILLRACE_CDC_CHANGES` | 40000, the statements of the run from MySQL into Doris with kills |
+//! | `MILLRACE_CDC_CASES` | all; a regular expression of the cases of `tests/mysql-cdc` that are run |
 //! | `MILLRACE_SEED` | from the clock; printed |
 //!
 //! A test makes topics of its own, so tests do not meet each other.
