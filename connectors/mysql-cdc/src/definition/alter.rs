@@ -68,80 +68,93 @@ fn parse_one(
     }
     if tokens.eat_all(&["ORDER", "BY"]) {
         // Its commas separate columns; only options of the table may follow, and none does in practice.
-        while tokens.next().is_some() {}
+        skip_all(tokens);
         return Ok(());
     }
     skip_harmless(tokens)
 }
 
 /// Words that begin a part which changes neither columns nor the key.
-const HARMLESS: [&str; 57] = [
+const HARMLESS: [&str; 46] = [
     "ALTER",
-    "ENGINE",
-    "COMMENT",
     "ALGORITHM",
-    "LOCK",
-    "FORCE",
-    "ENABLE",
-    "DISABLE",
+    "AUTOEXTEND_SIZE",
     "AUTO_INCREMENT",
     "AVG_ROW_LENGTH",
     "CHECKSUM",
+    "COLLATE",
+    "COMMENT",
     "COMPRESSION",
     "CONNECTION",
     "DATA",
-    "INDEX",
     "DELAY_KEY_WRITE",
+    "DISABLE",
+    "DISCARD",
+    "ENABLE",
+    "ENCRYPTED",
     "ENCRYPTION",
+    "ENCRYPTION_KEY_ID",
+    "ENGINE",
     "ENGINE_ATTRIBUTE",
+    "FORCE",
+    "IMPORT",
+    "INDEX",
     "INSERT_METHOD",
     "KEY_BLOCK_SIZE",
+    "LOCK",
     "MAX_ROWS",
     "MIN_ROWS",
     "PACK_KEYS",
+    "PAGE_CHECKSUM",
+    "PAGE_COMPRESSED",
+    "PAGE_COMPRESSION_LEVEL",
     "PASSWORD",
     "ROW_FORMAT",
     "SECONDARY_ENGINE",
     "SECONDARY_ENGINE_ATTRIBUTE",
     "SECONDARY_LOAD",
     "SECONDARY_UNLOAD",
+    "SEQUENCE",
     "STATS_AUTO_RECALC",
     "STATS_PERSISTENT",
     "STATS_SAMPLE_PAGES",
+    "STORAGE",
     "TABLESPACE",
-    "UNION",
-    "AUTOEXTEND_SIZE",
-    "START",
-    "PAGE_CHECKSUM",
-    "PAGE_COMPRESSED",
-    "PAGE_COMPRESSION_LEVEL",
     "TRANSACTIONAL",
-    "ENCRYPTED",
-    "ENCRYPTION_KEY_ID",
-    "IETF_QUOTES",
-    "SEQUENCE",
-    "DISCARD",
-    "IMPORT",
-    "WITH",
-    "WITHOUT",
-    "PARTITION",
-    "REMOVE",
-    "COALESCE",
-    "REORGANIZE",
-    "EXCHANGE",
+    "UNION",
+];
+
+/// Words about partitions and the like, with lists of their own: nothing else follows them.
+const PARTITIONS: [&str; 14] = [
     "ANALYZE",
     "CHECK",
+    "COALESCE",
+    "EXCHANGE",
     "OPTIMIZE",
+    "PARTITION",
     "REBUILD",
+    "REMOVE",
+    "REORGANIZE",
+    "REPAIR",
+    "START",
+    "TRUNCATE",
+    "WITH",
+    "WITHOUT",
 ];
-const HARMLESS_PARTS: [&str; 4] = ["REPAIR", "TRUNCATE", "COLLATE", "STORAGE"];
+
+fn skip_all(tokens: &mut Tokens<'_>) {
+    while tokens.next().is_some() {}
+}
 
 fn skip_harmless(tokens: &mut Tokens<'_>) -> Result<(), NotUnderstood> {
     if tokens.is_sign(';') {
         return Ok(());
     }
+    if tokens.eat_any(&PARTITIONS) {
+        skip_all(tokens);
+        return Ok(());
+    }
     let is_harmless = tokens.eat_any(&HARMLESS)
-        || tokens.eat_any(&HARMLESS_PARTS)
         || tokens.eat_all(&["DEFAULT", "COLLATE"])
         || tokens.peek_at(1) == Some(&Token::Sign('='));
     if !is_harmless {
@@ -263,14 +276,16 @@ fn parse_drop(
         alterations.push(Alteration::DropPrimaryKey);
         return Ok(());
     }
+    if tokens.is_word("PARTITION") {
+        skip_all(tokens);
+        return Ok(());
+    }
     let is_column = tokens.eat("COLUMN");
     if !is_column {
         let is_other = is_key_word(tokens)
             || tokens.is_word("CONSTRAINT")
-            || tokens.is_word("PARTITION")
             || tokens.is_word("PERIOD") && tokens.is_word_at(1, "FOR");
         if is_other {
-            // Partitions are a list; other names are one.
             skip_part(tokens);
             return Ok(());
         }
