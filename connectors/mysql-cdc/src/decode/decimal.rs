@@ -125,7 +125,7 @@ impl Decimal {
                 // What is cut is more than 128 bits hold: keep one digit of it for rounding.
                 let cut = usize::from(wide.scale.saturating_sub(scale));
                 let added = usize::from(scale.saturating_sub(wide.scale));
-                let kept = wide.digits.len().checked_sub(cut).unwrap_or(0);
+                let kept = wide.digits.len().saturating_sub(cut);
                 if kept + added > NARROW_MAX {
                     return None;
                 }

@@ -64,13 +64,13 @@ pub struct Unsupported {
     /// The table.
     pub table: TableName,
     /// The column.
-    pub column: String,
+    pub column: Box<str>,
     /// Its type on the server.
-    pub kind: String,
+    pub kind: Box<str>,
     /// The type of the Flink table's column.
-    pub declared: String,
+    pub declared: Box<str>,
     /// Why.
-    pub reason: String,
+    pub reason: Box<str>,
 }
 
 /// Characters of a value that a message shows.

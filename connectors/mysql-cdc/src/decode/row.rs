@@ -360,12 +360,12 @@ impl Column {
         options: &ValueOptions,
     ) -> Result<Self, Unsupported> {
         let own = &definition.columns[place];
-        let unsupported = |reason| Unsupported {
+        let unsupported = |reason: String| Unsupported {
             table: definition.name.clone(),
-            column: own.name.clone(),
-            kind: own.kind.to_string(),
-            declared: column.ty.to_string(),
-            reason,
+            column: own.name.as_str().into(),
+            kind: own.kind.to_string().into(),
+            declared: column.ty.to_string().into(),
+            reason: reason.into(),
         };
         if let Some(reason) = refusal(&own.kind, &column.ty.kind) {
             return Err(unsupported(reason));

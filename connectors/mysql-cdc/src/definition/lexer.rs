@@ -235,8 +235,8 @@ impl<'a> Lexer<'a> {
             } else if let Some(opened) = executed_comment(trimmed) {
                 self.at += opened;
                 self.executed += 1;
-            } else if trimmed.starts_with("/*") {
-                let end = trimmed[2..].find("*/").map(|end| end + 4);
+            } else if let Some(comment) = trimmed.strip_prefix("/*") {
+                let end = comment.find("*/").map(|end| end + 4);
                 self.at += end.unwrap_or(trimmed.len());
             } else if self.executed > 0 && trimmed.starts_with("*/") {
                 self.at += 2;

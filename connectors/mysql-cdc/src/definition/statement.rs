@@ -100,7 +100,7 @@ impl Parser<'_> {
         if self.is_schema() {
             self.tokens.eat_all(&["IF", "NOT", "EXISTS"]);
             let database = self.tokens.name()?;
-            return self.database_charset(database);
+            return self.database_charset(&database);
         }
         // A temporary table's rows are not in the log.
         if !self.tokens.eat("TABLE") {
@@ -133,13 +133,13 @@ impl Parser<'_> {
         Ok(changes)
     }
 
-    fn database_charset(&mut self, database: String) -> Changes {
+    fn database_charset(&mut self, database: &str) -> Changes {
         let mut changes = Vec::new();
         while !self.tokens.is_at_end() {
             match parse_charset_option(&mut self.tokens)? {
                 Some(charset) => {
                     changes = vec![Change::DatabaseCharset {
-                        database: database.clone(),
+                        database: database.to_owned(),
                         charset,
                     }]
                 }
@@ -170,7 +170,7 @@ impl Parser<'_> {
             } else {
                 self.database.to_owned()
             };
-            return self.database_charset(database);
+            return self.database_charset(&database);
         }
         while self.tokens.eat_any(&["ONLINE", "OFFLINE", "IGNORE"]) {}
         if !self.tokens.eat("TABLE") {
