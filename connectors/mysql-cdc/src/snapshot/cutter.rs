@@ -1,6 +1,6 @@
 //! The thread that cuts tables into chunks and reads them, wave by wave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ const WAVE_BYTES: usize = 24 << 20;
 const WAVE_TIME: Duration = Duration::from_millis(400);
 /// or so many chunks.
 const WAVE_CHUNKS: usize = 64;
+/// Where every wave must wait for its low mark, there are fewer and longer ones.
+const SLOW_WAVE: (usize, Duration, usize) = (128 << 20, Duration::from_secs(10), 4096);
 /// A chunk is one batch: more rows than this are cut again.
 const CHUNK_ROWS_MAX: u64 = 16_384;
 /// Rows of a chunk wait in memory for its high mark.
@@ -66,6 +68,7 @@ impl Cutter {
             conn: None,
             marks: Marks::new(),
             plan: None,
+            rows: HashMap::new(),
         };
         std::thread::Builder::new()
             .name("mysql-snapshot".to_owned())
@@ -125,6 +128,8 @@ struct Worker {
     conn: Option<Conn>,
     marks: Marks,
     plan: Option<Plan>,
+    /// Rows of a chunk, where they had to be fewer than asked for.
+    rows: HashMap<TableName, u64>,
 }
 
 /// What went wrong in a query of a chunk.
@@ -136,6 +141,8 @@ enum Trouble {
     Gone,
     /// The rows do not fit into memory.
     TooBig,
+    /// The table's definition is another one than a moment ago.
+    Changed(mysql::Error),
 }
 
 impl From<ConnectorError> for Trouble {
@@ -149,6 +156,10 @@ impl From<mysql::Error> for Trouble {
         match &error {
             mysql::Error::MySqlError(inner) if matches!(inner.code, 1146 | 1049 | 1051) => {
                 Self::Gone
+            }
+            // Unknown column; a snapshot older than the definition.
+            mysql::Error::MySqlError(inner) if matches!(inner.code, 1054 | 1412) => {
+                Self::Changed(error)
             }
             _ => Self::Lost(error),
         }
@@ -166,6 +177,11 @@ impl Worker {
                 Ok(wave) => return Ok(wave),
                 Err(Trouble::Failed(error)) => error,
                 Err(Trouble::Lost(error)) => failure(&self.config, &error, "read rows"),
+                Err(Trouble::Changed(error)) => {
+                    let mut failed = failure(&self.config, &error, "read rows");
+                    failed.retry = Retry::Restart;
+                    failed
+                }
                 Err(Trouble::Gone) => {
                     self.plan = None;
                     continue;
@@ -230,16 +246,24 @@ impl Worker {
             &request.behind,
             &self.cancel,
         )?;
+        let (bytes_max, time_max, chunks_max) =
+            if self.server.has_gtids || self.server.has_binlog_snapshot {
+                (WAVE_BYTES, WAVE_TIME, WAVE_CHUNKS)
+            } else {
+                SLOW_WAVE
+            };
         let begin = Instant::now();
         let mut chunks: Vec<Chunk> = Vec::new();
         let mut bytes = 0;
-        let mut plan = self.plan.take();
+        // A definition holds for one wave: what changes it between the marks makes the wave void.
+        let mut plan: Option<Plan> = None;
+        if let Some(old) = self.plan.take() {
+            self.rows.insert(old.table, old.rows);
+        }
         for table in &request.progress.order {
             while let Some(state) = progress.get(&table.to_string()).filter(|state| !state.done) {
-                if chunks.len() >= WAVE_CHUNKS
-                    || bytes >= WAVE_BYTES
-                    || begin.elapsed() >= WAVE_TIME && !chunks.is_empty()
-                {
+                let is_old = begin.elapsed() >= time_max && !chunks.is_empty();
+                if chunks.len() >= chunks_max || bytes >= bytes_max || is_old {
                     break;
                 }
                 if self.cancel.is_cancelled() {
@@ -329,7 +353,11 @@ impl Worker {
             table: table.clone(),
             primary_columns: primary.len(),
             list: list.join(", "),
-            rows: self.config.chunk_size.min(CHUNK_ROWS_MAX),
+            rows: self
+                .rows
+                .get(table)
+                .copied()
+                .unwrap_or(self.config.chunk_size.min(CHUNK_ROWS_MAX)),
             decoder,
             key,
             primary_key,

@@ -1,0 +1,1 @@
+UPDATE ${db}.t SET v='z' WHERE id<3;

@@ -1,0 +1,1 @@
+UPDATE ${db}.t SET v='c' WHERE id=1;
