@@ -195,7 +195,7 @@ pub(crate) fn is_equal_in_arrow(ty: &FlinkType, column: &ColumnFact) -> Result<(
 mod tests {
     use super::*;
 
-    fn check(kind: TypeKind, column: &str, expected: &str) {
+    fn check(kind: &TypeKind, column: &str, expected: &str) {
         let found = match fit(&kind.clone().nullable(), &DorisType::parse(column)) {
             Fit::Whole => "whole",
             Fit::Partly(_) => "partly",
@@ -206,25 +206,25 @@ mod tests {
 
     #[test]
     fn tells_what_fits_wholly_partly_and_not_at_all() {
-        check(TypeKind::BigInt, "BIGINT", "whole");
-        check(TypeKind::BigInt, "INT", "partly");
-        check(TypeKind::BigInt, "DATE", "no");
-        check(TypeKind::BigInt, "DECIMAL(18,0)", "partly");
-        check(TypeKind::BigInt, "DECIMAL(19,0)", "whole");
-        check(TypeKind::Decimal(18, 4), "DECIMAL(18,4)", "whole");
-        check(TypeKind::Decimal(18, 4), "DECIMAL(18,2)", "partly");
-        check(TypeKind::Decimal(18, 4), "DECIMAL64", "whole");
-        check(TypeKind::Decimal(18, 0), "BIGINT", "whole");
-        check(TypeKind::Decimal(19, 0), "BIGINT", "partly");
-        check(FlinkType::string().kind, "VARCHAR(10)", "whole");
-        check(TypeKind::Varchar(20), "VARCHAR(10)", "partly");
-        check(FlinkType::string().kind, "INT", "partly");
-        check(TypeKind::Timestamp(3), "DATETIME(3)", "whole");
-        check(TypeKind::Timestamp(6), "DATETIME(3)", "partly");
-        check(TypeKind::Timestamp(3), "BOOLEAN", "no");
-        check(TypeKind::Int, "BITMAP", "no");
-        check(TypeKind::Int, "ARRAY<INT>", "no");
-        check(TypeKind::Boolean, "STRING", "whole");
+        check(&TypeKind::BigInt, "BIGINT", "whole");
+        check(&TypeKind::BigInt, "INT", "partly");
+        check(&TypeKind::BigInt, "DATE", "no");
+        check(&TypeKind::BigInt, "DECIMAL(18,0)", "partly");
+        check(&TypeKind::BigInt, "DECIMAL(19,0)", "whole");
+        check(&TypeKind::Decimal(18, 4), "DECIMAL(18,4)", "whole");
+        check(&TypeKind::Decimal(18, 4), "DECIMAL(18,2)", "partly");
+        check(&TypeKind::Decimal(18, 4), "DECIMAL64", "whole");
+        check(&TypeKind::Decimal(18, 0), "BIGINT", "whole");
+        check(&TypeKind::Decimal(19, 0), "BIGINT", "partly");
+        check(&FlinkType::string().kind, "VARCHAR(10)", "whole");
+        check(&TypeKind::Varchar(20), "VARCHAR(10)", "partly");
+        check(&FlinkType::string().kind, "INT", "partly");
+        check(&TypeKind::Timestamp(3), "DATETIME(3)", "whole");
+        check(&TypeKind::Timestamp(6), "DATETIME(3)", "partly");
+        check(&TypeKind::Timestamp(3), "BOOLEAN", "no");
+        check(&TypeKind::Int, "BITMAP", "no");
+        check(&TypeKind::Int, "ARRAY<INT>", "no");
+        check(&TypeKind::Boolean, "STRING", "whole");
     }
 
     #[test]
