@@ -174,6 +174,7 @@ fn what_is_not_understood_names_its_table() {
     for statement in [
         "CREATE TABLE t AS SELECT 1 AS x",
         "CREATE TABLE t (id int) SELECT 1 AS id",
+        "CREATE TABLE t (id int) (SELECT 1 AS id)",
         "ALTER TABLE t ADD x strange_type",
         "ALTER TABLE t FROBNICATE n",
         "ALTER TABLE t ADD SYSTEM VERSIONING",
@@ -215,7 +216,7 @@ fn show_create_of_both_servers() {
         PRIMARY KEY (`id`),\n  UNIQUE KEY `u` (`a`(5) DESC),\n  KEY `f` ((cast(`f` as unsigned array))),\n  \
         CONSTRAINT `x` FOREIGN KEY (`i`) REFERENCES `u` (`id`) ON DELETE CASCADE,\n  \
         CONSTRAINT `k` CHECK ((`i` > 0))\n) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT CHARSET=utf8mb4 \
-        COLLATE=utf8mb4_0900_ai_ci COMMENT='it''s'\n/*!50100 PARTITION BY RANGE (`id`)\n\
+        COLLATE=utf8mb4_0900_ai_ci COMMENT='it''s'\n/*!50100 PARTITION BY RANGE (cast(`id` as signed))\n\
         (PARTITION p0 VALUES LESS THAN (10) ENGINE = InnoDB) */";
     let definition = TableDefinition::parse_create("db", mysql).expect("understood");
     assert_eq!(

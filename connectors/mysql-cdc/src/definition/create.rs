@@ -78,8 +78,16 @@ pub(crate) fn parse_body(
         ))
     })?;
     while !tokens.is_at_end() {
-        if tokens.is_word("SELECT") || tokens.is_word("AS") || tokens.is_word("WITH") {
+        let is_query = ["SELECT", "AS", "WITH"]
+            .iter()
+            .any(|word| tokens.is_word(word));
+        if is_query || tokens.is_sign('(') && tokens.is_word_at(1, "SELECT") {
             return Err(tokens.wrong("columns come from a query".to_owned()));
+        }
+        // Partitions may be of expressions like `cast(x as date)`.
+        if tokens.is_sign('(') {
+            tokens.skip_parentheses()?;
+            continue;
         }
         match parse_charset_option(tokens)? {
             Some(charset) => definition.charset = charset,
