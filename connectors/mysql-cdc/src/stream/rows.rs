@@ -30,37 +30,9 @@ impl Stream {
         start: &Place,
         out: &mut Out,
     ) -> Result<(), ConnectorError> {
-        if self.is_replaying_xa() {
+        let Some(skipped_rows) = self.wanted(event, code, body)? else {
             return Ok(());
-        }
-        let mut skipped_rows = 0;
-        if let Some(trx) = &mut self.transaction {
-            if trx.keeps() {
-                let kept = RawEvent {
-                    code,
-                    body: body.to_vec(),
-                    ..event.clone()
-                };
-                return trx.keep(kept);
-            }
-            trx.events += 1;
-            if self.skip_events.0 > 0 {
-                return Ok(());
-            }
-            if let Some(skip) = &trx.skip {
-                if trx.events <= skip.events {
-                    return Ok(());
-                }
-                skipped_rows = skip.rows;
-                trx.skip = None;
-            }
-            if trx.is_left_out {
-                return Ok(());
-            }
-        }
-        if u64::from(event.timestamp) < self.from_seconds {
-            return Ok(());
-        }
+        };
         let rows =
             RowsEvent::parse(code, body).map_err(|error| damaged(&error.to_string(), start))?;
         if rows.table_id == NO_TABLE {
@@ -126,6 +98,46 @@ impl Stream {
             tracing::debug!(table = %captured.name, replaced, "texts with bytes that are none in their charset");
         }
         Ok(())
+    }
+
+    /// Counts a row event, and returns how many of its rows were passed in an earlier life; `None` if all of it is to be
+    /// left out, or kept for later.
+    fn wanted(
+        &mut self,
+        event: &RawEvent,
+        code: u8,
+        body: &[u8],
+    ) -> Result<Option<u64>, ConnectorError> {
+        if self.is_replaying_xa() {
+            return Ok(None);
+        }
+        let mut skipped_rows = 0;
+        if let Some(trx) = &mut self.transaction {
+            if trx.keeps() {
+                let kept = RawEvent {
+                    code,
+                    body: body.to_vec(),
+                    ..event.clone()
+                };
+                return trx.keep(kept).map(|()| None);
+            }
+            trx.events += 1;
+            if self.skip_events.0 > 0 {
+                return Ok(None);
+            }
+            if let Some(skip) = &trx.skip {
+                if trx.events <= skip.events {
+                    return Ok(None);
+                }
+                skipped_rows = skip.rows;
+                trx.skip = None;
+            }
+            if trx.is_left_out {
+                return Ok(None);
+            }
+        }
+        let is_early = u64::from(event.timestamp) < self.from_seconds;
+        Ok((!is_early).then_some(skipped_rows))
     }
 }
 
