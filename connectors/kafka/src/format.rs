@@ -60,7 +60,7 @@ pub(crate) fn parse(
 ) -> Result<Formats, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let columns = key_columns(table, options, options.list("key.fields"), &mut diagnostics);
-    with_key(table, options, columns, diagnostics)
+    with_key(table, options, &columns, diagnostics)
 }
 
 /// Returns the formats of a table whose key is its PRIMARY KEY.
@@ -71,7 +71,7 @@ pub(crate) fn parse_keyed(
     let mut diagnostics = Vec::new();
     let names = table.primary_key.iter().map(|name| name.value.clone());
     let columns = key_columns(table, options, names.collect(), &mut diagnostics);
-    with_key(table, options, columns, diagnostics)
+    with_key(table, options, &columns, diagnostics)
 }
 
 fn physical_columns(table: &TableDefinition) -> Vec<usize> {
@@ -83,7 +83,7 @@ fn physical_columns(table: &TableDefinition) -> Vec<usize> {
 fn with_key(
     table: &TableDefinition,
     options: &Options,
-    key_columns: Vec<usize>,
+    key_columns: &[usize],
     mut diagnostics: Vec<Diagnostic>,
 ) -> Result<Formats, Vec<Diagnostic>> {
     let physical = physical_columns(table);
@@ -150,7 +150,7 @@ fn with_key(
             table,
             options,
             (name, "key.", span),
-            key_columns.clone(),
+            key_columns.to_vec(),
             key_prefix,
             &mut diagnostics,
         )
