@@ -325,9 +325,9 @@ mod tests {
 
     use super::*;
 
-    fn shown(kind: TypeKind, array: ArrayRef) -> String {
+    fn shown(kind: &TypeKind, array: &ArrayRef) -> String {
         let mut out = Vec::new();
-        write_value(&kind, &array, 0, &mut out);
+        write_value(kind, array, 0, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -424,7 +424,7 @@ mod tests {
         ];
         for (kind, array, expect) in cases {
             let name = kind.to_string();
-            assert_eq!(shown(kind, array), expect, "{name}");
+            assert_eq!(shown(&kind, &array), expect, "{name}");
         }
     }
 }

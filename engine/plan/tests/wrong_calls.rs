@@ -122,7 +122,7 @@ fn calls_with_too_many_arguments_tell_the_signatures() {
     let mut wrong = Vec::new();
     for def in functions() {
         for value in ["1", "'x'", "ARRAY[1]"] {
-            let text = format!("SELECT {}({})", def.name, vec![value; 9].join(", "));
+            let text = format!("SELECT {}({})", def.name, [value; 9].join(", "));
             wrong.extend(complaint(def, &text));
         }
     }

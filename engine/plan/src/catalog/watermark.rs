@@ -38,6 +38,10 @@ fn is_source_watermark(expr: &ast::Expr) -> bool {
 }
 
 /// Returns the type of the column or of the nested field.
+#[expect(
+    clippy::result_large_err,
+    reason = "made once, at start; boxing would only burden callers"
+)]
 fn rowtime_type(
     clause: &ast::Watermark,
     columns: &[ColumnDefinition],
