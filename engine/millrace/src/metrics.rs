@@ -200,9 +200,12 @@ fn lane_seconds(text: &mut String, snapshots: &[(String, StatusSnapshot)]) {
     }
 }
 
+/// Labels and values of one figure.
+type Lines = Vec<(String, f64)>;
+
 /// What connectors tell of their own work, each figure once for each table.
 fn sink_figures(text: &mut String, pipeline: &str, flows: &[Watched]) {
-    let mut figures: BTreeMap<&str, (&str, Vec<(String, f64)>)> = BTreeMap::new();
+    let mut figures: BTreeMap<&str, (&str, Lines)> = BTreeMap::new();
     for flow in flows {
         for figure in flow.status.sink_figures() {
             let labels = format!(

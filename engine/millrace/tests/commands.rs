@@ -201,7 +201,7 @@ fn the_stand_in_for_doris_says_where_it_listens_and_what_it_is() {
     )
     .expect("the file can be written");
     let data = folder.path().join("data");
-    let start = |init: &std::path::Path| {
+    let start = |init: &Path| {
         Command::new(env!("CARGO_BIN_EXE_millrace"))
             .args(["dev", "doris", "--mysql-port", "0"])
             .args(["--http-port", "0", "--http-port", "0", "--be-port", "0"])

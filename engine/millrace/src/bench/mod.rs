@@ -195,7 +195,7 @@ fn measure(
     let watched = running.watched();
     let done = Cancel::default();
     let watch = {
-        let (watched, done, stop) = (watched.clone(), done.clone(), stop.clone());
+        let (watched, done, stop) = (watched.clone(), done.clone(), stop);
         let patience = Duration::from_secs(args.seconds);
         std::thread::Builder::new()
             .name("bench-watch".to_owned())
