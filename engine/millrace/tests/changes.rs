@@ -8,18 +8,18 @@ use tempfile::TempDir;
 
 fn run(folder: &TempDir, sql: &str, arguments: &[&str]) -> Output {
     let file = folder.path().join("query.sql");
-    std::fs::write(&file, sql).unwrap();
+    std::fs::write(&file, sql).expect("the folder is there");
     Command::new(env!("CARGO_BIN_EXE_millrace"))
         .args(["run", "--changes-to-stdout", "query.sql"])
         .args(arguments)
         .current_dir(folder.path())
         .env_remove("MILLRACE_LOG")
         .output()
-        .unwrap()
+        .expect("the binary is built")
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    String::from_utf8(bytes.to_vec()).expect("it prints UTF-8")
 }
 
 const NUMBERS: &str =
