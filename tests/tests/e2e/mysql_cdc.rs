@@ -14,6 +14,14 @@ const LIMIT: Duration = Duration::from_secs(1_500);
 
 /// Runs the judge on `server`: all cases, or those that `MILLRACE_CDC_CASES` names as a regular expression.
 fn judge(kind: &str, server: &Service) -> Result<()> {
+    let filter = std::env::var("MILLRACE_CDC_CASES");
+    let filter = filter.iter().flat_map(|filter| ["--filter", filter]);
+    let words: Vec<&str> = std::iter::once("run").chain(filter).collect();
+    script("judge.py", &words, kind, server)
+}
+
+/// Runs one of the scripts beside the cases on `server`.
+fn script(name: &str, words: &[&str], kind: &str, server: &Service) -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mysql-cdc");
     let log = tempfile::NamedTempFile::new()?;
     let product = format!(
@@ -22,24 +30,16 @@ fn judge(kind: &str, server: &Service) -> Result<()> {
     );
     let mut command = Command::new("python3");
     command
-        .arg(folder.join("judge.py"))
-        .args([
-            "run",
-            "--server",
-            kind,
-            "--port",
-            &server.port().to_string(),
-        ])
+        .arg(folder.join(name))
+        .args(words)
+        .args(["--server", kind, "--port", &server.port().to_string()])
         .args(["--client", &server.client(), "--product", &product]);
-    if let Ok(filter) = std::env::var("MILLRACE_CDC_CASES") {
-        command.args(["--filter", &filter]);
-    }
     let mut child = command
         .stdin(Stdio::null())
         .stdout(log.reopen()?)
         .stderr(log.reopen()?)
         .spawn()
-        .context("the judge could not be started")?;
+        .with_context(|| format!("{name} could not be started"))?;
     let deadline = Instant::now() + LIMIT;
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -49,7 +49,7 @@ fn judge(kind: &str, server: &Service) -> Result<()> {
             child.kill()?;
             child.wait()?;
             bail!(
-                "the judge was not done after {LIMIT:?}\n{}",
+                "{name} was not done after {LIMIT:?}\n{}",
                 std::fs::read_to_string(log.path())?
             );
         }
@@ -75,4 +75,28 @@ fn gives_the_changes_of_flink_cdc_on_mariadb() -> Result<()> {
         return Ok(());
     }
     judge("mariadb", &Service::mariadb(13517)?)
+}
+
+#[test]
+fn loses_nothing_of_mysql_when_connections_are_killed_and_writers_run_beside_the_snapshot()
+-> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let server = Service::mysql(13518)?;
+    script("faults.py", &["kills"], "mysql", &server)?;
+    script("faults.py", &["load"], "mysql", &server)?;
+    script("faults.py", &["load", "--keys", "text"], "mysql", &server)
+}
+
+#[test]
+fn loses_nothing_of_mariadb_when_connections_are_killed_and_writers_run_beside_the_snapshot()
+-> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let server = Service::mariadb(13519)?;
+    script("faults.py", &["kills"], "mariadb", &server)?;
+    script("faults.py", &["load"], "mariadb", &server)?;
+    script("faults.py", &["load", "--keys", "text"], "mariadb", &server)
 }
