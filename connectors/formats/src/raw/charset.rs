@@ -80,6 +80,7 @@ impl Charset {
             },
             Self::Utf16Be => utf16(bytes, u16::from_be_bytes),
             Self::Utf16Le => utf16(bytes, u16::from_le_bytes),
+            Self::Other(encoding) if encoding == encoding_rs::GBK => decode_gbk(bytes),
             Self::Other(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
         }
     }
@@ -116,6 +117,29 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
         .collect();
     if !rest.is_empty() {
         text.push('\u{fffd}');
+    }
+    text
+}
+
+/// Reads GBK as Java does: 0x80 and 0xff, a byte that lacks its second one and a pair that is no character are U+FFFD.
+fn decode_gbk(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        if first.is_ascii() {
+            text.push(char::from(*first));
+            continue;
+        }
+        let mut character = None;
+        if let ([second @ (0x40..=0x7e | 0x80..=0xfe), others @ ..], 0x81..=0xfe) = (behind, first)
+        {
+            let pair = [*first, *second];
+            let (decoded, malformed) = encoding_rs::GBK.decode_without_bom_handling(&pair);
+            character = decoded.chars().next().filter(|_| !malformed);
+            rest = others;
+        }
+        text.push(character.unwrap_or('\u{fffd}'));
     }
     text
 }

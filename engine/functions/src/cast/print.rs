@@ -147,7 +147,11 @@ pub(crate) fn timestamp_at(array: &ArrayRef, row: usize) -> (i64, i32) {
         return (micros.div_euclid(1000), nanos);
     }
     let nanos = array.as_primitive::<Decimal128Type>().value(row);
-    let millis = i64::try_from(nanos.div_euclid(1_000_000)).expect("years reach 300 million");
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "Java's milliseconds wrap around beyond 292 million years"
+    )]
+    let millis = nanos.div_euclid(1_000_000) as i64;
     let rest = i32::try_from(nanos.rem_euclid(1_000_000)).expect("below a million");
     (millis, rest)
 }

@@ -37,7 +37,11 @@ pub(crate) fn timestamp_builder(
             on_failure,
             |row| {
                 let (millis, nanos) = value(row)?;
-                Ok(Some(millis * 1000 + i64::from(nanos / 1000)))
+                // Far outside of the years that 64 bits of microseconds reach, the value wraps.
+                let micros = millis
+                    .wrapping_mul(1000)
+                    .wrapping_add(i64::from(nanos / 1000));
+                Ok(Some(micros))
             },
         );
     }

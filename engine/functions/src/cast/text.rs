@@ -43,8 +43,20 @@ pub(crate) fn from_text(to: &TypeKind, on_failure: OnFailure, tz: &TimeZone) -> 
         TypeKind::Double => parse_into::<Float64Type>(to, on_failure, parse_double),
         TypeKind::Decimal(precision, scale) => {
             let (precision, scale) = (*precision, *scale);
-            parse_into::<Decimal128Type>(to, on_failure, move |text| {
-                parse_decimal(text, precision, scale).map_err(|reason| bad_number(text, reason))
+            let data_type = arrow_type(to);
+            Converter::fallible(move |array| {
+                let input = array.as_string_view();
+                build_primitive::<Decimal128Type>(
+                    input.len(),
+                    input.nulls(),
+                    &data_type,
+                    on_failure,
+                    |row| {
+                        let text = input.value(row);
+                        parse_decimal(text, precision, scale)
+                            .map_err(|reason| bad_number(text, reason))
+                    },
+                )
             })
         }
         TypeKind::Boolean => Converter::fallible(move |array| text_to_boolean(array, on_failure)),

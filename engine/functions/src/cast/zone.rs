@@ -26,7 +26,7 @@ impl<'a> ZoneOffsets<'a> {
 
     /// Returns the wall clock's milliseconds at the instant, as if the wall clock were UTC.
     pub(crate) fn local_millis(&mut self, millis: i64) -> i64 {
-        millis + self.offset_at(millis.div_euclid(1000)) * 1000
+        millis.wrapping_add(self.offset_at(millis.div_euclid(1000)) * 1000)
     }
 
     /// Returns the instant of a wall clock. In a gap, the wall clock is moved on by the gap's length; where it
@@ -37,11 +37,11 @@ impl<'a> ZoneOffsets<'a> {
         let guess = local - self.offset;
         const MARGIN: i64 = 2 * 86_400;
         if guess.saturating_sub(MARGIN) >= self.start && guess.saturating_add(MARGIN) < self.end {
-            return local_millis - self.offset * 1000;
+            return local_millis.wrapping_sub(self.offset * 1000);
         }
         let offset = self.offset_of_local(local);
         self.offset_at(local - offset);
-        local_millis - offset * 1000
+        local_millis.wrapping_sub(offset * 1000)
     }
 
     fn offset_at(&mut self, second: i64) -> i64 {

@@ -12,8 +12,8 @@ use arrow_array::types::{
 use millrace_connector::TypeKind;
 use millrace_connector::physical::arrow_type;
 
-use crate::cast::decimal::{POW10, fits};
-use crate::operator::elementwise::{try_unary, unary};
+use crate::cast::decimal::POW10;
+use crate::operator::elementwise::unary;
 use crate::operator::signature::{bad_types, exactly, with_kind};
 use crate::{
     Arg, Bound, CallError, Category, Column, EvalContext, FunctionDef, Kernel, RowError, Volatility,
@@ -87,7 +87,7 @@ impl Kernel for SameType {
                 unary::<Int16Type, Int16Type>(args, &ty, i16::wrapping_abs)
             }
             (TypeKind::SmallInt, _) => unary::<Int16Type, Int16Type>(args, &ty, i16::signum),
-            (TypeKind::Int | TypeKind::IntervalYearMonth(..), Code::Abs) => {
+            (TypeKind::Int, Code::Abs) => {
                 unary::<Int32Type, Int32Type>(args, &ty, i32::wrapping_abs)
             }
             (TypeKind::Int, _) => unary::<Int32Type, Int32Type>(args, &ty, i32::signum),
@@ -105,14 +105,11 @@ impl SameType {
     fn decimal(&self, args: &[Column], code: Code, scale: u8) -> Result<Column, RowError> {
         type D = Decimal128Type;
         let ty = arrow_type(&self.to);
-        let TypeKind::Decimal(precision, _) = self.to else {
-            unreachable!("a DECIMAL gives a DECIMAL");
-        };
         let unit = POW10[usize::from(scale)];
         match code {
             Code::Abs => unary::<D, D>(args, &ty, i128::abs),
-            // One itself may have a digit more than a type without whole digits.
-            Code::Sign => try_unary::<D, D>(args, &ty, |v| Ok(fits(v.signum() * unit, precision))),
+            // One may have a digit more than a type without whole digits; Flink keeps it all the same.
+            Code::Sign => unary::<D, D>(args, &ty, |v| v.signum() * unit),
             Code::Floor => unary::<D, D>(args, &ty, |v| v.div_euclid(unit)),
             Code::Ceil => unary::<D, D>(args, &ty, |v| -(-v).div_euclid(unit)),
         }
@@ -122,8 +119,7 @@ impl SameType {
 fn bind(name: &'static str, code: Code, args: &[Arg]) -> Result<Bound, CallError> {
     exactly(name, 1, args)?;
     let ty = &args[0].ty;
-    let interval = code == Code::Abs && ty.kind.is_interval();
-    if !ty.kind.is_numeric() && !interval {
+    if !ty.kind.is_numeric() {
         return Err(bad_types(name, args));
     }
     let to = match (&ty.kind, code) {

@@ -119,7 +119,7 @@ impl Shift {
             _ => {
                 type Nanos = Decimal128Type;
                 binary::<Nanos, Int64Type, Nanos>(args, rows, &ty, |nanos, millis| {
-                    nanos + i128::from(sign) * i128::from(millis) * 1_000_000
+                    nanos.wrapping_add(i128::from(sign) * i128::from(millis) * 1_000_000)
                 })
             }
         }

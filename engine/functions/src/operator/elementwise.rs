@@ -127,28 +127,6 @@ where
     Ok(like(&args[0], array))
 }
 
-/// Applies an operation that can fail or give NULL to one column of primitive values.
-pub(crate) fn try_unary<I, O>(
-    args: &[Column],
-    data_type: &DataType,
-    op: impl Fn(I::Native) -> Result<Option<O::Native>, String>,
-) -> Result<Column, RowError>
-where
-    I: ArrowPrimitiveType,
-    O: ArrowPrimitiveType,
-{
-    use crate::cast::convert::{OnFailure, build_primitive};
-    let input = primitive::<I>(&args[0]);
-    let array = build_primitive::<O>(
-        input.len(),
-        input.nulls(),
-        data_type,
-        OnFailure::Fail,
-        |row| op(input.value(row)),
-    )?;
-    Ok(like(&args[0], array))
-}
-
 /// Returns the array as a constant where `column` is one.
 pub(crate) fn like(column: &Column, array: ArrayRef) -> Column {
     match column {

@@ -58,7 +58,10 @@ impl Charset {
             Self::Utf16Le => Cow::Owned(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
             Self::Ascii => Cow::Owned(single_bytes(text, 0x7f)),
             Self::Latin1 => Cow::Owned(single_bytes(text, 0xff)),
-            Self::Gbk => Cow::Owned(encode_each(text, encoding_rs::GBK)),
+            Self::Gbk => {
+                // Java's table has no euro sign; the web's has it as the byte 0x80.
+                Cow::Owned(encode_each(&text.replace('€', "?"), encoding_rs::GBK))
+            }
             Self::Other(encoding) => Cow::Owned(encode_each(text, encoding)),
         }
     }

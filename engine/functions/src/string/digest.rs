@@ -2,7 +2,7 @@
 //!
 //! # Flink
 //! The digest of the UTF-8 bytes, or of the bytes, in lower-case hexadecimal digits. SHA2 with a length that is
-//! none of 224, 256, 384 and 512 fails; a constant length fails even for a NULL.
+//! none of 224, 256, 384 and 512 fails; a constant length fails even for a NULL. 1 from a column is SHA-1.
 
 use std::sync::Arc;
 
@@ -172,6 +172,8 @@ fn sha2(args: &[Column], rows: usize) -> Result<ArrayRef, RowError> {
             256 => push_digest::<Sha256>,
             384 => push_digest::<Sha384>,
             512 => push_digest::<Sha512>,
+            // Java knows a digest of the name that a length from a column makes.
+            1 if !args[1].is_constant() => push_digest::<Sha1>,
             _ if values.get(row).is_none() && !args[1].is_constant() => {
                 out.push_null();
                 continue;

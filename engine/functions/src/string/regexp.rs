@@ -4,7 +4,7 @@
 //! `SqlFunctionUtils`: a pattern that Java refuses makes REGEXP FALSE and the others NULL. REGEXP of the empty
 //! pattern is FALSE. REGEXP_EXTRACT gives NULL without a match, for a group that took no part, and for an index
 //! that is negative or past the last group. REGEXP_REPLACE takes the replacement as it stands: `$1` and `\` mean
-//! nothing in it.
+//! nothing in it. An empty match splits a surrogate pair.
 
 use std::sync::Arc;
 
@@ -167,11 +167,22 @@ fn replace(args: &[Column], rows: usize, patterns: &PatternArg) -> Result<ArrayR
         buffer.clear();
         let mut copied = 0;
         let mut matches = 0;
+        let splits = program.looks_at_nothing_around();
         let result = program.each_match(text, |(start, end)| {
             buffer.push_str(&text[copied..start]);
             buffer.push_str(replacement);
             copied = end;
             matches += 1;
+            let next = text[end..].chars().next();
+            let Some(next) = next.filter(|next| splits && start == end && next.len_utf16() == 2)
+            else {
+                return;
+            };
+            // The empty match stands between the halves of a surrogate pair too; Java writes each as a question mark.
+            buffer.push('?');
+            buffer.push_str(replacement);
+            buffer.push('?');
+            copied += next.len_utf8();
         });
         at_row(result, row)?;
         if matches == 0 {

@@ -23,20 +23,29 @@ fn first_of_month(year: i64, month: i64) -> i32 {
     let month = month - 1;
     let year = year + month.div_euclid(12);
     let month = u32::try_from(month.rem_euclid(12)).expect("below 12") + 1;
-    narrow(days_from_date(year, month, 1))
+    java_days(year, month, 1)
+}
+
+/// Returns the days since the epoch as Java's 32 bits have them: quotients are cut towards zero, which shows before
+/// the year -4800, and the sum wraps around.
+fn java_days(year: i64, month: u32, day: u32) -> i32 {
+    let begins_before_march = i64::from(month <= 2);
+    let year = year + 4800 - begins_before_march;
+    let month = i64::from(month) + 12 * begins_before_march - 3;
+    let julian = i64::from(day) + (153 * month + 2) / 5 + 365 * year + year / 4 - year / 100
+        + year / 400
+        - 32_045;
+    narrow(julian - EPOCH_JULIAN)
 }
 
 /// Adds months to a date; a day the month does not have becomes its last one.
 pub(crate) fn add_months_to_date(days: i32, months: i32) -> i32 {
     let (year, month, day) = date_from_days(i64::from(days));
-    let total = i64::from(month) - 1 + i64::from(months);
+    // Java counts the months from the year's first as 32 bits that wrap around.
+    let total = i64::from((month as i32).wrapping_add(months)) - 1;
     let year = year + total.div_euclid(12);
     let month = u32::try_from(total.rem_euclid(12)).expect("below 12") + 1;
-    narrow(days_from_date(
-        year,
-        month,
-        day.min(days_of_month(year, month)),
-    ))
+    java_days(year, month, day.min(days_of_month(year, month)))
 }
 
 /// Adds months to a timestamp in milliseconds; the time of day stays.
@@ -101,15 +110,15 @@ pub(crate) fn round_date(unit: Unit, days: i32, rounding: Rounding) -> i32 {
         Unit::Quarter => first_of_month(year, (month + 2) / 3 * 3 - 2 + 3 * i64::from(begun)),
         Unit::Month => first_of_month(year, month + i64::from(ceil && day > 1)),
         Unit::Week => {
-            let weekday = (days + 4).rem_euclid(7);
+            let weekday = days.wrapping_add(4).rem_euclid(7);
             let back = if ceil && weekday > 0 {
                 weekday - 7
             } else {
                 weekday
             };
-            first_of_month(year, month) + narrow(day) - 1 - back
+            first_of_month(year, month).wrapping_add(narrow(day) - 1 - back)
         }
-        Unit::Day => first_of_month(year, month) + narrow(day) - 1 + i32::from(ceil),
+        Unit::Day => first_of_month(year, month).wrapping_add(narrow(day) - 1 + i32::from(ceil)),
         _ => days,
     }
 }

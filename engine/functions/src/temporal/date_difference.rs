@@ -37,7 +37,7 @@ fn bind(args: &[Arg]) -> Result<Bound, CallError> {
     exactly("-", 3, args)?;
     let unit = unit_of(args, 0)?;
     match (&args[1].ty.kind, &args[2].ty.kind) {
-        (Timestamp(_) | Date, Timestamp(_) | Date) | (TimestampLtz(_), TimestampLtz(_)) => {}
+        (Timestamp(_), Timestamp(_)) | (Date, Date) | (TimestampLtz(_), TimestampLtz(_)) => {}
         _ => return Err(bad_types("-", &args[1..])),
     }
     let months = matches!(unit, Unit::Year | Unit::Quarter | Unit::Month);

@@ -198,7 +198,8 @@ fn of_moments(value: usize, unit: Unit, zone: Option<TimeZone>) -> Arc<dyn Kerne
         let field = |row| {
             let mut moment = moments.get(row)?;
             if let Some(cursor) = &mut cursor {
-                moment.millis += cursor.offset_at(moment.millis.div_euclid(1000)) * 1000;
+                let offset = cursor.offset_at(moment.millis.div_euclid(1000)) * 1000;
+                moment.millis = moment.millis.wrapping_add(offset);
             }
             Some(moment_field(unit, moment))
         };

@@ -33,7 +33,8 @@ impl Moment {
 
     /// Returns the moment of so many nanoseconds.
     pub(crate) fn from_nanos(nanos: i128) -> Self {
-        let millis = i64::try_from(nanos.div_euclid(1_000_000)).unwrap_or(i64::MAX);
+        // Java's milliseconds wrap around beyond 292 million years.
+        let millis = nanos.div_euclid(1_000_000) as i64;
         let rest = i64::try_from(nanos.rem_euclid(1_000_000)).expect("below a million");
         Self {
             millis,

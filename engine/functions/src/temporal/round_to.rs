@@ -71,7 +71,13 @@ fn bind(
         return Err(bad_types(name, args));
     }
     let unit = unit_of(args, 1)?;
-    if step_of(unit).is_none() && !is_date_unit(unit) {
+    // What is no part of the calendar leaves a DATE as it is.
+    let no_part = kind == TypeKind::Date
+        && matches!(
+            unit,
+            Unit::DayOfWeek | Unit::IsoDayOfWeek | Unit::DayOfYear | Unit::Epoch
+        );
+    if step_of(unit).is_none() && !is_date_unit(unit) && !no_part {
         return Err(bad_unit(name, 1, unit, &kind));
     }
     let kernel = match &kind {
@@ -111,14 +117,16 @@ fn step_of(unit: Unit) -> Option<i64> {
         Unit::Minute => 60_000,
         Unit::Second => 1000,
         Unit::Millisecond => 1,
+        // Flink takes the multiplier of the unit, which is of months, for milliseconds.
+        Unit::IsoYear => 12,
         _ => return None,
     })
 }
 
 fn round_step(value: i64, step: i64, rounding: Rounding) -> i64 {
-    let floor = value - value.rem_euclid(step);
+    let floor = value.wrapping_sub(value.rem_euclid(step));
     match rounding {
-        Rounding::Ceil if floor < value => floor + step,
+        Rounding::Ceil if floor < value => floor.wrapping_add(step),
         _ => floor,
     }
 }
@@ -174,13 +182,13 @@ fn timestamps(
 }
 
 fn round_moment(unit: Unit, moment: Moment, offset: i64, rounding: Rounding) -> i64 {
-    let wall = moment.millis + offset;
+    let wall = moment.millis.wrapping_add(offset);
     let rounded = match step_of(unit) {
-        Some(1) => wall + i64::from(rounding == Rounding::Ceil && moment.nanos > 0),
+        Some(1) => wall.wrapping_add(i64::from(rounding == Rounding::Ceil && moment.nanos > 0)),
         Some(step) => round_step(wall, step, rounding),
         None => i64::from(round_date(unit, (wall / DAY_MS) as i32, rounding)) * DAY_MS,
     };
-    rounded - offset
+    rounded.wrapping_sub(offset)
 }
 
 /// Applies a function to each timestamp of an array.

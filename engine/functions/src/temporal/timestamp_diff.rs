@@ -3,12 +3,13 @@
 //! # Flink
 //! `TimestampDiffCallGen` and Calcite's convertlet, 1.17: whole units from the first point to the second, as an
 //! INT that wraps. WEEK and MICROSECOND are made of the whole seconds, QUARTER of the whole months. Fractions of a
-//! millisecond do not count.
+//! millisecond do not count. NANOSECOND is the whole seconds as a BIGINT that wraps. A TIME and a timestamp are
+//! compared by months and more only.
 
 use std::sync::Arc;
 
 use arrow_array::types::{Date32Type, Time32MillisecondType};
-use arrow_array::{Array, Int32Array};
+use arrow_array::{Array, Int32Array, Int64Array};
 use millrace_connector::TypeKind;
 
 use super::arguments::{bad_unit, unit_of};
@@ -25,9 +26,9 @@ pub(crate) static TIMESTAMPDIFF: FunctionDef = FunctionDef {
     name: "TIMESTAMPDIFF",
     aliases: &[],
     category: Category::Temporal,
-    signatures: &["TIMESTAMPDIFF(unit, from, to) → INT"],
-    doc: "Returns the number of whole units, MICROSECOND to YEAR, from one date or timestamp to another; negative \
-          where the second is earlier.\nThe number has 32 bits and wraps.\nNULL gives NULL.",
+    signatures: &["TIMESTAMPDIFF(unit, from, to) → INT, BIGINT for NANOSECOND"],
+    doc: "Returns the number of whole units, NANOSECOND to YEAR, from one date or timestamp to another; negative \
+          where the second is earlier.\nThe number wraps around.\nNULL gives NULL.",
     examples: &[(
         "TIMESTAMPDIFF(DAY, DATE '2024-01-31', DATE '2024-02-29')",
         "29",
@@ -66,10 +67,6 @@ impl Count {
                 factor: 1_000_000,
                 divisor: 1,
             },
-            Unit::Nanosecond => Self::Seconds {
-                factor: 1_000_000_000,
-                divisor: 1,
-            },
             _ => return None,
         })
     }
@@ -91,9 +88,18 @@ fn bind(args: &[Arg]) -> Result<Bound, CallError> {
     exactly("TIMESTAMPDIFF", 3, args)?;
     let unit = unit_of(args, 0)?;
     let count = Count::of(unit);
+    let nanos = unit == Unit::Nanosecond;
     let kernel = match (&args[1].ty.kind, &args[2].ty.kind, count) {
         (Timestamp(_) | Date, Timestamp(_) | Date, Some(count))
         | (TimestampLtz(_), TimestampLtz(_), Some(count)) => of_millis(count),
+        (Timestamp(_) | Date, Timestamp(_) | Date, None)
+        | (TimestampLtz(_), TimestampLtz(_), None)
+            if nanos =>
+        {
+            of_nanos()
+        }
+        (Time(_), Timestamp(_), Some(count @ Count::Months { .. }))
+        | (Timestamp(_), Time(_), Some(count @ Count::Months { .. })) => of_millis(count),
         // Flink takes the milliseconds of two TIMEs for days here, and refuses other units.
         (Time(_), Time(_), Some(Count::Months { divisor })) => of_times(divisor),
         (from, to, _) if from.is_datetime() && to.is_datetime() => {
@@ -103,7 +109,14 @@ fn bind(args: &[Arg]) -> Result<Bound, CallError> {
     };
     Ok(Bound {
         arg_types: args.iter().map(|arg| arg.ty.clone()).collect(),
-        return_type: nullable_if_args(TypeKind::Int, &args[1..]),
+        return_type: nullable_if_args(
+            if nanos {
+                TypeKind::BigInt
+            } else {
+                TypeKind::Int
+            },
+            &args[1..],
+        ),
         kernel,
     })
 }
@@ -112,6 +125,8 @@ fn bind(args: &[Arg]) -> Result<Bound, CallError> {
 pub(super) enum Points<'a> {
     /// A DATE.
     Days(Values<'a, Date32Type>),
+    /// A TIME, on the first day of the epoch.
+    Times(Values<'a, Time32MillisecondType>),
     /// A timestamp.
     Moments(Moments<'a>),
 }
@@ -119,10 +134,10 @@ pub(super) enum Points<'a> {
 impl<'a> Points<'a> {
     /// Reads `column` as either.
     pub(super) fn new(column: &'a Column) -> Self {
-        if column.array().data_type() == &arrow_schema::DataType::Date32 {
-            Self::Days(Values::new(column))
-        } else {
-            Self::Moments(Moments::new(column))
+        match column.array().data_type() {
+            arrow_schema::DataType::Date32 => Self::Days(Values::new(column)),
+            arrow_schema::DataType::Time32(_) => Self::Times(Values::new(column)),
+            _ => Self::Moments(Moments::new(column)),
         }
     }
 
@@ -130,6 +145,7 @@ impl<'a> Points<'a> {
     pub(super) fn millis(&self, row: usize) -> Option<i64> {
         match self {
             Self::Days(days) => days.get(row).map(|days| i64::from(days) * DAY_MS),
+            Self::Times(times) => times.get(row).map(i64::from),
             Self::Moments(moments) => moments.get(row).map(|moment| moment.millis),
         }
     }
@@ -140,6 +156,17 @@ fn of_millis(count: Count) -> Arc<dyn Kernel> {
         let (from, to) = (Points::new(&args[1]), Points::new(&args[2]));
         let counts = (0..rows).map(|row| Some(count.between(from.millis(row)?, to.millis(row)?)));
         Arc::new(counts.collect::<Int32Array>())
+    })
+}
+
+fn of_nanos() -> Arc<dyn Kernel> {
+    BatchKernel::infallible("TIMESTAMPDIFF", move |args: &[Column], rows| {
+        let (from, to) = (Points::new(&args[1]), Points::new(&args[2]));
+        let nanos = (0..rows).map(|row| {
+            let seconds = to.millis(row)?.wrapping_sub(from.millis(row)?) / 1000;
+            Some(seconds.wrapping_mul(1_000_000_000))
+        });
+        Arc::new(nanos.collect::<Int64Array>())
     })
 }
 

@@ -1,9 +1,11 @@
 //! Casts: the written ones and those that the planner adds.
 
-use millrace_connector::{Diagnostic, FlinkType, Span, Spanned, TypeKind};
+use millrace_connector::{
+    DayTimeResolution, Diagnostic, FlinkType, Span, Spanned, TypeKind, YearMonthResolution,
+};
 use millrace_functions::cast::{CastMode, bind_cast};
 use millrace_functions::{BindContext, CallError, Volatility};
-use millrace_sql::ast;
+use millrace_sql::ast::{self, TimeUnit};
 
 use super::{Binder, null_literal};
 use crate::expr::{Call, Expr, ExprKind, ExprRef};
@@ -17,6 +19,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Option<ExprRef> {
         let input = self.bind(expr)?;
+        let input = written_interval(expr, &data_type.value.kind, input);
         let mode = if try_cast {
             CastMode::TryCast
         } else {
@@ -38,6 +41,35 @@ impl Binder<'_> {
             Err(error) => self.report(Diagnostic::error("MR0404", error.to_string(), expr.span)),
         }
     }
+}
+
+/// Gives an interval literal the type of its qualifier where it goes to an exact number: `INTERVAL '3' DAY` is 3
+/// then. Elsewhere Flink has but two types of intervals, of milliseconds and of months.
+fn written_interval(expr: &ast::Expr, to: &TypeKind, input: ExprRef) -> ExprRef {
+    use {DayTimeResolution as Day, YearMonthResolution as Year};
+    let ast::ExprKind::Literal(ast::Literal::Interval { qualifier, .. }) = &expr.kind else {
+        return input;
+    };
+    if !to.is_integer() && !matches!(to, TypeKind::Decimal(..)) {
+        return input;
+    }
+    let kind = match (qualifier.start, qualifier.end) {
+        (TimeUnit::Year, None) => TypeKind::IntervalYearMonth(Year::Year, 2),
+        (TimeUnit::Year, Some(_)) => TypeKind::IntervalYearMonth(Year::YearToMonth, 2),
+        (TimeUnit::Day, None) => TypeKind::IntervalDayTime(Day::Day, 2, 3),
+        (TimeUnit::Hour, None) => TypeKind::IntervalDayTime(Day::Hour, 2, 3),
+        (TimeUnit::Minute, None) => TypeKind::IntervalDayTime(Day::Minute, 2, 3),
+        (TimeUnit::Day, Some(_)) => TypeKind::IntervalDayTime(Day::DayToSecond, 2, 3),
+        (TimeUnit::Hour, Some(_)) => TypeKind::IntervalDayTime(Day::HourToSecond, 2, 3),
+        (TimeUnit::Minute, Some(_)) => TypeKind::IntervalDayTime(Day::MinuteToSecond, 2, 3),
+        _ => return input,
+    };
+    let ty = FlinkType {
+        kind,
+        nullable: input.ty.nullable,
+    };
+    let span = input.span;
+    Expr::new(ExprKind::Retype(input), ty, span)
 }
 
 fn cast(

@@ -162,6 +162,9 @@ impl Reader {
                     |control| Ok(u32::from(control) ^ 64),
                 )?
             }
+            'N' if self.tokens.get(self.at).is_none_or(|t| t.character != '{') => {
+                return Err(invalid("Illegal character name escape sequence"));
+            }
             'N' => return Err(PatternError::Unsupported("\\N{…}".to_owned())),
             letter if letter.is_ascii_alphabetic() => {
                 return Err(invalid("Illegal/unsupported escape sequence"));

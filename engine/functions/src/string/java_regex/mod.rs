@@ -8,10 +8,11 @@
 //! # Flink
 //! `java.util.regex` of Java 17. Known differences: `\b` counts all Unicode marks and connectors as parts of words
 //! (Java: underscore, letters, digits and non-spacing marks); an empty match never lies between the two halves of
-//! a surrogate pair.
+//! a surrogate pair, but for REGEXP_REPLACE.
 
 mod cache;
 mod class;
+mod grapheme;
 mod pattern;
 mod print;
 mod program;

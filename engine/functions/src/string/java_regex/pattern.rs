@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::grapheme;
 use super::sets::{self, CaseFlags};
 use super::syntax::{Anchor, Lines, Node, PatternError, RepeatKind};
 
@@ -474,12 +475,16 @@ impl Reader {
             'Z' => Node::Anchor(Anchor::TextEndOrTerminator(self.flags.lines())),
             'G' => Node::Anchor(Anchor::LastMatchEnd),
             'b' if self.tokens.get(self.at).is_some_and(|t| t.character == '{') => {
-                return Err(PatternError::Unsupported("\\b{…}".to_owned()));
+                self.at += 1;
+                if (self.take(), self.take()) != (Some('g'), Some('}')) {
+                    return Err(PatternError::Unsupported("\\b{…}".to_owned()));
+                }
+                grapheme::boundary()
             }
             'b' => Node::Anchor(Anchor::WordBoundary),
             'B' => Node::Anchor(Anchor::NotWordBoundary),
             'R' => line_break(),
-            'X' => return Err(PatternError::Unsupported("\\X".to_owned())),
+            'X' => grapheme::cluster(),
             'k' => self.named_backreference()?,
             '1'..='9' => self.backreference(letter)?,
             'p' | 'P' => Node::Set(self.property(letter == 'P')?),

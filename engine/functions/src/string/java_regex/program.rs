@@ -212,6 +212,15 @@ impl JavaRegex {
         }
     }
 
+    /// Tells whether a match depends on what it takes alone, and on nothing around it.
+    pub(crate) fn looks_at_nothing_around(&self) -> bool {
+        let mut nothing = true;
+        self.node.walk(&mut |node| {
+            nothing &= !matches!(node, Node::Anchor(_) | Node::Look { .. });
+        });
+        nothing
+    }
+
     /// Calls `see` with every match from left to right, as Java's `find` in a loop meets them: an empty match may
     /// stand right behind another match.
     ///

@@ -78,6 +78,16 @@ fn constant(pattern: &str) -> ClassUnicode {
     parsed(pattern).expect("the class is a constant of this file")
 }
 
+/// Returns the characters of a grapheme cluster class.
+pub(super) fn grapheme_class(name: &str) -> ClassUnicode {
+    constant(&format!(r"\p{{gcb={name}}}"))
+}
+
+/// Returns the characters that are pictures.
+pub(super) fn pictographs() -> ClassUnicode {
+    constant(r"\p{Extended_Pictographic}")
+}
+
 /// Returns what `.` matches.
 pub(crate) fn dot(dot_all: bool, lines: Lines) -> ClassUnicode {
     match (dot_all, lines) {

@@ -107,7 +107,7 @@ fn refuses_what_java_refuses() {
 
 #[test]
 fn tells_what_it_lacks() {
-    for pattern in ["\\X", "(?i)(a)\\1", "\\N{DIGIT ONE}"] {
+    for pattern in ["\\b{2}", "(?i)(a)\\1", "\\N{DIGIT ONE}"] {
         assert!(
             matches!(
                 JavaRegex::find_in(pattern),
@@ -116,6 +116,21 @@ fn tells_what_it_lacks() {
             "{pattern}"
         );
     }
+}
+
+#[test]
+fn clusters_are_those_of_unicode() {
+    let spans = |pattern: &str, text: &str| {
+        let mut seen = Vec::new();
+        let regex = JavaRegex::find_in(pattern).unwrap();
+        regex.each_match(text, |span| seen.push(span)).unwrap();
+        seen
+    };
+    assert_eq!(spans("\\X", "a\r\nb"), [(0, 1), (1, 3), (3, 4)]);
+    assert_eq!(spans("\\X", "e\u{301}x"), [(0, 3), (3, 4)]);
+    assert_eq!(spans("\\X", "👩\u{200d}👧"), [(0, 11)]);
+    assert_eq!(spans("\\b{g}", "e\u{301}x"), [(0, 0), (3, 3), (4, 4)]);
+    assert_eq!(spans("\\b{g}", ""), [(0, 0)]);
 }
 
 #[test]
