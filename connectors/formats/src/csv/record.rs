@@ -54,8 +54,17 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Skips comments, with what is blank at the start of a line, as Jackson does where comments are allowed.
     fn skip_comments(&mut self) {
-        while self.text.get(self.at) == Some(&b'#') {
+        let delimiter = self.options.delimiter;
+        loop {
+            let blank = |byte: &u8| *byte <= b' ' && char::from(*byte) != delimiter;
+            while self.text.get(self.at).is_some_and(blank) {
+                self.at += 1;
+            }
+            if self.text.get(self.at) != Some(&b'#') {
+                return;
+            }
             while self.text.get(self.at).is_some_and(|b| !is_line_end(*b)) {
                 self.at += 1;
             }

@@ -15,7 +15,7 @@ use arrow_array::{
     new_null_array,
 };
 use millrace_connector::physical::arrow_type;
-use millrace_connector::{FlinkType, TypeKind};
+use millrace_connector::{FlinkType, RowField, TypeKind};
 
 use super::elements::{Equality, Lists, Maps, choose};
 use crate::cast::can_implicitly_cast;
@@ -30,8 +30,9 @@ pub(crate) static ITEM: FunctionDef = FunctionDef {
     signatures: &[
         "array ARRAY<t> '[' index INT ']' → t",
         "map MAP<k, v> '[' key k ']' → v",
+        "row ROW<…> '[' literal INT ']' → the field's type",
     ],
-    doc: "Returns the array's element at `index`, counted from 1, or the map's value for `key`.\n\
+    doc: "Returns the array's element at `index`, counted from 1, the map's value for `key`, or the row's field at a literal index.\n\
           An index outside the array, a missing key and NULL give NULL; where the element's type is NOT NULL, \
           -1, FALSE or the empty text.\nA literal index below 1 is refused.",
     examples: &[("ARRAY[1, 2, 3][1]", "1"), ("MAP['a', 1]['a']", "1")],
@@ -41,6 +42,7 @@ pub(crate) static ITEM: FunctionDef = FunctionDef {
         match &args[0].ty.kind {
             TypeKind::Array(element) => bind_array_item(args, element),
             TypeKind::Map(key, value) => bind_map_item(args, key, value),
+            TypeKind::Row(fields) => bind_row_item(args, fields),
             _ => Err(types_error("ITEM", args)),
         }
     },
@@ -252,9 +254,33 @@ fn bind_field(args: &[Arg]) -> Result<Bound, CallError> {
             message: format!("the row has no field '{name}'"),
         });
     };
+    Ok(field_at(args, fields, place))
+}
+
+/// `row[2]`: the field of that number.
+fn bind_row_item(args: &[Arg], fields: &[RowField]) -> Result<Bound, CallError> {
+    let literal = args[1].literal.as_ref();
+    let index = literal.and_then(|literal| {
+        let values = literal.value.as_primitive_opt::<Int32Type>()?;
+        (values.len() == 1 && values.is_valid(0)).then(|| values.value(0))
+    });
+    let index = index.ok_or_else(|| types_error("ITEM", args))?;
+    let place = usize::try_from(i64::from(index) - 1).ok();
+    let place = place.filter(|place| *place < fields.len());
+    let place = place.ok_or_else(|| CallError::Argument {
+        index: 1,
+        message: format!(
+            "the row has {} fields, and none is number {index}",
+            fields.len()
+        ),
+    })?;
+    Ok(field_at(args, fields, place))
+}
+
+fn field_at(args: &[Arg], fields: &[RowField], place: usize) -> Bound {
     let field = &fields[place].ty;
     let data_type = arrow_type(&field.kind);
-    Ok(Bound {
+    Bound {
         arg_types: args.iter().map(|arg| arg.ty.clone()).collect(),
         return_type: field
             .clone()
@@ -279,7 +305,7 @@ fn bind_field(args: &[Arg]) -> Result<Bound, CallError> {
                 _ => Arc::clone(field),
             }
         }),
-    })
+    }
 }
 
 fn bind_cardinality(args: &[Arg]) -> Result<Bound, CallError> {

@@ -18,6 +18,7 @@ use millrace_json::{Kind, Number, Tape};
 use super::clauses::{Outcome, Paths, check_texts, clause, literal_text, look, no_clause};
 use super::extract::{json_value_many, push_scalar};
 use super::path::{Found, Item, Path};
+use crate::cast::parse_number::{parse_boolean, parse_double, parse_integer};
 use crate::string::kernel::{BatchKernel, Texts};
 use crate::string::text_builder::TextBuilder;
 use crate::{Arg, Bound, CallError, Category, Column, FunctionDef, RowError, Volatility};
@@ -72,6 +73,7 @@ const ON_ERROR: usize = 4;
 const RETURNING: usize = 6;
 
 fn bind(args: &[Arg]) -> Result<Bound, CallError> {
+    let args = &as_text(args)[..];
     check_texts("JSON_VALUE", args)?;
     let on_empty = Behavior::of(args, ON_EMPTY)?;
     let on_error = Behavior::of(args, ON_ERROR)?;
@@ -92,8 +94,11 @@ fn bind(args: &[Arg]) -> Result<Bound, CallError> {
     // A default is of the type that is returned; a NULL in its place stays what it is.
     let mut arg_types: Vec<FlinkType> = args.iter().map(|arg| arg.ty.clone()).collect();
     for (index, behavior) in [(ON_EMPTY + 1, on_empty), (ON_ERROR + 1, on_error)] {
-        if behavior == Behavior::Default {
-            arg_types[index] = return_type.clone();
+        if behavior == Behavior::Default && !is_misfit(&args[index], &return_type.kind) {
+            arg_types[index] = match return_type.kind {
+                TypeKind::Varchar(_) => FlinkType::string(),
+                _ => return_type.clone(),
+            };
         }
     }
     let is_plain = on_empty == Behavior::Null
@@ -119,6 +124,35 @@ fn bind(args: &[Arg]) -> Result<Bound, CallError> {
         return_type,
         kernel,
     })
+}
+
+/// Lets a DECIMAL or a timestamp in as its text, as Java's `toString` does in Flink's code; a timestamp's text is no
+/// JSON.
+fn as_text(args: &[Arg]) -> Vec<Arg> {
+    let mut args = args.to_vec();
+    if let Some(input) = args.first_mut()
+        && matches!(
+            input.ty.kind,
+            TypeKind::Decimal(..) | TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_)
+        )
+    {
+        input.ty.kind = FlinkType::string().kind;
+        input.literal = None;
+    }
+    args
+}
+
+/// Tells whether a default is a text that is no value of the type: it fails where it is needed, and not before.
+fn is_misfit(default: &Arg, kind: &TypeKind) -> bool {
+    let Some(text) = literal_text(default.literal.as_ref()) else {
+        return false;
+    };
+    match kind {
+        TypeKind::Int => parse_integer(text, i64::from(i32::MIN), i64::from(i32::MAX)).is_err(),
+        TypeKind::Double => parse_double(text).is_err(),
+        TypeKind::Boolean => parse_boolean(text).is_err(),
+        _ => false,
+    }
 }
 
 /// Without clauses and with a constant path: the same pass that serves many paths.
@@ -239,7 +273,9 @@ fn evaluate(
         };
         match value {
             Value::Null => out.push_null(),
-            Value::Default(index) => out.push_default(&args[index], row),
+            Value::Default(index) => out
+                .push_default(&args[index], row)
+                .map_err(|fault| RowError::new(row, fault))?,
             Value::Item(item) => {
                 let text = input.get(row).expect("a value comes from a text");
                 out.push(&item, &tape, text)
@@ -268,11 +304,17 @@ impl Out {
         }
     }
 
-    fn push_default(&mut self, default: &Column, row: usize) {
+    fn push_default(&mut self, default: &Column, row: usize) -> Result<(), String> {
         if default.is_null(row) {
-            return self.push_null();
+            self.push_null();
+            return Ok(());
         }
         let (array, index) = (default.array(), default.index(row));
+        if !matches!(self, Self::Text(_))
+            && let Some(texts) = array.as_string_view_opt()
+        {
+            return Err(format!("For input string: '{}'.", texts.value(index)));
+        }
         match self {
             Self::Text(out) => out.push(array.as_string_view().value(index)),
             Self::Boolean(out) => out.append_value(array.as_boolean().value(index)),
@@ -287,6 +329,7 @@ impl Out {
                     .value(index),
             ),
         }
+        Ok(())
     }
 
     /// Appends a scalar; one of another class than the column's fails, as Java's cast does.

@@ -279,6 +279,17 @@ impl Kernel for Equality {
     }
 }
 
+/// Returns BOOLEAN, nullable when an argument is or a row's field.
+fn equality_type(args: &[Arg]) -> FlinkType {
+    let field_nullable = |arg: &Arg| match &arg.ty.kind {
+        TypeKind::Row(fields) => fields.iter().any(|field| field.ty.nullable),
+        _ => false,
+    };
+    let ty = boolean(args);
+    let nullable = ty.nullable || args.iter().any(field_nullable);
+    ty.with_nullable(nullable)
+}
+
 fn bind_equality(
     name: &'static str,
     op: Comparison,
@@ -289,7 +300,7 @@ fn bind_equality(
     let (plan, arg_types) = EqualityPlan::new(name, true, args, ctx)?;
     Ok(Bound {
         arg_types,
-        return_type: boolean(args),
+        return_type: equality_type(args),
         kernel: Arc::new(Equality { op, plan }),
     })
 }

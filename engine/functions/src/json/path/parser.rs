@@ -12,10 +12,13 @@ pub(super) fn parse(spec: &str) -> Result<Vec<Token>, String> {
     if trimmed.is_empty() {
         return Err("path can not be null or empty".to_owned());
     }
-    let text = if trimmed.starts_with(['$', '@']) {
+    // Jayway looks at the first character before it has cut what is blank: ` $.a` is read as `$. $.a`.
+    let text = if spec.starts_with(['$', '@']) {
         trimmed.to_owned()
     } else {
-        format!("$.{trimmed}")
+        format!("$.{spec}")
+            .trim_end_matches(|c| c <= ' ')
+            .to_owned()
     };
     if text.ends_with('.') {
         return Err("Path must not end with a '.' or '..'".to_owned());
