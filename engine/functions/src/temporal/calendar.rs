@@ -208,6 +208,42 @@ mod tests {
     }
 
     #[test]
+    fn extreme_dates_wrap_around() {
+        // Flink's answers for DATE '1900-02-28' plus 2,147,483,647 months.
+        let wrapped = add_months_to_date(days("1900-02-28"), i32::MAX);
+        assert_eq!(date_from_days(i64::from(wrapped)), (-2_566_755, 3, 23));
+        let units = [
+            Unit::Millennium,
+            Unit::Century,
+            Unit::Decade,
+            Unit::Year,
+            Unit::Quarter,
+            Unit::Month,
+            Unit::Week,
+            Unit::Day,
+            Unit::IsoYear,
+            Unit::DayOfYear,
+            Unit::Epoch,
+        ];
+        for days in [i32::MIN, i32::MIN + 1, i32::MAX - 1, i32::MAX] {
+            for unit in units {
+                round_date(unit, days, Rounding::Floor);
+                round_date(unit, days, Rounding::Ceil);
+                extract_from_date(unit, days);
+            }
+            for other in [i32::MIN, 0, i32::MAX] {
+                add_months_to_date(days, other);
+                months_between_dates(days, other);
+            }
+        }
+        for millis in [i64::MIN, i64::MAX] {
+            add_months_to_millis(millis, i32::MIN);
+            months_between_millis(millis, 0);
+            months_between_millis(0, millis);
+        }
+    }
+
+    #[test]
     fn months_between_count_whole_ones() {
         assert_eq!(
             months_between_dates(days("2024-01-31"), days("2024-02-29")),
