@@ -1,7 +1,5 @@
 //! `millrace run --changes-to-stdout`: what is printed, what is refused, and that nothing is left behind.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
