@@ -10,6 +10,7 @@ mod diagnostic;
 mod error;
 mod flink_type;
 pub mod grammar;
+mod hash;
 mod option;
 pub mod physical;
 mod position;
@@ -30,6 +31,7 @@ pub use flink_type::{
     DECIMAL_PRECISION_MAX, DayTimeResolution, FlinkType, LENGTH_MAX, RowField, TypeKind,
     YearMonthResolution,
 };
+pub use hash::{FNV_BASIS, fnv1a};
 pub use option::{OptionDef, OptionKind, Options, check_options};
 pub use position::{Epoch, LaneId, Position, Positions, SplitId};
 pub use row_kind::RowKind;

@@ -102,11 +102,13 @@ impl SinkSpec for BlackholeSpec {
         _members: &[&dyn SinkSpec],
         _ctx: &OpenContext,
     ) -> Result<Box<dyn SinkGroup>, ConnectorError> {
-        Ok(Box::new(FlushGroup::new(|_| Box::new(Nothing))))
+        Ok(Box::new(FlushGroup::new(|_| Ok(Box::new(Nothing)))))
     }
 }
 
-struct Nothing;
+/// Takes rows and keeps none.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
 
 impl SinkWriter for Nothing {
     fn write(&mut self, rows: &SinkBatch<'_>) -> Result<Written, ConnectorError> {

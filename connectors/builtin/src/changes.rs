@@ -92,10 +92,10 @@ impl SinkSpec for Changes {
     ) -> Result<Box<dyn SinkGroup>, ConnectorError> {
         let columns = self.columns.clone();
         Ok(Box::new(FlushGroup::new(move |_lane| {
-            Box::new(Lines {
+            Ok(Box::new(Lines {
                 columns: columns.clone(),
                 lines: Vec::new(),
-            })
+            }))
         })))
     }
 }

@@ -6,23 +6,24 @@ use millrace_connector::sink::{
 use millrace_connector::{ConnectorError, Diagnostic, Epoch, LaneId, TableDefinition};
 
 /// Makes writers; epochs come and go without a trace.
-pub(crate) struct FlushGroup<F> {
+#[derive(Debug)]
+pub struct FlushGroup<F> {
     make: F,
 }
 
 impl<F> FlushGroup<F>
 where
-    F: Fn(LaneId) -> Box<dyn SinkWriter> + Send,
+    F: Fn(LaneId) -> Result<Box<dyn SinkWriter>, ConnectorError> + Send,
 {
     /// Returns the group whose writers `make` makes.
-    pub(crate) fn new(make: F) -> Self {
+    pub fn new(make: F) -> Self {
         Self { make }
     }
 }
 
 impl<F> SinkGroup for FlushGroup<F>
 where
-    F: Fn(LaneId) -> Box<dyn SinkWriter> + Send,
+    F: Fn(LaneId) -> Result<Box<dyn SinkWriter>, ConnectorError> + Send,
 {
     fn role(&self) -> CommitRole {
         CommitRole::Flushes
@@ -41,7 +42,7 @@ where
         _member: usize,
         lane: LaneId,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        Ok((self.make)(lane))
+        (self.make)(lane)
     }
 
     fn begin(&mut self, _epoch: Epoch) -> Result<(), ConnectorError> {

@@ -12,8 +12,9 @@ mod print;
 mod random;
 mod row_text;
 
-pub use blackhole::BlackholeConnector;
+pub use blackhole::{BlackholeConnector, Nothing};
 pub use changes::Changes;
 pub use datagen::DatagenConnector;
+pub use flush::FlushGroup;
 pub use one_row::OneRow;
 pub use print::PrintConnector;

@@ -137,11 +137,11 @@ impl SinkSpec for PrintSpec {
     ) -> Result<Box<dyn SinkGroup>, ConnectorError> {
         let (spec, lanes) = (self.clone(), ctx.lanes);
         Ok(Box::new(FlushGroup::new(move |lane| {
-            Box::new(Printer {
+            Ok(Box::new(Printer {
                 spec: spec.clone(),
                 prefix: spec.prefix(lane, lanes),
                 lines: Vec::new(),
-            })
+            }))
         })))
     }
 }

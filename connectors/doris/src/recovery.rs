@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_connector::{ConnectorError, Epoch, ErrorKind, OpenContext, Retry};
+use millrace_connector::{ConnectorError, Epoch, ErrorKind, FNV_BASIS, OpenContext, Retry, fnv1a};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Decision;
@@ -54,7 +54,9 @@ impl LabelStem {
                 _ => '-',
             })
             .collect();
-        let tail = format!("_{:016x}_{}", hash(&names), ctx.slot);
+        // Each name is ended by a byte that no name has.
+        let ended = names.iter().flat_map(|name| name.bytes().chain([0xff]));
+        let tail = format!("_{:016x}_{}", fnv1a(FNV_BASIS, ended), ctx.slot);
         // `_epoch_part_try`: an epoch has 20 digits at most, part and try four.
         readable.truncate(LABEL_BYTES_MAX - tail.len() - 21 - 11 - 11);
         Self(readable + &tail)
@@ -67,17 +69,6 @@ impl LabelStem {
             _ => format!("{}_{epoch}_{part}_{attempt}", self.0),
         }
     }
-}
-
-/// FNV-1a over names with a separator that no name has.
-fn hash(names: &[&str]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for name in names {
-        for byte in name.bytes().chain([0xff]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-    hash
 }
 
 /// A load that is durable and unseen: what a checkpoint keeps of it.

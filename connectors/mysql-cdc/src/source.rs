@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use millrace_connector::source::{Source, SplitReader, SplitStart};
 use millrace_connector::{
-    ChangelogMode, ConnectorError, ErrorKind, LaneId, MetadataKey, OpenContext, Position,
-    Positions, Projection, Retry, SourceSpec, SplitId,
+    ChangelogMode, ConnectorError, ErrorKind, FNV_BASIS, LaneId, MetadataKey, OpenContext,
+    Position, Positions, Projection, Retry, SourceSpec, SplitId, fnv1a,
 };
 use parking_lot::Mutex;
 
@@ -116,8 +116,8 @@ fn identity(config: &Config, ctx: &OpenContext) -> Identity {
         ctx.pipeline, ctx.dataflow, ctx.slot, config.table
     );
     let (low, high) = (
-        hash(&name, 0xcbf2_9ce4_8422_2325),
-        hash(&name, 0x8422_2325_cbf2_9ce4),
+        fnv1a(FNV_BASIS, name.bytes()),
+        fnv1a(0x8422_2325_cbf2_9ce4, name.bytes()),
     );
     const FIRST: u64 = 1 << 30;
     const LAST: u64 = (1 << 32) - 2;
@@ -139,13 +139,6 @@ fn identity(config: &Config, ctx: &OpenContext) -> Identity {
         ]
         .join("-"),
     }
-}
-
-/// FNV-1a: the same on every machine and in every version.
-fn hash(text: &str, seed: u64) -> u64 {
-    text.bytes().fold(seed, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 struct MysqlSource {

@@ -3,7 +3,7 @@
 //! A pure function of the split's name and the number of slots, so that nobody has to be asked. The manifests say how many
 //! slots there were: with another number, splits would be read twice or by nobody.
 
-use millrace_connector::SplitId;
+use millrace_connector::{FNV_BASIS, SplitId, fnv1a};
 
 use crate::path::dataflow_prefix;
 use crate::protocol::ProtocolError;
@@ -20,18 +20,10 @@ pub fn owner(table: &str, split: &SplitId, slots: u32) -> u32 {
         Ok(number) => (stem, u64::from(number)),
         Err(_) => (name, 0),
     };
-    let turn = (fnv1a(table, stem) % u64::from(slots)).wrapping_add(number);
+    // The byte between the texts is one that no text has.
+    let names = table.bytes().chain([0xff]).chain(stem.bytes());
+    let turn = (fnv1a(FNV_BASIS, names) % u64::from(slots)).wrapping_add(number);
     u32::try_from(turn % u64::from(slots)).expect("it is less than the number of slots")
-}
-
-/// FNV-1a of both texts, the first ended by a byte that no text has.
-fn fnv1a(table: &str, stem: &str) -> u64 {
-    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let bytes = table.bytes().chain([0xff]).chain(stem.bytes());
-    bytes.fold(BASIS, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
-    })
 }
 
 fn check(manifest: &Manifest, identity: &Identity) -> Result<(), ProtocolError> {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use millrace_connector::sink::{
-    CommitOutcome, CommitRole, Committable, Mark, SinkBatch, SinkGroup, SinkWriter, Written,
-};
+use millrace_builtin::{FlushGroup, Nothing};
+use millrace_connector::sink::{CommitRole, SinkGroup};
 use millrace_connector::source::{Poll, PollLimit, Source, SplitReader, SplitStart};
 use millrace_connector::{
-    ChangelogMode, ConnectorError, DeliveryGuarantee, Epoch, LaneId, MetadataKey, OpenContext,
-    Positions, Projection, SinkSpec, SourceSpec,
+    ChangelogMode, ConnectorError, DeliveryGuarantee, LaneId, MetadataKey, OpenContext, Positions,
+    Projection, SinkSpec, SourceSpec,
 };
 
 /// Without a record for so long, the input is at its end.
@@ -175,69 +174,9 @@ impl SinkSpec for RehearsedSink {
         _members: &[&dyn SinkSpec],
         _ctx: &OpenContext,
     ) -> Result<Box<dyn SinkGroup>, ConnectorError> {
-        Ok(Box::new(Rehearsal(Arc::clone(&self.inner))))
-    }
-}
-
-struct Rehearsal(Arc<dyn SinkSpec>);
-
-impl SinkGroup for Rehearsal {
-    fn role(&self) -> CommitRole {
-        CommitRole::Flushes
-    }
-
-    fn fence(&mut self) -> Result<(), ConnectorError> {
-        Ok(())
-    }
-
-    fn read_mark(&mut self) -> Result<Option<Mark>, ConnectorError> {
-        Ok(None)
-    }
-
-    fn writer(
-        &mut self,
-        _member: usize,
-        _lane: LaneId,
-    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        Ok(match self.0.rehearsal()? {
-            Some(writer) => writer,
-            None => Box::new(Nothing),
-        })
-    }
-
-    fn begin(&mut self, _epoch: Epoch) -> Result<(), ConnectorError> {
-        Ok(())
-    }
-
-    fn prepare(&mut self, _epoch: Epoch) -> Result<Committable, ConnectorError> {
-        Ok(Committable::default())
-    }
-
-    fn commit(
-        &mut self,
-        _epoch: Epoch,
-        _committable: &Committable,
-        _mark: &Mark,
-    ) -> Result<CommitOutcome, ConnectorError> {
-        Ok(CommitOutcome::Committed)
-    }
-
-    fn discard(
-        &mut self,
-        _epoch: Epoch,
-        _committable: Option<&Committable>,
-    ) -> Result<(), ConnectorError> {
-        Ok(())
-    }
-}
-
-struct Nothing;
-
-impl SinkWriter for Nothing {
-    fn write(&mut self, rows: &SinkBatch<'_>) -> Result<Written, ConnectorError> {
-        Ok(Written {
-            records: rows.rows as u64,
-            bytes: 0,
-        })
+        let inner = Arc::clone(&self.inner);
+        Ok(Box::new(FlushGroup::new(move |_| {
+            Ok(inner.rehearsal()?.unwrap_or_else(|| Box::new(Nothing)))
+        })))
     }
 }
