@@ -102,6 +102,17 @@ pub enum ProtocolError {
         /// The store.
         location: String,
     },
+    /// Another copy of this slot wrote the checkpoint first, and the deciding sink has yet to say which of the two goes on:
+    /// the one that fences last. The other learns from its sink that it is fenced.
+    #[error(
+        "another copy of this pipeline wrote checkpoint {epoch} in {location} first; the one that is fenced stops"
+    )]
+    Raced {
+        /// The epoch.
+        epoch: Epoch,
+        /// The store.
+        location: String,
+    },
     /// The checkpoints are those of another number of slots.
     #[error(
         "the checkpoints are those of {was} slots, and this process is started as one of {now}"
@@ -429,6 +440,7 @@ impl EpochCommit<'_> {
 /// The store did not answer, or another copy was first.
 pub fn commit_genesis(
     store: &dyn Store,
+    groups: &[NamedGroup],
     commit: &EpochCommit<'_>,
 ) -> Result<ParentRef, ProtocolError> {
     assert!(
@@ -437,8 +449,9 @@ pub fn commit_genesis(
     );
     let manifest = commit.manifest(DecidedBy::Manifest, Vec::new());
     let sealed = manifest.seal();
-    put(store, commit.identity, Epoch(0), &sealed)?;
-    check_newest(store, commit.identity, Epoch(0))?;
+    put(store, commit.identity, Epoch(0), &sealed)
+        .and_then(|()| check_newest(store, commit.identity, Epoch(0)))
+        .map_err(|error| raced(has_decider(groups), error))?;
     Ok(ParentRef {
         epoch: Epoch(0),
         digest: sealed.digest,
@@ -459,9 +472,7 @@ pub fn commit_epoch(
         commit.parent.is_some_and(|parent| parent.epoch < epoch),
         "numbers go up"
     );
-    let has_decider = groups
-        .iter()
-        .any(|named| named.group.role() == CommitRole::Decides);
+    let has_decider = has_decider(groups);
     let has_followers = groups
         .iter()
         .any(|named| named.group.role() == CommitRole::Follows);
@@ -479,11 +490,11 @@ pub fn commit_epoch(
         let prepared = prepare(groups, epoch);
         let put = settle(store, commit.identity, epoch, &sealed, pending.wait());
         prepared?;
-        put?;
+        put.map_err(|error| raced(true, error))?;
         sealed
     } else {
         let sealed = seal(commit, decided_by, prepare(groups, epoch)?)?;
-        put(store, commit.identity, epoch, &sealed)?;
+        put(store, commit.identity, epoch, &sealed).map_err(|error| raced(has_decider, error))?;
         if !has_decider {
             check_newest(store, commit.identity, epoch)?;
         }
@@ -521,6 +532,23 @@ pub fn commit_epoch(
         epoch,
         digest: sealed.digest,
     })
+}
+
+fn has_decider(groups: &[NamedGroup]) -> bool {
+    groups
+        .iter()
+        .any(|named| named.group.role() == CommitRole::Decides)
+}
+
+/// Where a sink decides, a manifest that is there already proves nothing about who goes on: a copy that is fenced, and does
+/// not know yet, may have written it. If its writer and its finder both stopped, nobody would be left.
+fn raced(has_decider: bool, error: ProtocolError) -> ProtocolError {
+    match error {
+        ProtocolError::OtherCopy { epoch, location } if has_decider => {
+            ProtocolError::Raced { epoch, location }
+        }
+        other => other,
+    }
 }
 
 fn seal(

@@ -374,7 +374,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             replay: None,
             now_ms: 0,
         };
-        state.checkpoint = Some(commit_genesis(&store, &genesis)?);
+        state.checkpoint = Some(commit_genesis(&store, &groups, &genesis)?);
         state.next_epoch = Epoch(1);
     }
     if let Some(replay) = state.replay.take() {

@@ -310,7 +310,7 @@ impl Slot {
                 replay: None,
                 now_ms: 0,
             };
-            state.checkpoint = Some(commit_genesis(shared, &genesis)?);
+            state.checkpoint = Some(commit_genesis(shared, &groups, &genesis)?);
             state.next_epoch = Epoch(1);
         }
         Ok(Process {

@@ -79,7 +79,7 @@ impl Attempt {
                 replay: None,
                 now_ms: around.clock.now_ms(),
             };
-            recovered.checkpoint = Some(commit_genesis(around.store, &genesis)?);
+            recovered.checkpoint = Some(commit_genesis(around.store, &groups, &genesis)?);
             recovered.next_epoch = Epoch(1);
         }
         for named in &mut groups {

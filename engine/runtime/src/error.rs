@@ -61,6 +61,7 @@ impl RunError {
                 ProtocolError::Sink(source) => Self::connector_retry(source),
                 ProtocolError::Store(_)
                 | ProtocolError::Unknown { .. }
+                | ProtocolError::Raced { .. }
                 | ProtocolError::Lost { .. } => Retry::Restart,
                 ProtocolError::Manifest { .. }
                 | ProtocolError::ParentGone { .. }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array};
-use millrace_checkpoint::MemoryStore;
+use millrace_checkpoint::{Manifest, MemoryStore, PendingPut, Store, StoreError};
 use millrace_connector::sink::{
     CommitOutcome, CommitRole, Committable, Mark, SinkBatch, SinkGroup, SinkWriter, Written,
 };
@@ -495,6 +495,57 @@ fn the_older_of_two_copies_stops_and_no_row_is_doubled() {
     committed.sort_unstable();
     committed.dedup();
     assert_eq!(committed.len(), total, "no row twice");
+}
+
+/// A store into which another copy, fenced and not yet aware of it, writes the first manifests of some epochs.
+struct Raced {
+    store: MemoryStore,
+    lost: Vec<Epoch>,
+}
+
+impl Store for Raced {
+    fn put_if_absent(&self, path: &str, bytes: Vec<u8>) -> PendingPut {
+        let (mut rival, _) = Manifest::open(&bytes).unwrap();
+        if self.lost.contains(&rival.epoch) {
+            rival.created_ms += 1;
+            let first = self.store.put_if_absent(path, rival.seal().bytes);
+            assert!(first.wait().is_ok());
+        }
+        self.store.put_if_absent(path, bytes)
+    }
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(path)
+    }
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.store.list(prefix)
+    }
+    fn delete(&self, path: &str) -> Result<(), StoreError> {
+        self.store.delete(path)
+    }
+    fn location(&self) -> String {
+        self.store.location()
+    }
+}
+
+#[test]
+fn the_newer_of_two_copies_goes_on_where_the_older_still_wrote_its_checkpoint() {
+    let setting = Setting::new();
+    let store = Raced {
+        store: MemoryStore::default(),
+        lost: vec![Epoch(0), Epoch(1), Epoch(4)],
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let end = run(
+        &dataflow(bounded(), setting.sink.clone(), None),
+        &options(),
+        &store,
+        &setting.status,
+        &clock,
+        &Cancel::default(),
+    );
+    assert_eq!(end.unwrap(), End::Finished);
+    setting.assert_all_once();
+    assert_eq!(setting.status.snapshot().restarts, 3);
 }
 
 #[test]
