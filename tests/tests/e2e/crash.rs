@@ -38,6 +38,11 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// Returns another sequence, which depends on nothing but this one.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self(self.next())
+    }
+
     pub(crate) fn between(&mut self, low_ms: u64, high_ms: u64) -> Duration {
         Duration::from_millis(low_ms + self.next() % (high_ms - low_ms))
     }

@@ -20,6 +20,7 @@
 mod broker;
 mod delivery;
 mod mysql;
+mod mysql_workload;
 mod pipeline;
 mod reader;
 mod services;
