@@ -111,6 +111,8 @@ replica.fetch.max.bytes=14000000
 # Test records carry any timestamp: nothing is dropped for its age.
 log.retention.ms=-1
 log.segment.delete.delay.ms=1000
+# Topics that ask for a retention lose old segments soon.
+log.retention.check.interval.ms=30000
 log.cleaner.dedupe.buffer.size=16777216
 log.cleaner.threads=1
 num.network.threads=2

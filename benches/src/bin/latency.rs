@@ -1,10 +1,11 @@
 //! From produce to visible: writes records at a fixed rate and reads what a pipeline makes of them, committed only.
 //!
-//! usage: latency BOOTSTRAP TEMPLATES SOURCE SINK RATE SECONDS
+//! usage: latency BOOTSTRAP TEMPLATES SOURCE SINK RATE SECONDS FIELD_IN FIELD_OUT [TEXT…]
 //!
-//! TEMPLATES is a topic whose first records are sent again and again to SOURCE. The rows in SINK must be JSON with the
-//! fields `partition_id` and `kafka_offset` of the source record. Prints one JSON line: latencies in milliseconds from the
-//! moment a record was handed to the producer to the moment a read_committed consumer has it; the first 10 s are left out.
+//! TEMPLATES is a topic whose first records are sent again and again to SOURCE, those left out that contain a TEXT.
+//! Sixteen characters of the JSON text field FIELD_IN are replaced by a number that tells the record; the rows in SINK must be
+//! JSON with this field under the name FIELD_OUT. Prints one JSON line: latencies in milliseconds from the moment a record
+//! was handed to the producer to the moment a read_committed consumer has it; the first 10 s are left out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,7 +28,6 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 /// For each partition of the source: when its records were sent, in microseconds since the start; 0 = not yet.
 struct Sent {
-    first_offsets: Vec<i64>,
     at: Vec<Vec<AtomicU64>>,
     count: AtomicU64,
     done: AtomicBool,
@@ -35,37 +35,90 @@ struct Sent {
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [bootstrap, templates, source, sink, rate, seconds] = args.as_slice() else {
-        bail!("usage: latency BOOTSTRAP TEMPLATES SOURCE SINK RATE SECONDS")
+    let [
+        bootstrap,
+        templates,
+        source,
+        sink,
+        rate,
+        seconds,
+        field_in,
+        field_out,
+        dropped @ ..,
+    ] = args.as_slice()
+    else {
+        bail!(
+            "usage: latency BOOTSTRAP TEMPLATES SOURCE SINK RATE SECONDS FIELD_IN FIELD_OUT [TEXT…]"
+        )
     };
     let rate: u64 = rate
         .parse()
         .context("RATE is a number of records a second")?;
     let span = Duration::from_secs(seconds.parse().context("SECONDS is a number")?);
-    let payloads = read_templates(bootstrap, templates)?;
+    let templates = read_templates(bootstrap, templates, field_in, dropped)?;
     let sinks = reader(bootstrap, sink, Offset::End)?;
-    let first_offsets = ends(bootstrap, source)?;
-    let each = usize::try_from(rate * (span.as_secs() + 2))? / first_offsets.len() + 1;
+    let parts = usize::try_from(partitions(&sinks, source)?)?;
+    let each = usize::try_from(rate * (span.as_secs() + 2))? / parts + 1;
     let sent = Arc::new(Sent {
-        at: first_offsets
-            .iter()
+        at: (0..parts)
             .map(|_| (0..each).map(|_| AtomicU64::new(0)).collect())
             .collect(),
-        first_offsets,
         count: AtomicU64::new(0),
         done: AtomicBool::new(false),
     });
     let begun = Instant::now();
     let sender = {
         let (sent, bootstrap, source) = (Arc::clone(&sent), bootstrap.clone(), source.clone());
-        std::thread::spawn(move || send(&bootstrap, &source, &payloads, rate, span, begun, &sent))
+        std::thread::spawn(move || send(&bootstrap, &source, templates, rate, span, begun, &sent))
     };
-    let found = receive(&sinks, begun, &sent)?;
+    let found = receive(&sinks, field_out, begun, &sent)?;
     sender
         .join()
         .map_err(|_| anyhow::anyhow!("the sender panicked"))??;
     print(found, &sent, span);
     Ok(())
+}
+
+/// A record that is sent again and again.
+struct Template {
+    payload: Vec<u8>,
+    /// Where its mark goes.
+    mark: usize,
+}
+
+/// Digits of a mark.
+const MARK: usize = 16;
+/// Bits of a mark for the row within its partition.
+const PLACE_BITS: u32 = 40;
+/// Marks are scrambled by an odd factor, so that they compress no better than the random digits that they replace.
+const SCRAMBLE: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The factor that undoes [`SCRAMBLE`] modulo 2^64, by Newton's method: each step doubles the number of right bits.
+fn unscramble() -> u64 {
+    (0..6).fold(1_u64, |inverse, _| {
+        inverse.wrapping_mul(2_u64.wrapping_sub(SCRAMBLE.wrapping_mul(inverse)))
+    })
+}
+
+fn write_mark(to: &mut [u8], partition: u64, place: u64) {
+    let mut mark = (partition << PLACE_BITS | place).wrapping_mul(SCRAMBLE);
+    for digit in to.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(mark & 15) as usize];
+        mark >>= 4;
+    }
+}
+
+/// Returns the partition and the place in it.
+fn read_mark(text: &str, inverse: u64) -> Result<(usize, usize)> {
+    let mark = u64::from_str_radix(text, 16)?.wrapping_mul(inverse);
+    let place = mark & ((1 << PLACE_BITS) - 1);
+    Ok((usize::try_from(mark >> PLACE_BITS)?, usize::try_from(place)?))
+}
+
+/// Returns where the text of a field of a JSON text begins.
+fn field_at(text: &str, key: &str) -> Option<usize> {
+    let at = text.find(key)? + key.len();
+    (text.len() > at + MARK).then_some(at)
 }
 
 fn client(bootstrap: &str) -> ClientConfig {
@@ -101,26 +154,33 @@ fn reader(bootstrap: &str, topic: &str, from: Offset) -> Result<BaseConsumer> {
     Ok(consumer)
 }
 
-fn ends(bootstrap: &str, topic: &str) -> Result<Vec<i64>> {
-    let consumer: BaseConsumer = client(bootstrap).create()?;
-    (0..partitions(&consumer, topic)?)
-        .map(|partition| Ok(consumer.fetch_watermarks(topic, partition, CALL)?.1))
-        .collect()
-}
-
-fn read_templates(bootstrap: &str, topic: &str) -> Result<Vec<Vec<u8>>> {
+fn read_templates(
+    bootstrap: &str,
+    topic: &str,
+    field: &str,
+    dropped: &[String],
+) -> Result<Vec<Template>> {
     let consumer = reader(bootstrap, topic, Offset::Beginning)?;
-    let mut payloads = Vec::new();
+    let key = format!("\"{field}\":\"");
+    let mut templates = Vec::new();
     let begun = Instant::now();
-    while payloads.len() < TEMPLATES && begun.elapsed() < CALL {
-        if let Some(message) = consumer.poll(Duration::from_millis(100)) {
-            payloads.extend(message?.payload().map(<[u8]>::to_vec));
+    while templates.len() < TEMPLATES && begun.elapsed() < CALL {
+        let Some(message) = consumer.poll(Duration::from_millis(100)) else {
+            continue;
+        };
+        let payload = message?.payload().map(<[u8]>::to_vec).unwrap_or_default();
+        let text = std::str::from_utf8(&payload)?;
+        if dropped.iter().any(|part| text.contains(part.as_str())) {
+            continue;
+        }
+        if let Some(mark) = field_at(text, &key) {
+            templates.push(Template { payload, mark });
         }
     }
-    if payloads.is_empty() {
-        bail!("{topic} is empty");
+    if templates.is_empty() {
+        bail!("{topic} has no record with the text field {field}");
     }
-    Ok(payloads)
+    Ok(templates)
 }
 
 fn micros(begun: Instant) -> u64 {
@@ -132,7 +192,7 @@ fn micros(begun: Instant) -> u64 {
 fn send(
     bootstrap: &str,
     topic: &str,
-    payloads: &[Vec<u8>],
+    mut templates: Vec<Template>,
     rate: u64,
     span: Duration,
     begun: Instant,
@@ -143,7 +203,7 @@ fn send(
         .set("compression.type", "lz4")
         .set("linger.ms", "5")
         .set("acks", "all")
-        // Retries must not change the order, by which offsets are told.
+        // Retries must not double a row.
         .set("enable.idempotence", "true")
         .create()?;
     let parts = sent.at.len() as u64;
@@ -157,7 +217,11 @@ fn send(
                 break;
             };
             at.store(micros(begun), Ordering::Relaxed);
-            let payload = &payloads[usize::try_from(row)? % payloads.len()];
+            let number = usize::try_from(row)? % templates.len();
+            let template = &mut templates[number];
+            let mark = &mut template.payload[template.mark..][..MARK];
+            write_mark(mark, row % parts, row / parts);
+            let payload = &template.payload;
             loop {
                 let record = BaseRecord::<(), [u8]>::to(topic)
                     .partition(i32::try_from(partition)?)
@@ -188,7 +252,9 @@ struct Found {
     latencies_us: Vec<u64>,
 }
 
-fn receive(sinks: &BaseConsumer, begun: Instant, sent: &Sent) -> Result<Found> {
+fn receive(sinks: &BaseConsumer, field: &str, begun: Instant, sent: &Sent) -> Result<Found> {
+    let key = format!("\"{field}\":\"");
+    let inverse = unscramble();
     let mut found = Found::default();
     let mut seen: Vec<Vec<bool>> = sent.at.iter().map(|at| vec![false; at.len()]).collect();
     let mut quiet_since = Instant::now();
@@ -206,9 +272,8 @@ fn receive(sinks: &BaseConsumer, begun: Instant, sent: &Sent) -> Result<Found> {
         let now = micros(begun);
         quiet_since = Instant::now();
         let text = std::str::from_utf8(message.payload().unwrap_or_default())?;
-        let partition = usize::try_from(number(text, "\"partition_id\":")?)?;
-        let offset = number(text, "\"kafka_offset\":")?;
-        let place = usize::try_from(offset - sent.first_offsets[partition])?;
+        let at = field_at(text, &key).with_context(|| format!("no {field} in {text}"))?;
+        let (partition, place) = read_mark(&text[at..at + MARK], inverse)?;
         let at = sent.at[partition][place].load(Ordering::Relaxed);
         if std::mem::replace(&mut seen[partition][place], true) {
             found.doubled += 1;
@@ -219,19 +284,6 @@ fn receive(sinks: &BaseConsumer, begun: Instant, sent: &Sent) -> Result<Found> {
             found.latencies_us.push(now.saturating_sub(at));
         }
     }
-}
-
-fn number(text: &str, key: &str) -> Result<i64> {
-    let at = text
-        .find(key)
-        .with_context(|| format!("a row without {key}: {text}"))?;
-    let rest = &text[at + key.len()..];
-    let end = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
-    rest[..end]
-        .parse()
-        .with_context(|| format!("{key} is no number: {text}"))
 }
 
 #[expect(clippy::print_stdout, reason = "a command prints its result")]

@@ -1,6 +1,8 @@
 //! The limit of the Kafka client: copies a topic's bytes to another, in transactions, with no look at the rows.
 //!
-//! usage: rawcopy BOOTSTRAP SOURCE SINK COMPRESSION|none
+//! usage: rawcopy BOOTSTRAP SOURCE SINK[,SINK…] COMPRESSION|none [PARTITIONS]
+//!
+//! With several sinks, batches go to them by turns; with PARTITIONS, rows go to so many partitions by turns.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,17 +17,24 @@ use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 
 const BATCH: usize = 4096;
+const BATCH_SMALL: usize = 64;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const CALL: Duration = Duration::from_secs(30);
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [bootstrap, source, sink, compression] = args.as_slice() else {
-        bail!("usage: rawcopy BOOTSTRAP SOURCE SINK COMPRESSION|none")
+    let [bootstrap, source, sinks, compression, rest @ ..] = args.as_slice() else {
+        bail!("usage: rawcopy BOOTSTRAP SOURCE SINK[,SINK…] COMPRESSION|none [PARTITIONS]")
     };
+    let spread: Option<i32> = rest.first().map(|count| count.parse()).transpose()?;
     let (mut queue, partitions) = open_source(bootstrap, source)?;
     let producer = open_producer(bootstrap, compression)?;
-    let mut target = TopicHandle::new(Arc::clone(&producer), sink)?;
+    let mut targets = sinks
+        .split(',')
+        .map(|sink| Ok(TopicHandle::new(Arc::clone(&producer), sink)?))
+        .collect::<Result<Vec<_>>>()?;
+    let batch = if targets.len() > 1 { BATCH_SMALL } else { BATCH };
+    let mut turn = 0;
     producer.begin_transaction()?;
     let begun = Instant::now();
     let (mut rows, mut bytes, mut last_commit) = (0_u64, 0_u64, Instant::now());
@@ -36,7 +45,7 @@ fn main() -> Result<()> {
         buffer.clear();
         ends.clear();
         let mut failure = None;
-        queue.consume(BATCH, Duration::from_millis(20), |message| {
+        queue.consume(batch, Duration::from_millis(20), |message| {
             match message.error() {
                 None => {
                     buffer.extend_from_slice(message.payload().unwrap_or_default());
@@ -49,7 +58,8 @@ fn main() -> Result<()> {
         if let Some(text) = failure {
             bail!("cannot read {source}: {text}");
         }
-        produce(&mut target, &buffer, &ends)?;
+        turn = (turn + 1) % targets.len();
+        produce(&mut targets[turn], &buffer, &ends, spread)?;
         rows += ends.len() as u64;
         bytes += buffer.len() as u64;
         if last_commit.elapsed() >= COMMIT_EVERY {
@@ -116,6 +126,7 @@ fn produce(
     target: &mut TopicHandle<DefaultProducerContext>,
     buffer: &[u8],
     ends: &[usize],
+    spread: Option<i32>,
 ) -> Result<()> {
     let mut from = 0;
     loop {
@@ -124,7 +135,7 @@ fn produce(
             Record {
                 key: None,
                 payload: Some(&buffer[start..ends[row]]),
-                partition: -1,
+                partition: spread.map_or(-1, |count| i32::try_from(row).unwrap_or(0) % count),
             }
         });
         let failures = target.produce(records);
