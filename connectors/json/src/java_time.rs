@@ -348,6 +348,7 @@ fn month_length(year: i64, month: i64) -> i64 {
 /// Returns the days since 1970-01-01 in the proleptic Gregorian calendar; years count from March, so that the leap
 /// day is a year's last.
 #[must_use]
+#[inline]
 pub fn days_of_date(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -359,6 +360,7 @@ pub fn days_of_date(year: i64, month: i64, day: i64) -> i64 {
 
 /// Returns year, month and day.
 #[must_use]
+#[inline]
 pub fn date_of_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);

@@ -10,6 +10,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, BooleanArray, Int8Array, PrimitiveArray, StringViewArray};
 use millrace_connector::TypeKind;
 use millrace_formats::EncodedBatch;
+use millrace_json::java_time::date_of_days;
 
 use super::BadRow;
 use crate::form::RowForm;
@@ -207,21 +208,9 @@ fn two(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&[digit(value / 10), digit(value)]);
 }
 
-/// Appends a day since 1970 as `YYYY-MM-DD`, by the calendar of 400-year cycles that begin in March.
+/// Appends a day since 1970 as `YYYY-MM-DD`.
 fn date(days: i64, out: &mut Vec<u8>) {
-    let shifted = days + 719_468;
-    let cycle = shifted.div_euclid(146_097);
-    let day = shifted.rem_euclid(146_097);
-    let year_of_cycle = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day_of_year = day - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_cycle + cycle * 400 + i64::from(month <= 2);
+    let (year, month, day) = date_of_days(days);
     if (0..=9999).contains(&year) {
         two(year / 100, out);
         two(year % 100, out);
@@ -231,7 +220,7 @@ fn date(days: i64, out: &mut Vec<u8>) {
     out.push(b'-');
     two(month, out);
     out.push(b'-');
-    two(day_of_month, out);
+    two(day, out);
 }
 
 /// Appends microseconds since 1970 as `YYYY-MM-DD HH:MM:SS[.fff[fff]]`.

@@ -1,37 +1,22 @@
 //! Dates and times of day of the proleptic Gregorian calendar, as Java's `LocalDateTime` has them.
 
+use millrace_json::java_time::{date_of_days, days_of_date};
+
 /// Milliseconds of a day.
 pub(crate) const MILLIS_PER_DAY: i64 = 86_400_000;
 
 /// Returns the days since 1970-01-01.
 #[must_use]
+#[inline]
 pub(crate) fn days_from_date(year: i64, month: u32, day: u32) -> i64 {
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let year_of_era = shifted.rem_euclid(400);
-    let month_index = i64::from((month + 9) % 12);
-    let day_of_year = (153 * month_index + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    days_of_date(year, i64::from(month), i64::from(day))
 }
 
 /// Returns year, month and day.
 #[must_use]
+#[inline]
 pub(crate) fn date_from_days(days: i64) -> (i64, u32, u32) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (year, month, day) = date_of_days(days);
     let small = |v: i64| u32::try_from(v).expect("months and days are small");
     (year, small(month), small(day))
 }
