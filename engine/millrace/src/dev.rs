@@ -110,7 +110,7 @@ fn kafka(listen: SocketAddr, partitions: i32) -> Result<u8, Failure> {
     );
     let stop = Cancel::default();
     let runtime = run::async_runtime()?;
-    runtime.block_on(async { stop::on_signals(&stop) })?;
+    runtime.block_on(async { stop::on_signals(&stop, stop::PATIENCE) })?;
     while !stop.is_cancelled() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }

@@ -31,7 +31,7 @@ pub(crate) fn command(args: &PipelineArgs) -> Result<u8, Failure> {
     tell(&pipeline);
     let runtime = async_runtime()?;
     let stop = Cancel::default();
-    runtime.block_on(async { stop::on_signals(&stop) })?;
+    runtime.block_on(async { stop::on_signals(&stop, pipeline.run.shutdown_timeout) })?;
     let mut running = Running::start(&pipeline, &runtime, &stop)?;
     running.serve(&pipeline, &runtime)?;
     running.wait(true)?;

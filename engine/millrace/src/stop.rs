@@ -1,13 +1,19 @@
-//! SIGTERM and Ctrl-C: the first asks for an orderly end, the second ends the process.
+//! SIGTERM and Ctrl-C: the first asks for an orderly end, the second ends the process; so does a time-out.
+
+use std::time::Duration;
 
 use anyhow::Context;
 use millrace_connector::Cancel;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Makes SIGTERM and SIGINT set `stop`; a second signal ends the process at once.
+/// How long an orderly end may take where no setting says so.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Makes SIGTERM and SIGINT set `stop`; a second signal ends the process at once, and so does the end of `patience`: a broker
+/// that does not answer must not hold the process back until it is killed.
 ///
 /// Must be called within a tokio runtime.
-pub(crate) fn on_signals(stop: &Cancel) -> anyhow::Result<()> {
+pub(crate) fn on_signals(stop: &Cancel, patience: Duration) -> anyhow::Result<()> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
@@ -19,13 +25,24 @@ pub(crate) fn on_signals(stop: &Cancel) -> anyhow::Result<()> {
             "stopping after the running epoch is committed"
         );
         stop.cancel();
-        let second = next(&mut terminate, &mut interrupt).await;
-        tracing::warn!(
-            signal = second.0,
-            "stopping at once; the open epoch is not committed"
-        );
+        let second = tokio::time::timeout(patience, next(&mut terminate, &mut interrupt)).await;
         crate::screen::set_status(Vec::new());
-        std::process::exit(128 + second.1);
+        let code = match second {
+            Ok((signal, number)) => {
+                tracing::warn!(signal, "stopping at once; the open epoch is not committed");
+                128 + number
+            }
+            Err(_) => {
+                tracing::error!(
+                    help = "see the lines above for what did not answer; the next start reads the epoch's rows again",
+                    "the open epoch could not be committed within {} s of {}",
+                    patience.as_secs(),
+                    first.0
+                );
+                1
+            }
+        };
+        std::process::exit(code);
     });
     Ok(())
 }

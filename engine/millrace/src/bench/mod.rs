@@ -190,7 +190,7 @@ fn measure(
 ) -> Result<Measured, Failure> {
     let runtime = async_runtime()?;
     let stop = Cancel::default();
-    runtime.block_on(async { stop::on_signals(&stop) })?;
+    runtime.block_on(async { stop::on_signals(&stop, pipeline.run.shutdown_timeout) })?;
     let mut running = Running::start(pipeline, &runtime, &stop)?;
     let watched = running.watched();
     let done = Cancel::default();

@@ -75,7 +75,7 @@ pub(crate) fn command(args: &DemoArgs) -> Result<u8, Failure> {
     }
     let runtime = async_runtime()?;
     let stop = Cancel::default();
-    runtime.block_on(async { stop::on_signals(&stop) })?;
+    runtime.block_on(async { stop::on_signals(&stop, stop::PATIENCE) })?;
     let scene = args.pipeline;
     let target = Target::start(scene)?;
     let broker = start_broker(scene, &target)?;

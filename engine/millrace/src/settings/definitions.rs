@@ -31,6 +31,7 @@ pub(crate) mod key {
     pub(crate) const REST_ADDRESS: &str = "rest.bind-address";
     pub(crate) const SLOT: &str = "millrace.slot";
     pub(crate) const SLOTS: &str = "millrace.slots";
+    pub(crate) const SHUTDOWN: &str = "millrace.shutdown-timeout";
     pub(crate) const BUFFERS: &str = "millrace.memory.buffers";
     pub(crate) const UPSERT_MATERIALIZE: &str = "table.exec.sink.upsert-materialize";
 }
@@ -97,6 +98,12 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         Duration,
         Some("10 min"),
         "how long a barrier and its commit may take before the epoch is given up",
+    ),
+    setting(
+        key::SHUTDOWN,
+        Duration,
+        Some("30 s"),
+        "how long after SIGTERM the open epoch may take to be committed; then the process ends without it",
     ),
     setting(
         key::CHECKPOINTS,

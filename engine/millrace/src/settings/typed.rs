@@ -36,6 +36,8 @@ pub(crate) struct RunSettings {
     pub(crate) store: ObjectStoreOptions,
     /// Where HTTP is served.
     pub(crate) http: Option<SocketAddr>,
+    /// How long an orderly end may take.
+    pub(crate) shutdown_timeout: Duration,
 }
 
 /// Settings read by canonical names, defaults included.
@@ -207,6 +209,9 @@ impl RunSettings {
                 timeout: None,
             },
             http,
+            shutdown_timeout: values
+                .duration(key::SHUTDOWN)
+                .unwrap_or(crate::stop::PATIENCE),
         })
     }
 }
