@@ -8,6 +8,7 @@ mod cancel;
 mod connector;
 mod diagnostic;
 mod error;
+mod figure;
 mod flink_type;
 pub mod grammar;
 mod hash;
@@ -27,6 +28,7 @@ pub use connector::{
 };
 pub use diagnostic::{Diagnostic, Label, Severity, did_you_mean};
 pub use error::{ConnectorError, ErrorKind, Retry};
+pub use figure::Figure;
 pub use flink_type::{
     DECIMAL_PRECISION_MAX, DayTimeResolution, FlinkType, LENGTH_MAX, RowField, TypeKind,
     YearMonthResolution,

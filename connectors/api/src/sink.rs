@@ -10,6 +10,7 @@
 use arrow_array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
+pub use crate::figure::Figure;
 use crate::{ConnectorError, Epoch, LaneId, RowKind};
 
 /// How a group takes part in the decision about an epoch.
@@ -54,19 +55,6 @@ pub enum CommitOutcome {
     /// members had prepared is committed. The epoch's rows must be written to these members again. Only for
     /// [`CommitRole::Follows`].
     Lost(Vec<usize>),
-}
-
-/// What a group tells about its work, for metrics: a figure of one table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Figure {
-    /// Its name in Prometheus' rule, such as `millrace_doris_loads_total`; a name that ends in `_total` only goes up.
-    pub name: &'static str,
-    /// What it counts, one sentence.
-    pub help: &'static str,
-    /// The table.
-    pub table: String,
-    /// The value now.
-    pub value: f64,
 }
 
 /// Sinks that commit together, owned by the coordinator. Never called from a lane. All calls block, bounded in time.

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use arrow_array::ArrayRef;
 
-use crate::{ConnectorError, ErrorKind, LaneId, Position, Positions, Retry, RowKind, SplitId};
+use crate::{
+    ConnectorError, ErrorKind, Figure, LaneId, Position, Positions, Retry, RowKind, SplitId,
+};
 
 /// A split and where to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub struct SplitStart {
 
 /// An open source, owned by the coordinator of its dataflow. Never called from a lane.
 pub trait Source: Send {
+    /// Tells it that the pipeline has read this table before, also where none of its splits is known here (other slots may
+    /// read them all): what `discover` finds from now on has come up since. Called before the first `discover`.
+    fn resume(&mut self) {}
+
     /// Returns the splits that `known` lacks, each with the position where its startup mode begins. Called first
     /// with the positions of the checkpoint (empty on a first start), then at every discovery interval.
     ///
@@ -59,6 +65,11 @@ pub trait Source: Send {
 
     /// Returns how many records lie between `positions` and the end, where the other side tells.
     fn lag(&mut self, positions: &Positions) -> Option<u64>;
+
+    /// Returns its figures since it was opened. Cheap; called every few seconds.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
 }
 
 /// The reader of one lane. Lives on the lane's thread.

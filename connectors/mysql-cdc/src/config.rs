@@ -21,6 +21,9 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Connections that read chunks side by side, where there are as many cores.
+const READERS_DEFAULT: usize = 4;
+
 /// Where the first start begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Startup {
@@ -72,6 +75,10 @@ pub(crate) struct Config {
     pub(crate) startup: Startup,
     pub(crate) chunk_size: u64,
     pub(crate) chunk_key: Option<String>,
+    /// The most connections that read chunks side by side.
+    pub(crate) readers_max: usize,
+    /// How many are asked for.
+    pub(crate) readers: Option<usize>,
     pub(crate) legacy_json: bool,
     pub(crate) ltz_instant: bool,
     pub(crate) heartbeat: Duration,
@@ -85,6 +92,13 @@ impl Config {
     /// Returns `host:port`, for messages.
     pub(crate) fn address(&self) -> String {
         format!("{}:{}", self.hostname, self.port)
+    }
+
+    /// Returns how many connections read chunks side by side.
+    pub(crate) fn snapshot_readers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let wanted = self.readers.unwrap_or_else(|| cores().min(READERS_DEFAULT));
+        wanted.clamp(1, self.readers_max.max(1))
     }
 }
 
@@ -113,7 +127,10 @@ pub(crate) fn read(
     let port = reader.number("port", 1, 65_535) as u16;
     let chunk_size = reader.number("scan.incremental.snapshot.chunk.size", 2, i64::MAX) as u64;
     let retries = reader.number("connect.max-retries", 1, 1_000_000) as u32;
-    reader.number("connection.pool.size", 1, i64::MAX);
+    let readers_max = reader.number("connection.pool.size", 1, i64::MAX) as usize;
+    let readers = options
+        .integer("millrace.snapshot-readers")
+        .map(|_| reader.number("millrace.snapshot-readers", 1, 64) as usize);
     reader.number("scan.snapshot.fetch.size", 1, i64::MAX);
     let connect_timeout = reader.duration("connect.timeout", Duration::from_millis(250));
     let heartbeat = reader.duration("heartbeat.interval", Duration::from_millis(1));
@@ -153,6 +170,8 @@ pub(crate) fn read(
         startup,
         chunk_size,
         chunk_key,
+        readers_max,
+        readers,
         legacy_json: options.boolean("use.legacy.json.format"),
         ltz_instant: options.boolean("millrace.timestamp-ltz-instant"),
         heartbeat,
@@ -187,7 +206,6 @@ fn accepted(options: &Options) -> Vec<String> {
             "there are no schema events",
         ),
         ("scan.snapshot.fetch.size", "rows are streamed"),
-        ("connection.pool.size", "one connection is used for queries"),
         ("chunk-meta.group.size", "it has no use in one process"),
         (
             "chunk-key.even-distribution.factor.upper-bound",

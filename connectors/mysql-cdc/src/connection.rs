@@ -47,13 +47,14 @@ fn options(config: &Config, purpose: Purpose, tls: bool) -> Opts {
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
         .stmt_cache_size(0);
     if purpose == Purpose::Rows {
-        builder = builder.init(vec![
+        let settings = [
             "SET time_zone='+00:00'",
             "SET character_set_results=NULL",
             "SET sql_mode=''",
-            "SET net_write_timeout=600",
             "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-        ]);
+        ];
+        let settings = settings.map(str::to_owned).into_iter();
+        builder = builder.init(settings.chain(properties.patience()).collect::<Vec<_>>());
     }
     if tls {
         let mode = properties.tls;

@@ -95,6 +95,18 @@ impl Dump {
     ) -> Result<Self, ConnectorError> {
         let conn =
             connect(config, Purpose::Dump).map_err(|error| failure(config, &error, "connect"))?;
+        Self::begin(conn, config, server, identity, from, to_end)
+    }
+
+    /// As [`Self::start`], over a connection that is there.
+    pub(crate) fn begin(
+        conn: Conn,
+        config: &Config,
+        server: &Server,
+        identity: &Identity,
+        from: &From,
+        to_end: bool,
+    ) -> Result<Self, ConnectorError> {
         let stream = request(conn, config, server, identity, from, to_end)
             .map_err(|error| refused(config, &error))?;
         let queue = Arc::new(Queue::default());
@@ -258,7 +270,9 @@ fn request(
         "SET @master_heartbeat_period={heartbeat}, @source_heartbeat_period={heartbeat}, @slave_uuid='{uuid}', \
          @replica_uuid='{uuid}', @source_binlog_checksum='CRC32', @mariadb_slave_capability=4"
     ))?;
-    conn.query_drop("SET net_write_timeout=600")?;
+    if let Some(patience) = config.properties.patience() {
+        conn.query_drop(patience)?;
+    }
     tracing::debug!(version = server.version, ?from, "asking for the binary log");
     let flags = if to_end {
         BinlogDumpFlags::BINLOG_DUMP_NON_BLOCK

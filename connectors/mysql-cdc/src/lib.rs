@@ -7,6 +7,7 @@
 //! stream              events ─► transactions ─► rows and definitions; the position after each
 //! snapshot            chunks read without locks, brought to one place of the log
 //! definition          what a table looks like at a position: SHOW CREATE TABLE and the DDL that follows
+//! figures, watch      what /metrics tells; how long the server keeps what is not yet read
 //! decode              rows of the query protocol and of the binary log ─► Arrow columns of the declared types
 //! ```
 
@@ -17,6 +18,8 @@ pub mod decode;
 pub mod definition;
 mod dump;
 mod events;
+mod failover;
+mod figures;
 mod gtid;
 mod history;
 mod inner;
@@ -32,6 +35,7 @@ mod source;
 mod startup;
 mod stream;
 mod tables;
+mod watch;
 mod zone;
 
 pub use connector::MysqlCdcConnector;

@@ -193,7 +193,7 @@ pub static OPTIONS: &[OptionDef] = &[
         "connection.pool.size",
         OptionKind::Integer,
         Some("20"),
-        "the most connections for queries; one is used",
+        "the most connections that read chunks of the snapshot side by side",
     ),
     option(
         "chunk-meta.group.size",
@@ -215,6 +215,12 @@ pub static OPTIONS: &[OptionDef] = &[
             "keys closer together than this, on average, are not cut by arithmetic",
         )
     },
+    option(
+        "millrace.snapshot-readers",
+        OptionKind::Integer,
+        None,
+        "how many connections read chunks of the snapshot side by side, at most 'connection.pool.size'; default: one a core, at most 4",
+    ),
     option(
         "millrace.timestamp-ltz-instant",
         OptionKind::Boolean,

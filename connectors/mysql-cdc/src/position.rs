@@ -103,6 +103,10 @@ pub(crate) struct State {
     pub(crate) events_done: u64,
     /// Rows of the next row event that were passed.
     pub(crate) rows_done: u64,
+    /// Rows of that transaction that were passed, of the tables that are read: another server may have cut them into
+    /// other events.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub(crate) trx_rows: u64,
     /// Seconds since the epoch of the last event.
     pub(crate) ts: u32,
     /// Events of earlier seconds are left out.
@@ -134,6 +138,15 @@ impl State {
 
     pub(crate) fn gtids(&self) -> GtidSet {
         GtidSet::parse(&self.gtid_set).unwrap_or_default()
+    }
+
+    /// Returns the transactions of which rows went out.
+    pub(crate) fn read_gtids(&self) -> GtidSet {
+        let mut set = self.gtids();
+        if self.trx_rows > 0 {
+            set.add_all(&GtidSet::parse(&self.trx_gtid).unwrap_or_default());
+        }
+        set
     }
 
     /// Returns the form that a checkpoint keeps.

@@ -24,6 +24,17 @@ pub(crate) enum TlsMode {
     VerifyIdentity,
 }
 
+impl Properties {
+    /// Returns the statement that gives a session time for its rows or events to be taken, where it needs one.
+    pub(crate) fn patience(&self) -> Option<String> {
+        let seconds = self.net_write_timeout.unwrap_or(NET_WRITE_TIMEOUT);
+        (seconds > 0).then(|| format!("SET net_write_timeout={seconds}"))
+    }
+}
+
+/// The server's own default, 60 s, is short for a sink that is down for a while.
+const NET_WRITE_TIMEOUT: u32 = 600;
+
 impl TlsMode {
     fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().replace('-', "_").as_str() {
@@ -47,6 +58,8 @@ pub(crate) struct Properties {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) socket_timeout: Option<Duration>,
     pub(crate) keep_alive: Option<bool>,
+    /// Seconds that the server waits for rows and events to be taken; 0 leaves its own setting.
+    pub(crate) net_write_timeout: Option<u32>,
     /// Changes logged as statements stop the pipeline.
     pub(crate) fails_on_statements: bool,
     /// Events of a table whose definition cannot be known are left out.
@@ -195,6 +208,10 @@ impl Mapper<'_> {
                 Ok(0) => {}
                 Ok(ms) => out.socket_timeout = Some(Duration::from_millis(ms)),
                 Err(_) => self.bad(name, span, "not a number of milliseconds"),
+            },
+            "netTimeoutForStreamingResults" => match value.parse() {
+                Ok(seconds) => out.net_write_timeout = Some(seconds),
+                Err(_) => self.bad(name, span, "not a number of seconds"),
             },
             "characterEncoding"
             | "useUnicode"

@@ -2,19 +2,23 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use millrace_connector::source::{Poll, PollLimit, SourceBatch, SplitReader, SplitStart};
-use millrace_connector::{Cancel, ConnectorError, SplitId};
+use millrace_connector::{ConnectorError, SplitId};
 use parking_lot::Mutex;
 
 use crate::config::{Config, Startup};
+use crate::failover::other_server;
+use crate::figures::ReadFigures;
 use crate::out::{Layout, Out, snapshot_batch};
 use crate::position::State;
 use crate::server::Server;
 use crate::snapshot::{Chunk, Cutter, Replay, Request, note};
-use crate::source::SPLIT;
+use crate::source::{Opener, SPLIT, no_snapshot_again};
 use crate::stream::{Step, Stream};
+use crate::watch;
 
 /// A batch ends after so many rows,
 const ROWS_MAX: usize = 8192;
@@ -36,27 +40,36 @@ pub(crate) type Shared = Arc<Mutex<Option<Opened>>>;
 
 /// The reader of one lane.
 pub(crate) struct Reader {
-    config: Arc<Config>,
-    layout: Arc<Layout>,
-    cancel: Cancel,
+    opener: Opener,
     shared: Shared,
+    /// A recorded range is read once more, up to here.
+    end: Option<State>,
     active: Option<Active>,
 }
 
 impl Reader {
-    pub(crate) fn new(
-        config: Arc<Config>,
-        layout: Arc<Layout>,
-        cancel: Cancel,
-        shared: Shared,
-    ) -> Self {
+    pub(crate) fn new(opener: Opener, shared: Shared, end: Option<State>) -> Self {
         Self {
-            config,
-            layout,
-            cancel,
+            opener,
             shared,
+            end,
             active: None,
         }
+    }
+
+    /// Begins a recorded range once more.
+    fn begin_again(&self, start: &SplitStart, end: &State) -> Result<Active, ConnectorError> {
+        let (opened, state) = self.opener.prepare(Some(&start.position))?;
+        if state.snapshot.is_some() {
+            return Err(no_snapshot_again());
+        }
+        if opened.server.identity != end.server || state.server != end.server {
+            let config = &self.opener.config;
+            return Err(other_server(config, &opened.server.identity, &end.server));
+        }
+        let mut active = Active::new(self, opened, &state)?;
+        active.end = Some(end.clone());
+        Ok(active)
     }
 }
 
@@ -65,6 +78,10 @@ impl SplitReader for Reader {
         let Some(start) = splits.first() else {
             return Ok(());
         };
+        if let Some(end) = &self.end {
+            self.active = Some(self.begin_again(start, end)?);
+            return Ok(());
+        }
         let Some(opened) = self.shared.lock().take() else {
             return Ok(());
         };
@@ -74,9 +91,10 @@ impl SplitReader for Reader {
     }
 
     fn poll(&mut self, limit: &PollLimit) -> Result<Poll, ConnectorError> {
+        let is_bounded = self.end.is_some() || self.opener.config.startup == Startup::Snapshot;
         match &mut self.active {
             Some(active) => active.poll(limit),
-            None if self.config.startup == Startup::Snapshot => Ok(Poll::Finished),
+            None if is_bounded => Ok(Poll::Finished),
             None => {
                 std::thread::sleep(limit.wait);
                 Ok(Poll::Idle)
@@ -96,6 +114,8 @@ struct Active {
     awaits: bool,
     /// Chunks at their high mark.
     ready: VecDeque<Chunk>,
+    /// Where a range that is read once more ends.
+    end: Option<State>,
     /// A bounded read is over.
     finished: bool,
     /// What to tell when the rows before it are out.
@@ -107,22 +127,38 @@ struct Active {
 impl Active {
     fn new(reader: &Reader, opened: Opened, state: &State) -> Result<Self, ConnectorError> {
         let Opened { server, mut stream } = opened;
-        let config = &reader.config;
+        let Opener {
+            config,
+            layout,
+            ctx,
+            figures,
+            ..
+        } = &reader.opener;
+        stream.figures = Arc::clone(figures);
+        watch::start(config, figures, &ctx.cancel);
         let mut cutter = None;
         if let Some(progress) = state.snapshot.clone().filter(|_| !state.finished) {
-            let declared = &reader.layout.declared;
+            let declared = &layout.declared;
             let emits = config.startup != Startup::Snapshot;
             stream.replay = Some(Replay::new(config, declared, progress, emits));
-            cutter = Some(Cutter::start(config, &server, declared, &reader.cancel)?);
+            cutter = Some(Cutter::start(
+                config,
+                &server,
+                declared,
+                figures,
+                &ctx.cancel,
+            )?);
+            figures.has_snapshot.store(true, Ordering::Relaxed);
         }
         Ok(Self {
             config: Arc::clone(config),
-            layout: Arc::clone(&reader.layout),
+            layout: Arc::clone(layout),
             stream,
-            out: Out::new(Arc::clone(&reader.layout)),
+            out: Out::new(Arc::clone(layout)),
             cutter,
             awaits: false,
             ready: VecDeque::new(),
+            end: None,
             finished: state.finished,
             failed: None,
             told: state.clone(),
@@ -154,6 +190,10 @@ impl Active {
         if replay.is_done() {
             self.stream.replay = None;
             self.cutter = None;
+            self.stream
+                .figures
+                .has_snapshot
+                .store(false, Ordering::Relaxed);
             tracing::info!(table = self.config.table, place = %self.stream.at(), "the snapshot is done");
             self.finished = self.config.startup == Startup::Snapshot;
             return Ok(Poll::Batch(self.batch()));
@@ -245,12 +285,19 @@ impl Active {
                 Err(error) => return Err(error),
             };
             self.note_changes();
+            if let Some(end) = &self.end
+                && self.stream.has_reached(end)?
+            {
+                self.finished = true;
+                return Ok(Poll::Batch(self.batch()));
+            }
             let is_full = self.out.rows() >= rows_max || self.out.columns.bytes() >= bytes_max;
             let is_old = age >= if has_rows { AGE_MAX } else { limit.wait };
             if step == Step::Idle || is_full || is_old || self.is_at_high_mark() {
                 break;
             }
         }
+        self.stream.tell_reached();
         if self.out.rows() > 0 {
             return Ok(Poll::Batch(self.batch()));
         }
@@ -306,7 +353,11 @@ impl Active {
         let table = self.stream.tables.number(&chunk.table);
         if let Some(replay) = &mut self.stream.replay {
             replay.advance(&chunk.table, &chunk.after);
+            let left = replay.progress.tables.len() as u64;
+            ReadFigures::set(&self.stream.figures.tables_left, left);
         }
+        let figures = &self.stream.figures;
+        figures.chunk(&chunk.table, rows, chunk.after.done);
         let at = self.position();
         let place = format!("snapshot up to {}", self.stream.at());
         let names = self.stream.tables.names();

@@ -240,6 +240,32 @@ pub(crate) fn gtids(
 /// # Errors
 /// None does.
 pub(crate) fn tables(conn: &mut Conn, config: &Config) -> Result<Vec<TableName>, ConnectorError> {
+    let (matching, all) = matching(conn, config)?;
+    if !matching.is_empty() {
+        return Ok(matching);
+    }
+    let mut databases: Vec<&str> = all.iter().map(|table| table.database.as_str()).collect();
+    databases.sort_unstable();
+    databases.dedup();
+    Err(config_error(
+        format!(
+            "no table matches database-name '{}' and table-name '{}' on {} (user '{}' sees {} tables in {} databases)",
+            config.database_name,
+            config.table_name,
+            config.address(),
+            config.username,
+            all.len(),
+            databases.len()
+        ),
+        "check the expressions and the user's SELECT privilege",
+    ))
+}
+
+/// Returns the tables that match, in the order of their names, and all that there are.
+pub(crate) fn matching(
+    conn: &mut Conn,
+    config: &Config,
+) -> Result<(Vec<TableName>, Vec<TableName>), ConnectorError> {
     let query = "SELECT table_schema, table_name FROM information_schema.tables \
         WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') \
         AND table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')";
@@ -248,30 +274,13 @@ pub(crate) fn tables(conn: &mut Conn, config: &Config) -> Result<Vec<TableName>,
         .iter()
         .filter_map(|row| Some(TableName::new(text(row, 0)?, text(row, 1)?)))
         .collect();
-    let mut databases: Vec<&str> = all.iter().map(|table| table.database.as_str()).collect();
-    databases.sort_unstable();
-    databases.dedup();
     let mut matching: Vec<TableName> = all
         .iter()
         .filter(|table| config.matcher.matches(table))
         .cloned()
         .collect();
-    if matching.is_empty() {
-        return Err(config_error(
-            format!(
-                "no table matches database-name '{}' and table-name '{}' on {} (user '{}' sees {} tables in {} databases)",
-                config.database_name,
-                config.table_name,
-                config.address(),
-                config.username,
-                all.len(),
-                databases.len()
-            ),
-            "check the expressions and the user's SELECT privilege",
-        ));
-    }
     matching.sort();
-    Ok(matching)
+    Ok((matching, all))
 }
 
 /// Returns the default charsets of the databases.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millrace_connector::source::{Source, SplitReader, SplitStart};
 use millrace_connector::{
-    ChangelogMode, ConnectorError, ErrorKind, FNV_BASIS, LaneId, MetadataKey, OpenContext,
+    ChangelogMode, ConnectorError, ErrorKind, FNV_BASIS, Figure, LaneId, MetadataKey, OpenContext,
     Position, Positions, Projection, Retry, SourceSpec, SplitId, fnv1a,
 };
 use parking_lot::Mutex;
@@ -13,6 +13,7 @@ use crate::config::{Config, Startup};
 use crate::connection::{Purpose, connect_patiently};
 use crate::decode::DeclaredColumn;
 use crate::dump::Identity;
+use crate::figures::ReadFigures;
 use crate::history::{self, History};
 use crate::out::{Layout, Metadata, Source as ColumnSource};
 use crate::position::State;
@@ -98,12 +99,17 @@ impl SourceSpec for MysqlSourceSpec {
                 Column::Other => None,
             })
             .collect();
-        Ok(Box::new(MysqlSource {
+        let opener = Opener {
             config: Arc::clone(&self.config),
             layout: Arc::new(Layout { sources, declared }),
             identity: identity(&self.config, ctx),
             ctx: ctx.clone(),
+            figures: Arc::default(),
+        };
+        Ok(Box::new(MysqlSource {
+            opener,
             opened: None,
+            end: None,
         }))
     }
 }
@@ -141,18 +147,32 @@ fn identity(config: &Config, ctx: &OpenContext) -> Identity {
     }
 }
 
-struct MysqlSource {
-    config: Arc<Config>,
-    layout: Arc<Layout>,
-    identity: Identity,
-    ctx: OpenContext,
-    /// Taken by the reader that gets the split.
-    opened: Option<Shared>,
+/// Returns the failure of a wish to read rows of a snapshot as they were.
+pub(crate) fn no_snapshot_again() -> ConnectorError {
+    ConnectorError::new(
+        ErrorKind::Config,
+        Retry::Never,
+        "rows of the snapshot cannot be read a second time: the table holds what they are now",
+    )
+    .help("start from the checkpoint before, which writes them again to every sink")
 }
 
-impl MysqlSource {
+/// What it takes to begin reading.
+#[derive(Clone)]
+pub(crate) struct Opener {
+    pub(crate) config: Arc<Config>,
+    pub(crate) layout: Arc<Layout>,
+    identity: Identity,
+    pub(crate) ctx: OpenContext,
+    pub(crate) figures: Arc<ReadFigures>,
+}
+
+impl Opener {
     /// Checks the server and prepares to read from `known`, or where the startup mode says.
-    fn prepare(&self, known: Option<&Position>) -> Result<(Opened, State), ConnectorError> {
+    pub(crate) fn prepare(
+        &self,
+        known: Option<&Position>,
+    ) -> Result<(Opened, State), ConnectorError> {
         let config = &self.config;
         let cancel = &self.ctx.cancel;
         let mut conn = connect_patiently(config, Purpose::Plain, cancel)?;
@@ -191,6 +211,9 @@ impl MysqlSource {
             self.first_definitions(&mut starter, &mut tables, &server, &from)?;
         } else {
             tables.restore(&state.schema_history);
+            if !state.finished {
+                self.later_definitions(&mut starter, &mut tables, &server, &from)?;
+            }
         }
         let mut stream = Stream::new(
             config,
@@ -245,6 +268,23 @@ impl MysqlSource {
         Ok(())
     }
 
+    /// Finds out which definitions of today do not hold at the place of a checkpoint that does not know the tables.
+    fn later_definitions(
+        &self,
+        starter: &mut Starter<'_>,
+        tables: &mut Tables,
+        server: &Server,
+        from: &crate::dump::From,
+    ) -> Result<(), ConnectorError> {
+        let config = &self.config;
+        let now = server::matching(starter.conn, config)?.0;
+        if now.iter().any(|name| !tables.knows(name)) {
+            let cancel = &self.ctx.cancel;
+            tables.set_history(history::read(config, server, &self.identity, from, cancel)?);
+        }
+        Ok(())
+    }
+
     fn warn(&self, matching: &[crate::definition::TableName]) {
         let config = &self.config;
         if matching.len() > 1 && !self.layout.sources.is_empty() {
@@ -257,6 +297,14 @@ impl MysqlSource {
     }
 }
 
+struct MysqlSource {
+    opener: Opener,
+    /// Taken by the reader that gets the split.
+    opened: Option<Shared>,
+    /// Where to end: a recorded range is read once more.
+    end: Option<State>,
+}
+
 impl Source for MysqlSource {
     fn discover(&mut self, known: &Positions) -> Result<Vec<SplitStart>, ConnectorError> {
         let split = SplitId(SPLIT.to_owned());
@@ -264,7 +312,7 @@ impl Source for MysqlSource {
             return Ok(Vec::new());
         }
         let position = known.get(&split);
-        let (opened, state) = self.prepare(position)?;
+        let (opened, state) = self.opener.prepare(position)?;
         self.opened = Some(Arc::new(Mutex::new(Some(opened))));
         if position.is_some() {
             return Ok(Vec::new());
@@ -286,11 +334,21 @@ impl Source for MysqlSource {
             ));
         };
         Ok(Box::new(Reader::new(
-            Arc::clone(&self.config),
-            Arc::clone(&self.layout),
-            self.ctx.cancel.clone(),
+            self.opener.clone(),
             Arc::clone(opened),
+            self.end.clone(),
         )))
+    }
+
+    fn stop_at(&mut self, ends: &Positions) -> Result<(), ConnectorError> {
+        if let Some(position) = ends.get(&SplitId(SPLIT.to_owned())) {
+            let end = State::from_position(position)?;
+            if end.snapshot.is_some() || end.finished {
+                return Err(no_snapshot_again());
+            }
+            self.end = Some(end);
+        }
+        Ok(())
     }
 
     fn publish(&mut self, _positions: &Positions) -> Result<(), ConnectorError> {
@@ -298,6 +356,11 @@ impl Source for MysqlSource {
     }
 
     fn lag(&mut self, _positions: &Positions) -> Option<u64> {
+        // A log has bytes, and no server tells how many rows they are: see the figures.
         None
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        self.opener.figures.of(&self.opener.config.table)
     }
 }

@@ -1,14 +1,15 @@
 //! Where the first start begins, and whether a later one can go on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_connector::{Cancel, ConnectorError, ErrorKind, Retry};
 use mysql::Conn;
 
 use crate::config::{Config, Startup};
-use crate::connection::{rows, text};
+use crate::connection::{rows, text, wait};
 use crate::dump::{Dump, End, From, Identity, Next};
 use crate::events::{self, code, file_number};
+use crate::failover;
 use crate::gtid::GtidSet;
 use crate::history;
 use crate::position::{Place, State};
@@ -18,6 +19,9 @@ use crate::tables::damaged;
 
 /// `skip-events` counts every event that Flink CDC is sent, from the two that the server makes up in front on.
 const FRAME_EVENTS: u64 = 2;
+
+/// How long a server may lack transactions that were read: a replica may be behind.
+pub(crate) const BEHIND_MAX: Duration = Duration::from_secs(15);
 
 /// What starting needs.
 pub(crate) struct Starter<'a> {
@@ -192,6 +196,26 @@ impl Starter<'_> {
             );
             return Err(gone(&format!("GTID set {set}"), &reason));
         }
+        self.check_purged(set)
+    }
+
+    /// Waits until the server has executed what was read: a replica may be a little behind.
+    fn await_gtids(&mut self, read: &GtidSet) -> Result<(), ConnectorError> {
+        let begin = Instant::now();
+        loop {
+            let executed = server::gtids(self.conn, self.config, "gtid_executed")?;
+            if read.is_subset_of(&executed) {
+                return Ok(());
+            }
+            if begin.elapsed() >= BEHIND_MAX || self.cancel.is_cancelled() {
+                let missing = read.without(&executed);
+                return Err(failover::lacks_transactions(self.config, &missing));
+            }
+            wait(Duration::from_millis(200), self.cancel);
+        }
+    }
+
+    fn check_purged(&mut self, set: &GtidSet) -> Result<(), ConnectorError> {
         let purged = server::gtids(self.conn, self.config, "gtid_purged")?;
         let lost = purged.without(set);
         if !lost.is_empty() {
@@ -253,21 +277,15 @@ impl Starter<'_> {
     /// Checks that reading can go on from a checkpoint.
     pub(crate) fn verify(&mut self, state: &State) -> Result<(), ConnectorError> {
         if self.server.has_gtids {
-            return self.check_gtids(&state.gtids());
+            self.await_gtids(&state.read_gtids())?;
+            return self.check_purged(&state.gtids());
         }
         if state.server != self.server.identity {
-            return Err(ConnectorError::new(
-                ErrorKind::Rejected,
-                Retry::Never,
-                format!(
-                    "the position {} is of server {}, but {} is server {}: places in files mean nothing there",
-                    state.place(),
-                    state.server,
-                    self.config.address(),
-                    self.server.identity
-                ),
-            )
-            .help("connect to the same server, use GTIDs, or start anew with 'initial'"));
+            return Err(failover::other_server(
+                self.config,
+                &self.server.identity,
+                &state.server,
+            ));
         }
         let first = state
             .xa

@@ -98,6 +98,11 @@ impl Tables {
         &self.names
     }
 
+    /// Tells whether the definition of a table at this place of the log is known.
+    pub(crate) fn knows(&self, name: &TableName) -> bool {
+        self.definitions.get(name).is_some()
+    }
+
     pub(crate) fn set_history(&mut self, history: History) {
         self.history = history;
     }

@@ -150,7 +150,7 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
         }
     }
     lane_seconds(&mut text, &snapshots);
-    sink_figures(&mut text, pipeline, flows);
+    connector_figures(&mut text, pipeline, flows);
     head(
         &mut text,
         "millrace_build_info",
@@ -204,10 +204,10 @@ fn lane_seconds(text: &mut String, snapshots: &[(String, StatusSnapshot)]) {
 type Lines = Vec<(String, f64)>;
 
 /// What connectors tell of their own work, each figure once for each table.
-fn sink_figures(text: &mut String, pipeline: &str, flows: &[Watched]) {
+fn connector_figures(text: &mut String, pipeline: &str, flows: &[Watched]) {
     let mut figures: BTreeMap<&str, (&str, Lines)> = BTreeMap::new();
     for flow in flows {
-        for figure in flow.status.sink_figures() {
+        for figure in flow.status.figures() {
             let labels = format!(
                 "pipeline=\"{}\",dataflow=\"{}\",table=\"{}\"",
                 label(pipeline),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
-use millrace_connector::sink::Figure;
+use millrace_connector::Figure;
 use parking_lot::Mutex;
 
 use crate::stages::{StageCounters, StageTimes};
@@ -27,7 +27,7 @@ pub struct DataflowStatus {
     pub(crate) lag: AtomicI64,
     pub(crate) stages: StageCounters,
     last_error: Mutex<Option<String>>,
-    sink_figures: Mutex<Vec<Figure>>,
+    figures: Mutex<Vec<Figure>>,
 }
 
 /// What a dataflow is doing.
@@ -128,14 +128,14 @@ impl DataflowStatus {
         }
     }
 
-    /// Returns what the sinks told of their work, a few seconds ago at most.
+    /// Returns what sources and sinks told of their work, a few seconds ago at most.
     #[must_use]
-    pub fn sink_figures(&self) -> Vec<Figure> {
-        self.sink_figures.lock().clone()
+    pub fn figures(&self) -> Vec<Figure> {
+        self.figures.lock().clone()
     }
 
-    pub(crate) fn set_sink_figures(&self, figures: Vec<Figure>) {
-        *self.sink_figures.lock() = figures;
+    pub(crate) fn set_figures(&self, figures: Vec<Figure>) {
+        *self.figures.lock() = figures;
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {

@@ -21,6 +21,8 @@ pub(crate) struct Chunk {
     pub(crate) keys: Keys,
     /// How far the table has come with this chunk.
     pub(crate) after: TableProgress,
+    /// The number of its low mark in the wave.
+    pub(super) low: usize,
     /// Rows that the log changed, by primary key: removed, or put in with this number.
     touched: HashMap<Vec<u8>, Option<u32>>,
     puts: Option<Columns>,
@@ -60,6 +62,7 @@ impl Chunk {
             rows,
             keys,
             after,
+            low: 0,
             touched: HashMap::new(),
             puts: None,
             put_count: 0,

@@ -1,6 +1,7 @@
 //! Marks: what a chunk's query has certainly seen, and what it cannot have seen.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_connector::{Cancel, ConnectorError, ErrorKind, Retry};
@@ -36,7 +37,8 @@ impl Low {
 
 /// Chunks that were read between two marks.
 pub(crate) struct Wave {
-    pub(crate) low: Low,
+    /// What the queries of each chunk have certainly seen: one mark for all, or one for each reader.
+    pub(crate) lows: Vec<Arc<Low>>,
     /// What the queries saw ends here or before.
     pub(crate) high: Place,
     pub(crate) chunks: Vec<Chunk>,
@@ -63,7 +65,7 @@ impl Marks {
         }
     }
 
-    /// Takes the low mark, at or behind where the stream stands, and begins what it takes to hold it.
+    /// Takes the low mark, at or behind where the stream stands.
     pub(super) fn low(
         &mut self,
         conn: &mut Conn,
@@ -75,35 +77,12 @@ impl Marks {
         if server.has_gtids {
             return executed(conn, config, &behind.0, cancel).map(Low::Gtids);
         }
-        if server.has_binlog_snapshot {
-            return loop {
-                let place = consistent_snapshot(conn, config)?;
-                // The log may run ahead of what others see: the stream must not have passed what they do not.
-                if place.reaches(&behind.1) {
-                    break Ok(Low::Place(place));
-                }
-                conn.query_drop("COMMIT")
-                    .map_err(|error| failure(config, &error, "end a transaction"))?;
-                stopped(cancel)?;
-                std::thread::sleep(Duration::from_millis(2));
-            };
-        }
         self.old_end(conn, config, server, &behind.1, cancel)
             .map(Low::Place)
     }
 
     /// Takes the high mark.
-    pub(super) fn high(
-        conn: &mut Conn,
-        config: &Config,
-        server: &Server,
-        low: &Low,
-    ) -> Result<Place, ConnectorError> {
-        if let (Low::Place(place), true) = (low, server.has_binlog_snapshot && !server.has_gtids) {
-            conn.query_drop("COMMIT")
-                .map_err(|error| failure(config, &error, "end a transaction"))?;
-            return Ok(place.clone());
-        }
+    pub(super) fn high(conn: &mut Conn, config: &Config) -> Result<Place, ConnectorError> {
         let end = server::log_end(conn, config)?;
         Ok(Place::new(end.file, end.pos))
     }
@@ -143,6 +122,26 @@ impl Marks {
             stopped(cancel)?;
             wait(SAMPLE_EVERY, cancel);
         }
+    }
+}
+
+/// Begins a consistent snapshot at or behind where the stream stands, and returns its place.
+pub(super) fn consistent(
+    conn: &mut Conn,
+    config: &Config,
+    behind: &Place,
+    cancel: &Cancel,
+) -> Result<Place, ConnectorError> {
+    loop {
+        let place = consistent_snapshot(conn, config)?;
+        // The log may run ahead of what others see: the stream must not have passed what they do not.
+        if place.reaches(behind) {
+            return Ok(place);
+        }
+        conn.query_drop("COMMIT")
+            .map_err(|error| failure(config, &error, "end a transaction"))?;
+        stopped(cancel)?;
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

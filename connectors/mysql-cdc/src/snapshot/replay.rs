@@ -8,8 +8,8 @@ use millrace_connector::{ConnectorError, ErrorKind, Retry};
 use mysql::Conn;
 
 use super::bound::literal;
-use super::cutter::collation;
 use super::key::{ChunkKey, Order};
+use super::query::collation;
 use super::{Chunk, Low, Wave};
 use crate::config::Config;
 use crate::connection::{Purpose, connect, failure, rows};
@@ -42,8 +42,8 @@ pub(crate) struct Replay {
     /// Changes of what was read are emitted.
     emits: bool,
     readers: HashMap<u32, Readers>,
-    /// The event's changes came after the wave's low mark.
-    is_after: bool,
+    /// For each low mark of the wave: the event's changes came after it.
+    is_after: Vec<bool>,
     conn: Option<Conn>,
     /// What the server said of keys, until bounds change.
     answers: HashMap<(u32, Vec<u8>), Vec<bool>>,
@@ -72,7 +72,7 @@ impl Replay {
             is_void: false,
             emits,
             readers: HashMap::new(),
-            is_after: false,
+            is_after: Vec::new(),
             conn: None,
             answers: HashMap::new(),
         }
@@ -125,11 +125,13 @@ impl Replay {
         at: &Place,
         gtid: Option<&Gtid>,
     ) {
-        self.is_after = self.wave.as_ref().is_some_and(|wave| match &wave.low {
+        let lows = self.wave.iter().flat_map(|wave| &wave.lows);
+        self.is_after.clear();
+        self.is_after.extend(lows.map(|low| match &**low {
             low @ Low::Gtids(_) => !low.has_seen(at, gtid),
             // The event ends behind where it begins: at the mark is still before it.
             Low::Place(place) => at.reaches(place),
-        });
+        }));
         let readers = self.readers.get_mut(&captured.number);
         if let Some(readers) = readers.filter(|readers| readers.version == captured.version) {
             readers.set_layout(map);
@@ -201,7 +203,8 @@ impl Replay {
     }
 
     fn in_chunk(&mut self, captured: &Captured, chunk: usize) -> Side {
-        if !self.is_after {
+        let low = self.wave.as_ref().map_or(0, |wave| wave.chunks[chunk].low);
+        if self.is_after.get(low) != Some(&true) {
             return Side::Left;
         }
         let has_key = self

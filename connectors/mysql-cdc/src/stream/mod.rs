@@ -14,20 +14,24 @@ mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use millrace_connector::{Cancel, ConnectorError, ErrorKind, Retry};
 
 use crate::config::Config;
-use crate::connection::wait;
+use crate::connection::{self, Purpose, connect, wait};
 use crate::dump::{Dump, End, From, Identity, Next};
 use crate::events::{self, IGNORABLE, RawEvent, code};
+use crate::failover::{self, Misfit};
+use crate::figures::ReadFigures;
 use crate::gtid::GtidSet;
 use crate::inner::{self, Inner};
 use crate::out::Out;
 use crate::position::{PendingXa, Place, State};
 use crate::server::Server;
 use crate::snapshot::Replay;
+use crate::startup::BEHIND_MAX;
 use crate::tables::{Tables, damaged};
 use transaction::{Transaction, Xa};
 
@@ -58,6 +62,10 @@ struct Resume {
     gtid: String,
     events: u64,
     rows: u64,
+    /// Rows of the whole transaction.
+    trx_rows: u64,
+    /// The server whose events were counted; another one is asked, so that only rows can be.
+    counted_by: Option<String>,
 }
 
 /// The binary log as a stream of changes.
@@ -84,6 +92,9 @@ pub(crate) struct Stream {
     /// Events to count off before rows are read; now, and at the begin of the transaction.
     skip_events: (u64, u64),
     failures: Failures,
+    pub(crate) figures: Arc<ReadFigures>,
+    /// The server had no more when it was last heard.
+    is_idle: bool,
 }
 
 /// What went wrong since the last event.
@@ -95,6 +106,8 @@ struct Failures {
     clashes: u32,
     clashed_at: Option<Instant>,
     damaged_at: Option<Place>,
+    /// Since when the server lacks what was read.
+    behind_since: Option<Instant>,
     /// No attempt to connect before.
     retry_at: Option<Instant>,
 }
@@ -124,6 +137,8 @@ impl Stream {
                 gtid: state.trx_gtid.clone(),
                 events: state.events_done,
                 rows: state.rows_done,
+                trx_rows: state.trx_rows,
+                counted_by: None,
             }),
             inner: None,
             pending: HashMap::new(),
@@ -132,9 +147,37 @@ impl Stream {
             from_seconds: state.from_ts,
             skip_events: (state.skip_events, state.skip_events),
             failures: Failures::default(),
+            figures: Arc::default(),
+            is_idle: false,
         };
         stream.replay_xa(state.xa.clone());
+        if stream.server.has_gtids && !state.server.is_empty() {
+            let now = std::mem::replace(&mut stream.server.identity, state.server.clone());
+            stream.moved_to(now);
+        }
         stream
+    }
+
+    /// Notes which server is read now: places in files, and counts of events, are of another one.
+    fn moved_to(&mut self, server: String) {
+        if server == self.server.identity {
+            return;
+        }
+        let before = std::mem::replace(&mut self.server.identity, server);
+        tracing::warn!(
+            table = self.config.table,
+            before,
+            now = self.server.identity,
+            "another server answers; reading goes on by GTIDs"
+        );
+        self.at = Place::default();
+        if let Some(resume) = self
+            .resume
+            .as_mut()
+            .filter(|resume| !resume.gtid.is_empty())
+        {
+            resume.counted_by.get_or_insert(before);
+        }
     }
 
     fn replay_xa(&mut self, xa: Vec<PendingXa>) {
@@ -162,8 +205,16 @@ impl Stream {
             (None, Some(resume)) => (resume.events, resume.rows),
             (None, None) => (0, 0),
         };
+        let left = trx.and_then(|trx| trx.skip.as_ref()).or(resume);
+        let counted_by = left.and_then(|resume| resume.counted_by.as_ref());
+        let trx_rows = match (left, trx) {
+            (Some(resume), _) => resume.trx_rows,
+            (None, Some(trx)) => trx.rows,
+            (None, None) => 0,
+        };
         State {
-            server: self.server.identity.clone(),
+            server: counted_by.unwrap_or(&self.server.identity).clone(),
+            trx_rows,
             gtid_set: gtids.to_string(),
             trx_pos: trx.map_or(at.pos, |trx| trx.place.pos),
             trx_gtid: trx
@@ -190,6 +241,36 @@ impl Stream {
 
     fn skip_rows(&self) -> u64 {
         self.transaction.as_ref().map_or(0, |trx| trx.done().1)
+    }
+
+    /// Tells whether it has come to where `end` was taken: the same log is read once more.
+    pub(crate) fn has_reached(&mut self, end: &State) -> Result<bool, ConnectorError> {
+        let place = Place::new(end.file.clone(), end.pos);
+        if !self.at.reaches(&place) {
+            return Ok(false);
+        }
+        let now = self.state();
+        let is_there = now.trx_gtid == end.trx_gtid
+            && (now.events_done, now.rows_done) == (end.events_done, end.rows_done)
+            && if self.server.has_gtids {
+                now.gtid_set == end.gtid_set
+            } else {
+                // Between transactions a heartbeat may have moved it on.
+                now.trx_pos == end.trx_pos || end.trx_pos == end.pos && now.trx_pos == now.pos
+            };
+        if is_there || !place.reaches(&self.at) {
+            return if is_there {
+                Ok(true)
+            } else {
+                Err(passed(end, &self.at))
+            };
+        }
+        Ok(false)
+    }
+
+    /// Tells in the figures how far it has come.
+    pub(crate) fn tell_reached(&self) {
+        self.figures.reach(&self.at, self.seconds, self.is_idle);
     }
 
     /// Returns the place of the last event.
@@ -233,6 +314,11 @@ impl Stream {
             Next::Event(event) => {
                 self.failures.lost = 0;
                 self.failures.since = None;
+                self.is_idle = matches!(event.code, code::HEARTBEAT | code::HEARTBEAT_V2);
+                if !self.is_idle {
+                    ReadFigures::add(&self.figures.events, 1);
+                    ReadFigures::add(&self.figures.event_bytes, u64::from(event.size));
+                }
                 match self.take(event, out) {
                     Ok(()) => Ok(Step::Moved),
                     Err(error) => Err(error),
@@ -269,17 +355,53 @@ impl Stream {
             return Ok(false);
         }
         let from = self.from();
-        match Dump::start(&self.config, &self.server, &self.identity, &from, false) {
+        match self.dump_from(&from) {
             Ok(dump) => {
                 self.dump = Some(dump);
+                self.figures.is_connected.store(true, Ordering::Relaxed);
+                self.failures.behind_since = None;
                 Ok(true)
             }
-            Err(error) if error.retry != Retry::Never => {
+            Err(Misfit::Behind(error)) => {
+                let since = *self.failures.behind_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= BEHIND_MAX {
+                    return Err(error);
+                }
                 self.lost(&error.message);
                 Ok(false)
             }
-            Err(error) => Err(error),
+            Err(Misfit::Failed(error)) if error.retry != Retry::Never => {
+                self.lost(&error.message);
+                Ok(false)
+            }
+            Err(Misfit::Failed(error) | Misfit::Elsewhere(error)) => Err(error),
         }
+    }
+
+    /// Asks the server that answers now for its log, if it is one to go on from.
+    fn dump_from(&mut self, from: &From) -> Result<Dump, Misfit> {
+        let (config, server) = (&self.config, &self.server);
+        let mut conn = connect(config, Purpose::Dump)
+            .map_err(|error| connection::failure(config, &error, "connect"))?;
+        let mut read = self.gtids.clone();
+        if let Some(resume) = self.resume.as_ref().filter(|resume| resume.trx_rows > 0) {
+            read.add_all(&GtidSet::parse(&resume.gtid).unwrap_or_default());
+        }
+        let now = failover::check(&mut conn, config, server, &read)?;
+        if now != server.identity && self.replay.is_some() {
+            // Marks of the snapshot are places in the other server's files.
+            return Err(Misfit::Elsewhere(ConnectorError::new(
+                ErrorKind::Rejected,
+                Retry::Restart,
+                format!(
+                    "another server answers at {} while the snapshot runs",
+                    config.address()
+                ),
+            )));
+        }
+        let dump = Dump::begin(conn, config, server, &self.identity, from, false)?;
+        self.moved_to(now);
+        Ok(dump)
     }
 
     /// Breaks the transaction in progress off and returns where the server is to begin again.
@@ -297,6 +419,8 @@ impl Stream {
                 gtid: trx.gtid_text(),
                 events,
                 rows,
+                trx_rows: trx.skip.as_ref().map_or(trx.rows, |skip| skip.trx_rows),
+                counted_by: trx.skip.and_then(|skip| skip.counted_by),
             });
         }
         self.inner = None;
@@ -329,6 +453,9 @@ impl Stream {
 
     fn ended(&mut self, end: End) -> Result<(), ConnectorError> {
         self.dump = None;
+        self.is_idle = false;
+        ReadFigures::add(&self.figures.reconnects, 1);
+        self.figures.is_connected.store(false, Ordering::Relaxed);
         match end {
             End::Log => self.lost("the server ended the connection"),
             End::Lost(text) => self.lost(&text),
@@ -377,7 +504,7 @@ impl Stream {
             message: message.to_owned(),
             code,
         });
-        if crate::connection::is_passing(&error) {
+        if connection::is_passing(&error) {
             self.lost(message);
             return Ok(());
         }
@@ -552,6 +679,19 @@ impl Stream {
     }
 }
 
+/// Returns the failure of a log that does not lead to the place where it led before.
+fn passed(end: &State, at: &Place) -> ConnectorError {
+    ConnectorError::new(
+        ErrorKind::Rejected,
+        Retry::Never,
+        format!(
+            "reading again up to {}:{} came to {at}, and not to the same transactions and rows",
+            end.file, end.pos
+        ),
+    )
+    .help("start from the checkpoint before, which writes the rows again to every sink")
+}
+
 /// Returns the failure that an answer of the server to a request for its log means.
 pub(crate) fn refusal(config: &Config, at: &Place, code: u16, message: &str) -> ConnectorError {
     let lower = message.to_ascii_lowercase();
@@ -566,7 +706,7 @@ pub(crate) fn refusal(config: &Config, at: &Place, code: u16, message: &str) -> 
     .any(|part| lower.contains(part));
     match code {
         1236 if is_gone => crate::startup::gone(&at.to_string(), message),
-        1045 | 1227 => crate::connection::lacks(config, "REPLICATION SLAVE", message),
+        1045 | 1227 => connection::lacks(config, "REPLICATION SLAVE", message),
         _ => ConnectorError::new(
             ErrorKind::Rejected,
             Retry::Never,

@@ -93,6 +93,9 @@ impl Stream {
             }
             rows_done += 1;
         }
+        if let Some(trx) = &mut self.transaction {
+            trx.pass(rows_done);
+        }
         let replaced = captured.decoder.take_replacements();
         if replaced > 0 {
             tracing::debug!(table = %captured.name, replaced, "texts with bytes that are none in their charset");
@@ -126,11 +129,15 @@ impl Stream {
                 return Ok(None);
             }
             if let Some(skip) = &trx.skip {
-                if trx.events <= skip.events {
+                if skip.counted_by.is_some() {
+                    skipped_rows = skip.trx_rows.saturating_sub(trx.rows);
+                } else if trx.events <= skip.events {
                     return Ok(None);
+                } else {
+                    skipped_rows = skip.rows;
+                    trx.rows = skip.trx_rows.saturating_sub(skip.rows);
+                    trx.skip = None;
                 }
-                skipped_rows = skip.rows;
-                trx.skip = None;
             }
             if trx.is_left_out {
                 return Ok(None);

@@ -18,6 +18,8 @@ pub(crate) struct Transaction {
     pub(crate) gtid: Option<Gtid>,
     /// Row events that were passed, of every table.
     pub(crate) events: u64,
+    /// Rows that were passed, of the tables that are read.
+    pub(crate) rows: u64,
     /// What was passed in an earlier life.
     pub(super) skip: Option<Resume>,
     /// A statement is not its end.
@@ -62,6 +64,18 @@ impl Transaction {
         }
     }
 
+    /// Notes that an event with so many rows was passed.
+    pub(super) fn pass(&mut self, rows: u64) {
+        self.rows += rows;
+        if self
+            .skip
+            .as_ref()
+            .is_some_and(|skip| skip.counted_by.is_some() && skip.trx_rows <= self.rows)
+        {
+            self.skip = None;
+        }
+    }
+
     /// Notes that only so many rows of the event in hand were passed.
     pub(super) fn stop_at_row(&mut self, rows: u64) {
         self.events = self.events.saturating_sub(1);
@@ -69,6 +83,8 @@ impl Transaction {
             gtid: self.gtid_text(),
             events: self.events,
             rows,
+            trx_rows: self.rows + rows,
+            counted_by: None,
         });
     }
 

@@ -1,0 +1,308 @@
+//! The threads that read chunks side by side, each over its own connection.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use millrace_connector::{Cancel, ConnectorError, ErrorKind, Retry};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use super::Chunk;
+use super::marks::{Low, consistent};
+use super::plan::Plan;
+use super::query::{Reading, Trouble};
+use crate::config::Config;
+use crate::connection::{Purpose, connect, failure, wait};
+use crate::decode::{DeclaredColumn, RowDecoder};
+use crate::gtid::GtidSet;
+use crate::position::{Bound, Place, TableProgress};
+
+/// Attempts to read a chunk before the failure is told.
+const ATTEMPTS: u32 = 5;
+
+/// What is the same for all chunks of a wave.
+pub(super) struct Between {
+    /// The mark that was taken before; nothing where each reader takes its own.
+    pub(super) low: Option<Arc<Low>>,
+    /// Where the stream stands.
+    pub(super) behind: (GtidSet, Place),
+}
+
+/// Rows to read.
+#[derive(Clone)]
+pub(super) enum Range {
+    /// The next chunk behind a state; where it ends is told by its rows.
+    Next(TableProgress),
+    /// Rows from one key to below another, and the state behind them.
+    Between(Bound, Bound, TableProgress),
+    /// The same, in chunks of as many rows as the plan says.
+    Pieces(Bound, Bound, TableProgress),
+}
+
+/// What one reader is to do.
+#[derive(Clone)]
+pub(super) struct Task {
+    /// The table's and the chunk's number in the wave.
+    pub(super) place: (usize, usize),
+    pub(super) wave: Arc<Between>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) range: Range,
+    /// The most bytes of one chunk.
+    pub(super) bytes_max: usize,
+    /// Nothing else is read beside it.
+    pub(super) is_alone: bool,
+}
+
+/// What became of a task.
+pub(super) struct Done {
+    reader: usize,
+    pub(super) task: Option<Task>,
+    pub(super) outcome: Result<(Vec<Chunk>, Arc<Low>), Trouble>,
+}
+
+/// The readers.
+pub(super) struct Readers {
+    tasks: Vec<Sender<Option<Task>>>,
+    idle: Vec<usize>,
+    /// How many are no longer given tasks.
+    retired: usize,
+    /// The one task that is out is to be alone.
+    is_taken: bool,
+    done: Receiver<Done>,
+}
+
+impl Readers {
+    pub(super) fn start(
+        count: usize,
+        config: &Arc<Config>,
+        declared: &[DeclaredColumn],
+        cancel: &Cancel,
+    ) -> Result<Self, ConnectorError> {
+        let (tell, done) = channel();
+        let mut tasks = Vec::new();
+        for number in 0..count {
+            let (give, given) = channel();
+            let hand = Hand {
+                config: Arc::clone(config),
+                declared: declared.to_vec(),
+                cancel: cancel.clone(),
+                conn: None,
+                low: None,
+                decoder: None,
+            };
+            let tell = tell.clone();
+            std::thread::Builder::new()
+                .name(format!("mysql-chunks-{number}"))
+                .spawn(move || hand.run(number, &given, &tell))
+                .map_err(|error| {
+                    let text = "cannot start a thread";
+                    ConnectorError::new(ErrorKind::Internal, Retry::Restart, text).caused_by(error)
+                })?;
+            tasks.push(give);
+        }
+        Ok(Self {
+            tasks,
+            idle: (0..count).rev().collect(),
+            retired: 0,
+            is_taken: false,
+            done,
+        })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.tasks.len() - self.retired
+    }
+
+    /// Takes the reader that came back last out of service. There must be another one.
+    pub(super) fn retire(&mut self) {
+        self.idle.pop();
+        self.retired += 1;
+    }
+
+    /// Tells whether one reader reads alone.
+    pub(super) fn is_taken(&self) -> bool {
+        self.is_taken
+    }
+
+    /// Tells whether there is a reader without a task.
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// Returns how many tasks are out.
+    pub(super) fn busy(&self) -> usize {
+        self.count() - self.idle.len()
+    }
+
+    /// Hands a task to a reader that has none; there must be one.
+    pub(super) fn give(&mut self, task: Task) {
+        if let Some(reader) = self.idle.pop() {
+            self.is_taken = task.is_alone;
+            // One that is gone has told why.
+            let _ = self.tasks[reader].send(Some(task));
+        }
+    }
+
+    /// Waits for the next task that is done. Some must be out.
+    pub(super) fn next(&mut self) -> Result<Done, ConnectorError> {
+        let done = self.done.recv().map_err(|_| {
+            let text = "the readers of the snapshot are gone";
+            ConnectorError::new(ErrorKind::Internal, Retry::Restart, text)
+        })?;
+        self.idle.push(done.reader);
+        self.is_taken = false;
+        Ok(done)
+    }
+
+    /// Ends the wave: what is still out is waited for and thrown away.
+    pub(super) fn end_wave(&mut self) -> Result<(), ConnectorError> {
+        while self.busy() > 0 {
+            self.next()?;
+        }
+        for reader in &self.tasks {
+            let _ = reader.send(None);
+        }
+        Ok(())
+    }
+}
+
+/// One reader, on its thread.
+struct Hand {
+    config: Arc<Config>,
+    declared: Vec<DeclaredColumn>,
+    cancel: Cancel,
+    conn: Option<Conn>,
+    /// The mark of the consistent snapshot that the connection is in.
+    low: Option<Arc<Low>>,
+    decoder: Option<(Arc<Plan>, RowDecoder)>,
+}
+
+/// Tells that a reader is gone by a panic, so that nobody waits for it.
+struct Announce<'a> {
+    reader: usize,
+    tell: &'a Sender<Done>,
+    armed: bool,
+}
+
+impl Drop for Announce<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            let text = "a reader of the snapshot ended unexpectedly";
+            let _ = self.tell.send(Done {
+                reader: self.reader,
+                task: None,
+                outcome: Err(Trouble::GaveUp(ConnectorError::new(
+                    ErrorKind::Internal,
+                    Retry::Restart,
+                    text,
+                ))),
+            });
+        }
+    }
+}
+
+impl Hand {
+    fn run(mut self, number: usize, given: &Receiver<Option<Task>>, tell: &Sender<Done>) {
+        let mut announce = Announce {
+            reader: number,
+            tell,
+            armed: false,
+        };
+        for task in given {
+            let Some(task) = task else {
+                self.leave();
+                continue;
+            };
+            announce.armed = true;
+            let outcome = self.patiently(&task);
+            announce.armed = false;
+            let done = Done {
+                reader: number,
+                task: Some(task),
+                outcome,
+            };
+            if tell.send(done).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the consistent snapshot, if there is one.
+    fn leave(&mut self) {
+        if self.low.take().is_some()
+            && let Some(conn) = &mut self.conn
+            && conn.query_drop("COMMIT").is_err()
+        {
+            self.conn = None;
+        }
+    }
+
+    /// Reads, with another connection where one is lost: the marks hold whichever connection reads between them.
+    fn patiently(&mut self, task: &Task) -> Result<(Vec<Chunk>, Arc<Low>), Trouble> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.read(task) {
+                Err(Trouble::Lost(error)) => failure(&self.config, &error, "read rows"),
+                Err(Trouble::Failed(error)) if error.retry != Retry::Never => error,
+                Err(trouble) => {
+                    // Rows that nobody reads may still be on their way.
+                    self.drop_connection();
+                    return Err(trouble);
+                }
+                read => return read,
+            };
+            self.drop_connection();
+            if error.retry == Retry::Never || attempt >= ATTEMPTS || self.cancel.is_cancelled() {
+                return Err(Trouble::GaveUp(error));
+            }
+            tracing::warn!(
+                table = self.config.table,
+                attempt,
+                "reading a chunk of {} once more: {}",
+                task.plan.table,
+                error.message
+            );
+            wait(Duration::from_secs(1) * attempt, &self.cancel);
+            attempt += 1;
+        }
+    }
+
+    fn drop_connection(&mut self) {
+        self.conn = None;
+        self.low = None;
+    }
+
+    fn read(&mut self, task: &Task) -> Result<(Vec<Chunk>, Arc<Low>), Trouble> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => connect(&self.config, Purpose::Rows)?,
+        };
+        let low = match (&task.wave.low, &self.low) {
+            (Some(low), _) | (None, Some(low)) => Arc::clone(low),
+            (None, None) => {
+                let place = consistent(&mut conn, &self.config, &task.wave.behind.1, &self.cancel)?;
+                Arc::clone(self.low.insert(Arc::new(Low::Place(place))))
+            }
+        };
+        if !matches!(&self.decoder, Some((plan, _)) if Arc::ptr_eq(plan, &task.plan)) {
+            let decoder = task.plan.decoder(&self.config, &self.declared)?;
+            self.decoder = Some((Arc::clone(&task.plan), decoder));
+        }
+        let (_, decoder) = self.decoder.as_mut().expect("it was just put there");
+        let mut reading = Reading {
+            conn: &mut conn,
+            plan: &task.plan,
+            decoder,
+            declared: &self.declared,
+            bytes_max: task.bytes_max,
+        };
+        let chunks = match &task.range {
+            Range::Next(state) => vec![reading.next(state)?],
+            Range::Between(lower, upper, after) => vec![reading.between(lower, upper, after)?],
+            Range::Pieces(lower, upper, after) => reading.pieces(lower, upper, after)?,
+        };
+        self.conn = Some(conn);
+        Ok((chunks, low))
+    }
+}
