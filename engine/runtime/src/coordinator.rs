@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::RecvTimeoutError;
 use millrace_checkpoint::protocol::{EpochCommit, commit_epoch, discard_void, retire};
 use millrace_checkpoint::{Identity, Store};
-use millrace_connector::{Cancel, Epoch, Positions, Retry};
+use millrace_connector::{Cancel, Epoch, Figure, Positions, Retry};
 
 use crate::attempt::{Attempt, Surroundings, keep_own};
 use crate::lane::{Command, Event};
@@ -379,9 +379,12 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                 i64::try_from(lags.iter().sum::<u64>()).unwrap_or(i64::MAX)
             });
             self.around.status.lag.store(total, Ordering::Relaxed);
+            let sources = attempt.sources.iter();
+            let mut figures: Vec<Figure> =
+                sources.flat_map(|open| open.source.figures()).collect();
             let groups = attempt.groups.iter();
-            let figures = groups.flat_map(|named| named.group.figures()).collect();
-            self.around.status.set_sink_figures(figures);
+            figures.extend(groups.flat_map(|named| named.group.figures()));
+            self.around.status.set_figures(figures);
         }
         if now >= self.next_retire {
             self.next_retire = now + RETIRE_INTERVAL;
