@@ -113,6 +113,7 @@ impl SourceSpec for KafkaSourceSpec {
             stops: Stops::default(),
             resolved_bound: HashMap::new(),
             first: true,
+            resumes: false,
         }))
     }
 }
@@ -127,9 +128,15 @@ struct KafkaSource {
     stops: Stops,
     resolved_bound: HashMap<TopicPartition, i64>,
     first: bool,
+    /// Whether the pipeline has read the table before.
+    resumes: bool,
 }
 
 impl Source for KafkaSource {
+    fn resume(&mut self) {
+        self.resumes = true;
+    }
+
     fn discover(&mut self, known: &Positions) -> Result<Vec<SplitStart>, ConnectorError> {
         let is_first = std::mem::take(&mut self.first);
         let mut partitions = self.partitions(is_first)?;
@@ -141,7 +148,7 @@ impl Source for KafkaSource {
             return Ok(Vec::new());
         }
         // What appears later has been empty until then.
-        let startup = if is_first && known.is_empty() {
+        let startup = if is_first && known.is_empty() && !self.resumes {
             self.spec.startup.clone()
         } else {
             Startup::Earliest

@@ -12,13 +12,16 @@
 //! ```
 
 pub mod decision;
+mod generation;
 mod manifest;
 mod object;
 mod path;
 pub mod protocol;
+pub mod rescale;
 mod slots;
 mod store;
 
+pub use generation::{Generation, RecordError};
 pub use manifest::{
     DecidedBy, Manifest, ManifestError, ParentRef, Ranges, SealedManifest, SinkRecord, SplitRange,
 };

@@ -9,9 +9,13 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::generation::FIRST;
+
 /// The newest version of the format that this build reads.
-pub(crate) const FORMAT: u32 = 2;
-/// What is written while a manifest repeats nothing, so that builds from before can read it.
+pub(crate) const FORMAT: u32 = 3;
+/// What is written while the number of slots has never changed: builds from before know no generations.
+const FORMAT_WITHOUT_RESCALE: u32 = 2;
+/// What is written while a manifest repeats nothing either, so that builds from before can read it.
 const FORMAT_WITHOUT_REPLAY: u32 = 1;
 /// The most bytes a manifest may have; a larger one is a bug or an attack.
 pub(crate) const MANIFEST_BYTES_MAX: usize = 64 << 20;
@@ -46,6 +50,9 @@ pub struct Manifest {
     /// `sources` goes no further than the parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Ranges>,
+    /// Set where it is the last one of its slot in its generation: nothing may be built on it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub closes: bool,
     /// When it was made, milliseconds since the epoch; for people, never for decisions.
     pub created_ms: i64,
 }
@@ -60,6 +67,14 @@ fn one() -> u32 {
 )]
 fn is_one(slots: &u32) -> bool {
     *slots == 1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_false(closes: &bool) -> bool {
+    !*closes
 }
 
 /// For each source by table name, the half-open range of each split.
@@ -165,16 +180,22 @@ impl Manifest {
         let body = serde_json::value::to_raw_value(self).expect("a manifest has only string keys");
         let digest = digest(body.get());
         let envelope = Envelope {
-            format: if self.replay.is_some() {
-                FORMAT
-            } else {
-                FORMAT_WITHOUT_REPLAY
-            },
+            format: self.format(),
             digest: digest.clone(),
             manifest: body,
         };
         let bytes = serde_json::to_vec(&envelope).expect("an envelope has only string keys");
         SealedManifest { bytes, digest }
+    }
+
+    fn format(&self) -> u32 {
+        if self.closes || self.generation > FIRST {
+            FORMAT
+        } else if self.replay.is_some() {
+            FORMAT_WITHOUT_RESCALE
+        } else {
+            FORMAT_WITHOUT_REPLAY
+        }
     }
 
     /// Returns the manifest in `bytes` and its digest.
@@ -248,7 +269,7 @@ impl Manifest {
     }
 }
 
-fn digest(body: &str) -> String {
+pub(crate) fn digest(body: &str) -> String {
     let hash = Sha256::digest(body.as_bytes());
     let mut text: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     text.truncate(DIGEST_DIGITS);
@@ -276,6 +297,7 @@ pub(crate) mod tests {
             sources: [("t".to_owned(), [(SplitId("t-0".into()), range)].into())].into(),
             sinks: Vec::new(),
             replay: None,
+            closes: false,
             created_ms: 0,
         }
     }
@@ -303,6 +325,21 @@ pub(crate) mod tests {
         assert_eq!(format(&manifest), 2);
         let (opened, _) = Manifest::open(&manifest.seal().bytes).unwrap();
         assert_eq!(opened.ranges(), &lost);
+    }
+
+    #[test]
+    fn builds_that_know_no_generations_refuse_what_a_rescale_leaves() {
+        let format = |manifest: &Manifest| {
+            let envelope: Envelope = serde_json::from_slice(&manifest.seal().bytes).unwrap();
+            envelope.format
+        };
+        let mut manifest = sample(3, 20, 20);
+        manifest.closes = true;
+        assert_eq!(format(&manifest), 3);
+        assert!(Manifest::open(&manifest.seal().bytes).unwrap().0.closes);
+        manifest.closes = false;
+        manifest.generation = 2;
+        assert_eq!(format(&manifest), 3);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Where manifests lie: `<dir>/<pipeline>/<dataflow>/slot-<n>/chk-<epoch>/manifest.json`.
+//! Where manifests lie: `<dir>/<pipeline>/<dataflow>/slot-<n>/chk-<epoch>/manifest.json`, and records of generations:
+//! `<dir>/<pipeline>/<dataflow>/generations/<n>.json`.
 
 use millrace_connector::Epoch;
 
@@ -36,6 +37,22 @@ pub fn slot_prefix(identity: &Identity) -> String {
 #[must_use]
 pub fn manifest_path(identity: &Identity, epoch: Epoch) -> String {
     format!("{}/chk-{epoch}/manifest.json", slot_prefix(identity))
+}
+
+/// Returns the folder of a dataflow's generations, without a slash at its end.
+pub(crate) fn generations_prefix(identity: &Identity) -> String {
+    format!("{}/generations", dataflow_prefix(identity))
+}
+
+/// Returns the path of the record of a generation.
+pub(crate) fn generation_path(identity: &Identity, generation: u64) -> String {
+    format!("{}/{generation}.json", generations_prefix(identity))
+}
+
+/// Returns the number of a generation's record, or `None` for any other file.
+pub(crate) fn generation_of(path: &str) -> Option<u64> {
+    let (_, name) = path.strip_suffix(".json")?.rsplit_once('/')?;
+    name.parse().ok()
 }
 
 /// Returns the epoch of a manifest's path, or `None` for any other file.
@@ -82,5 +99,10 @@ mod tests {
         assert_eq!(epoch_of(&path), Some(Epoch(17)));
         assert_eq!(epoch_of("a/b/slot-2/chk-x/manifest.json"), None);
         assert_eq!(epoch_of("a/b/slot-2/chk-1/state.arrow"), None);
+        let path = generation_path(&identity, 12);
+        assert_eq!(path, "a_b_c/_../generations/12.json");
+        assert_eq!(generation_of(&path), Some(12));
+        assert_eq!(epoch_of(&path), None);
+        assert_eq!(generation_of("a/generations/x.json"), None);
     }
 }

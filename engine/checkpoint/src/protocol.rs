@@ -17,10 +17,11 @@ use millrace_connector::{ConnectorError, Epoch, Positions, SplitId};
 use thiserror::Error;
 
 use crate::decision::{Contradiction, Decision, ManifestHead, check_parent, decide};
+use crate::generation::{self, Generation};
 use crate::path::epoch_of;
 use crate::{
-    DecidedBy, Identity, Manifest, ManifestError, ParentRef, PutOutcome, Ranges, SealedManifest,
-    SinkRecord, SplitRange, Store, StoreError, manifest_path, slot_prefix, slots,
+    DecidedBy, Identity, Manifest, ManifestError, ParentRef, PutOutcome, Ranges, RecordError,
+    SealedManifest, SinkRecord, SplitRange, Store, StoreError, manifest_path, slot_prefix,
 };
 
 /// A sink group with its key.
@@ -42,11 +43,11 @@ impl std::fmt::Debug for NamedGroup {
 /// Where to go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// The last checkpoint that counts; `None` on a fresh start.
+    /// The last checkpoint that counts; `None` on the slot's first start in its generation.
     pub checkpoint: Option<ParentRef>,
-    /// Its positions by source table.
+    /// Its positions by source table; on a first start after a rescale those that were dealt out.
     pub positions: BTreeMap<String, Positions>,
-    /// The number of the next epoch; numbers of void proposals are passed over.
+    /// The number of the next epoch, on a first start that of the genesis; numbers of void proposals are passed over.
     pub next_epoch: Epoch,
     /// What proposals that never counted had prepared: for [`discard_void`] after the next commit.
     pub void: Vec<(Epoch, Vec<SinkRecord>)>,
@@ -123,6 +124,36 @@ pub enum ProtocolError {
         /// How many there are now.
         now: u32,
     },
+    /// A rescale has closed the slot, and either has not come to its end, or there are fewer slots now.
+    #[error("slot {slot} of {slots} was closed by a rescale")]
+    SlotClosed {
+        /// The slot.
+        slot: u32,
+        /// How many there were.
+        slots: u32,
+    },
+    /// A rescale came to its end between two looks at the store.
+    #[error("the number of slots was changed a moment ago")]
+    GenerationChanged,
+    /// The record of a generation cannot be used.
+    #[error("the record of generation {generation} cannot be used")]
+    Record {
+        /// Its number.
+        generation: u64,
+        /// Why.
+        #[source]
+        source: RecordError,
+    },
+    /// The record of a generation is gone.
+    #[error(
+        "the record of generation {generation} is missing in {location}, though there are checkpoints of it"
+    )]
+    RecordGone {
+        /// Its number.
+        generation: u64,
+        /// The store.
+        location: String,
+    },
     /// Nobody can say whether the epoch counts; recovery will.
     #[error("the commit of epoch {epoch} got no clear answer")]
     Unknown {
@@ -140,22 +171,39 @@ pub enum ProtocolError {
 /// How often recovery looks again when another copy seems to overtake it.
 const LOOKS_MAX: u32 = 5;
 
-/// Fences every group, finds the last checkpoint that counts, and commits what follows it once more.
+/// Fences every group, finds the last checkpoint that counts, and commits what follows it once more. Sets the generation
+/// of `identity` to the one in force.
 ///
 /// # Errors
 /// Contradictions are for people; the other errors may pass by themselves.
 pub fn recover(
     store: &dyn Store,
-    identity: &Identity,
+    identity: &mut Identity,
     groups: &mut [NamedGroup],
 ) -> Result<Recovered, ProtocolError> {
-    slots::check_store(store, identity)?;
+    let record = generation::enter(store, identity)?;
+    match recover_in(store, identity, record.as_ref(), groups)? {
+        (recovered, false) => Ok(recovered),
+        (_, true) => Err(ProtocolError::SlotClosed {
+            slot: identity.slot,
+            slots: identity.slots,
+        }),
+    }
+}
+
+/// Recovers in the generation of `identity`, whose record is `record`. Returns whether the slot is closed, too.
+pub(crate) fn recover_in(
+    store: &dyn Store,
+    identity: &Identity,
+    record: Option<&Generation>,
+    groups: &mut [NamedGroup],
+) -> Result<(Recovered, bool), ProtocolError> {
     for named in groups.iter_mut() {
         named.group.fence()?;
     }
     let mut look = 1;
     loop {
-        match find(store, identity, groups) {
+        match find(store, identity, record, groups) {
             // A copy that overtook this one between the two reads looks like lost checkpoints, but only for a moment.
             Err(ProtocolError::Contradiction(_) | ProtocolError::ParentGone { .. })
                 if look < LOOKS_MAX =>
@@ -164,7 +212,9 @@ pub fn recover(
             }
             other => {
                 let found = other?;
-                return adopt(groups, found);
+                let counts = found.counts.as_ref();
+                let is_closed = counts.is_some_and(|counts| counts.manifest.closes);
+                return Ok((adopt(groups, found)?, is_closed));
             }
         }
     }
@@ -173,6 +223,8 @@ pub fn recover(
 #[derive(Default)]
 struct Found {
     counts: Option<Loaded>,
+    /// Where a first start begins.
+    dealt: BTreeMap<String, Positions>,
     next_epoch: Epoch,
     void: Vec<(Epoch, Vec<SinkRecord>)>,
 }
@@ -180,6 +232,7 @@ struct Found {
 fn find(
     store: &dyn Store,
     identity: &Identity,
+    record: Option<&Generation>,
     groups: &mut [NamedGroup],
 ) -> Result<Found, ProtocolError> {
     let epochs = epochs(store, identity)?;
@@ -202,20 +255,28 @@ fn find(
         has_decider = true;
         mark = named.group.read_mark()?;
     }
+    let newest_epoch = newest.as_ref().map(|newest| newest.head.epoch);
+    let (newest, mark) = of_generation(store, identity, newest, mark)?;
     let decision = decide(
         newest.as_ref().map(|loaded| &loaded.head),
         mark.as_ref(),
         has_decider,
     )?;
     let Some(newest) = newest else {
-        return Ok(Found::default());
+        let dealt = record.map(|record| record.share(identity.slot));
+        let first = record.map(|record| record.first_epoch(identity.slot, newest_epoch));
+        return Ok(Found {
+            dealt: dealt.unwrap_or_default(),
+            next_epoch: first.unwrap_or_default(),
+            ..Found::default()
+        });
     };
     let next_epoch = newest.head.epoch.next();
     if decision == Decision::Adopt {
         return Ok(Found {
             counts: Some(newest),
             next_epoch,
-            void: Vec::new(),
+            ..Found::default()
         });
     }
     let parent = parent_of(store, identity, &newest)?;
@@ -233,7 +294,44 @@ fn find(
         counts: Some(parent),
         next_epoch,
         void,
+        ..Found::default()
     })
+}
+
+/// Leaves out what an earlier generation has left: the rescale that ended it has settled all of that, and the positions
+/// went into the record. Of a later one there must be nothing.
+fn of_generation(
+    store: &dyn Store,
+    identity: &Identity,
+    newest: Option<Loaded>,
+    mark: Option<Mark>,
+) -> Result<(Option<Loaded>, Option<Mark>), ProtocolError> {
+    let of_manifest = newest.as_ref().map(|newest| newest.manifest.generation);
+    let of_mark = mark.as_ref().map(|mark| mark.generation);
+    let Some(latest) = of_manifest.max(of_mark) else {
+        return Ok((None, None));
+    };
+    if latest > identity.generation {
+        let record = generation::newest(store, identity)?;
+        return Err(match record {
+            Some(record) if record.generation >= latest => ProtocolError::GenerationChanged,
+            _ => ProtocolError::RecordGone {
+                generation: latest,
+                location: store.location(),
+            },
+        });
+    }
+    let own = Some(identity.generation);
+    // The first generation has no record yet when its first processes enter it: one of another number may have been first.
+    if let Some(newest) = &newest
+        && of_manifest == own
+    {
+        generation::check(newest.manifest.slots, identity)?;
+    }
+    Ok((
+        newest.filter(|_| of_manifest == own),
+        mark.filter(|_| of_mark == own),
+    ))
 }
 
 struct Loaded {
@@ -302,6 +400,7 @@ fn parent_of(
 fn adopt(groups: &mut [NamedGroup], found: Found) -> Result<Recovered, ProtocolError> {
     let Some(Loaded { head, manifest }) = found.counts else {
         return Ok(Recovered {
+            positions: found.dealt,
             next_epoch: found.next_epoch,
             ..Recovered::default()
         });
@@ -377,9 +476,9 @@ fn mark_of(manifest: &Manifest, digest: &str) -> Mark {
 pub struct EpochCommit<'a> {
     /// Whose it is.
     pub identity: &'a Identity,
-    /// Its number: 0 for the genesis, then what [`Recovered::next_epoch`] says, then one more each time.
+    /// Its number: what [`Recovered::next_epoch`] says, then one more each time.
     pub epoch: Epoch,
-    /// The checkpoint it continues; `None` only for epoch 0.
+    /// The checkpoint it continues; `None` only for the genesis.
     pub parent: Option<&'a ParentRef>,
     /// The parent's positions by source table.
     pub from: &'a BTreeMap<String, Positions>,
@@ -387,6 +486,8 @@ pub struct EpochCommit<'a> {
     pub to: &'a BTreeMap<String, Positions>,
     /// The ranges that it repeats, where it is a [`Replay`]; `from` and `to` are then equal.
     pub replay: Option<&'a Ranges>,
+    /// Whether it is the slot's last in its generation.
+    pub closes: bool,
     /// The clock, for people.
     pub now_ms: i64,
 }
@@ -428,13 +529,15 @@ impl EpochCommit<'_> {
             sources: sources.collect(),
             sinks,
             replay: self.replay.cloned(),
+            closes: self.closes,
             created_ms: self.now_ms,
         }
     }
 }
 
-/// Writes checkpoint 0: the positions before any row, so that a crash before the first commit starts from the same place
-/// again. Without it, a startup mode like `latest-offset` would be resolved anew and rows in between be lost.
+/// Writes the first checkpoint of a slot in its generation: the positions before any row, so that a crash before the first
+/// commit starts from the same place again. Without it, a startup mode like `latest-offset` would be resolved anew and rows
+/// in between be lost.
 ///
 /// # Errors
 /// The store did not answer, or another copy was first.
@@ -443,17 +546,15 @@ pub fn commit_genesis(
     groups: &[NamedGroup],
     commit: &EpochCommit<'_>,
 ) -> Result<ParentRef, ProtocolError> {
-    assert!(
-        commit.parent.is_none() && commit.epoch == Epoch(0),
-        "epoch 0 has no parent"
-    );
+    assert!(commit.parent.is_none(), "a genesis has no parent");
+    generation::found(store, commit.identity)?;
     let manifest = commit.manifest(DecidedBy::Manifest, Vec::new());
     let sealed = manifest.seal();
-    put(store, commit.identity, Epoch(0), &sealed)
-        .and_then(|()| check_newest(store, commit.identity, Epoch(0)))
+    put(store, commit.identity, commit.epoch, &sealed)
+        .and_then(|()| check_newest(store, commit.identity, commit.epoch))
         .map_err(|error| raced(has_decider(groups), error))?;
     Ok(ParentRef {
-        epoch: Epoch(0),
+        epoch: commit.epoch,
         digest: sealed.digest,
     })
 }

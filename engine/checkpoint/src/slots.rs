@@ -1,13 +1,9 @@
 //! Which process of a pipeline reads which split.
 //!
-//! A pure function of the split's name and the number of slots, so that nobody has to be asked. The manifests say how many
-//! slots there were: with another number, splits would be read twice or by nobody.
+//! A pure function of the split's name and the number of slots, so that nobody has to be asked. The number belongs to the
+//! generation: with another one, splits would be read twice or by nobody.
 
 use millrace_connector::{FNV_BASIS, SplitId, fnv1a};
-
-use crate::path::dataflow_prefix;
-use crate::protocol::ProtocolError;
-use crate::{Identity, Manifest, Store};
 
 /// Returns the slot that reads a split. Partitions of one topic are dealt out in turn, so that the slots' shares differ by
 /// one at most.
@@ -24,33 +20,6 @@ pub fn owner(table: &str, split: &SplitId, slots: u32) -> u32 {
     let names = table.bytes().chain([0xff]).chain(stem.bytes());
     let turn = (fnv1a(FNV_BASIS, names) % u64::from(slots)).wrapping_add(number);
     u32::try_from(turn % u64::from(slots)).expect("it is less than the number of slots")
-}
-
-fn check(manifest: &Manifest, identity: &Identity) -> Result<(), ProtocolError> {
-    if manifest.slots == identity.slots {
-        return Ok(());
-    }
-    Err(ProtocolError::SlotsChanged {
-        was: manifest.slots,
-        now: identity.slots,
-    })
-}
-
-/// Checks the manifests that lie in the store, of whichever slot.
-pub(crate) fn check_store(store: &dyn Store, identity: &Identity) -> Result<(), ProtocolError> {
-    let mut paths = store.list(&dataflow_prefix(identity))?;
-    paths.retain(|path| path.ends_with("/manifest.json"));
-    // Retention may remove one while it is looked at.
-    for path in paths.iter().rev().take(3) {
-        let Some(bytes) = store.get(path)? else {
-            continue;
-        };
-        let Ok((manifest, _)) = Manifest::open(&bytes) else {
-            continue;
-        };
-        return check(&manifest, identity);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

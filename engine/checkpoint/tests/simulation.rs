@@ -361,8 +361,8 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             group: Box::new(doris()),
         });
     }
-    let identity = identity();
-    let mut state = recover(&store, &identity, &mut groups)?;
+    let mut identity = identity();
+    let mut state = recover(&store, &mut identity, &mut groups)?;
     if state.checkpoint.is_none() {
         state.positions = at(0);
         let genesis = EpochCommit {
@@ -372,6 +372,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             from: &state.positions,
             to: &state.positions,
             replay: None,
+            closes: false,
             now_ms: 0,
         };
         state.checkpoint = Some(commit_genesis(&store, &groups, &genesis)?);
@@ -389,6 +390,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             from: &state.positions,
             to: &state.positions,
             replay: Some(&replay.ranges),
+            closes: false,
             now_ms: 0,
         };
         let done = commit_epoch(&store, &mut groups, &commit)?;
@@ -423,6 +425,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             from: &state.positions,
             to: &to,
             replay: None,
+            closes: false,
             now_ms: 0,
         };
         let done = commit_epoch(&store, &mut groups, &commit)?;

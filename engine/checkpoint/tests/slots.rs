@@ -294,7 +294,7 @@ impl Slot {
             key: "kafka".to_owned(),
             group: Box::new(group),
         }];
-        let mut state = recover(shared, &self.identity, &mut groups)?;
+        let mut state = recover(shared, &mut self.identity.clone(), &mut groups)?;
         if state.checkpoint.is_none() {
             let begin = self
                 .partitions
@@ -308,6 +308,7 @@ impl Slot {
                 from: &state.positions,
                 to: &state.positions,
                 replay: None,
+                closes: false,
                 now_ms: 0,
             };
             state.checkpoint = Some(commit_genesis(shared, &groups, &genesis)?);
@@ -355,6 +356,7 @@ impl Slot {
             from: &state.positions,
             to: &to,
             replay: None,
+            closes: false,
             now_ms: 0,
         };
         let done = commit_epoch(shared, &mut process.groups, &commit)?;

@@ -9,7 +9,7 @@ use millrace_checkpoint::protocol::{EpochCommit, NamedGroup, Recovered, commit_g
 use millrace_checkpoint::{Identity, Store, owner};
 use millrace_connector::source::{Source, SplitStart};
 use millrace_connector::{
-    Cancel, ConnectorError, Epoch, LaneId, OpenContext, Position, Positions, SinkSpec, SplitId,
+    Cancel, ConnectorError, LaneId, OpenContext, Position, Positions, SinkSpec, SplitId,
 };
 
 use crate::lane::{Command, Event, Lane, LaneBranch};
@@ -19,6 +19,8 @@ use crate::{Clock, Dataflow, DataflowStatus, RunError, RuntimeOptions};
 
 /// An open dataflow with its lanes running.
 pub(crate) struct Attempt {
+    /// Who it is, in the generation that was in force when it recovered.
+    pub(crate) identity: Identity,
     pub(crate) groups: Vec<NamedGroup>,
     pub(crate) sources: Vec<OpenSource>,
     pub(crate) recovered: Recovered,
@@ -46,7 +48,6 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) dataflow: &'a Dataflow,
     pub(crate) options: &'a RuntimeOptions,
     pub(crate) store: &'a dyn Store,
-    pub(crate) identity: &'a Identity,
     pub(crate) status: &'a Arc<DataflowStatus>,
     pub(crate) clock: &'a Arc<dyn Clock>,
 }
@@ -61,9 +62,16 @@ fn at(table: &str) -> impl FnOnce(ConnectorError) -> RunError + '_ {
 impl Attempt {
     pub(crate) fn open(around: &Surroundings<'_>) -> Result<Self, RunError> {
         let cancel = Cancel::default();
-        let ctx = open_context(around, &cancel);
+        let ctx = open_context(around.dataflow, around.options, &cancel);
         let (mut groups, members) = open_sinks(around.dataflow, &ctx)?;
-        let mut recovered = recover(around.store, around.identity, &mut groups)?;
+        let mut identity = Identity {
+            pipeline: around.options.pipeline.clone(),
+            dataflow: around.dataflow.name.clone(),
+            generation: 0,
+            slot: around.options.slot,
+            slots: around.options.slots,
+        };
+        let mut recovered = recover(around.store, &mut identity, &mut groups)?;
         let (mut sources, positions) = open_sources(around, &ctx, &recovered)?;
         let starts = match &recovered.replay {
             None => starts_of(&positions),
@@ -71,16 +79,18 @@ impl Attempt {
         };
         if recovered.checkpoint.is_none() {
             let genesis = EpochCommit {
-                identity: around.identity,
-                epoch: Epoch(0),
+                identity: &identity,
+                epoch: recovered.next_epoch,
                 parent: None,
                 from: &positions,
                 to: &positions,
                 replay: None,
+                closes: false,
                 now_ms: around.clock.now_ms(),
             };
-            recovered.checkpoint = Some(commit_genesis(around.store, &groups, &genesis)?);
-            recovered.next_epoch = Epoch(1);
+            let genesis = commit_genesis(around.store, &groups, &genesis)?;
+            recovered.next_epoch = genesis.epoch.next();
+            recovered.checkpoint = Some(genesis);
         }
         for named in &mut groups {
             named
@@ -90,6 +100,7 @@ impl Attempt {
         }
         let (event_sender, events) = unbounded();
         let mut attempt = Self {
+            identity,
             groups,
             sources,
             recovered,
@@ -205,14 +216,17 @@ fn starts_of(positions: &BTreeMap<String, Positions>) -> BTreeMap<String, Vec<Sp
         .collect()
 }
 
-fn open_context(around: &Surroundings<'_>, cancel: &Cancel) -> OpenContext {
-    let options = around.options;
-    let lanes = options.parallelism
-        * u32::try_from(around.dataflow.sources.len()).expect("sources are few");
-    let queues = around.dataflow.sources.len() * options.parallelism as usize + 1;
+pub(crate) fn open_context(
+    dataflow: &Dataflow,
+    options: &RuntimeOptions,
+    cancel: &Cancel,
+) -> OpenContext {
+    let sources = dataflow.sources.len();
+    let lanes = options.parallelism * u32::try_from(sources).expect("sources are few");
+    let queues = sources * options.parallelism as usize + 1;
     OpenContext {
         pipeline: options.pipeline.clone(),
-        dataflow: around.dataflow.name.clone(),
+        dataflow: dataflow.name.clone(),
         slot: options.slot,
         lanes,
         buffer_bytes_max: options.buffer_bytes_max / queues as u64,
@@ -223,9 +237,9 @@ fn open_context(around: &Surroundings<'_>, cancel: &Cancel) -> OpenContext {
 }
 
 /// For each sink of the dataflow, its group and its number within it.
-type Members = Vec<(usize, usize)>;
+pub(crate) type Members = Vec<(usize, usize)>;
 
-fn open_sinks(
+pub(crate) fn open_sinks(
     dataflow: &Dataflow,
     ctx: &OpenContext,
 ) -> Result<(Vec<NamedGroup>, Members), RunError> {
@@ -269,11 +283,11 @@ fn open_sources(
             .spec
             .open(&input.projection, ctx)
             .map_err(at(&input.name))?;
-        let mut known = recovered
-            .positions
-            .get(&input.name)
-            .cloned()
-            .unwrap_or_default();
+        let known = recovered.positions.get(&input.name).cloned();
+        if known.is_some() {
+            source.resume();
+        }
+        let mut known = known.unwrap_or_default();
         let mut found = source.discover(&known).map_err(at(&input.name))?;
         keep_own(&mut found, &input.name, around.options);
         known.extend(found.into_iter().map(|start| (start.split, start.position)));

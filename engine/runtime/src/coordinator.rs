@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
+use millrace_checkpoint::Store;
 use millrace_checkpoint::protocol::{EpochCommit, commit_epoch, discard_void, retire};
-use millrace_checkpoint::{Identity, Store};
 use millrace_connector::{Cancel, Epoch, Figure, Positions, Retry};
 
 use crate::attempt::{Attempt, Surroundings, keep_own};
@@ -49,18 +49,10 @@ pub fn run(
     clock: &Arc<dyn Clock>,
     stop: &Cancel,
 ) -> Result<End, RunError> {
-    let identity = Identity {
-        pipeline: options.pipeline.clone(),
-        dataflow: dataflow.name.clone(),
-        generation: 1,
-        slot: options.slot,
-        slots: options.slots,
-    };
     let around = Surroundings {
         dataflow,
         options,
         store,
-        identity: &identity,
         status,
         clock,
     };
@@ -243,12 +235,13 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
         let records_out = self.around.status.records_out.load(Ordering::Relaxed);
         let recovered = &mut self.attempt.recovered;
         let commit = EpochCommit {
-            identity: self.around.identity,
+            identity: &self.attempt.identity,
             epoch: recovered.next_epoch,
             parent: recovered.checkpoint.as_ref(),
             from: &self.attempt.positions,
             to: &to,
             replay: None,
+            closes: false,
             now_ms: clock.now_ms(),
         };
         let done = commit_epoch(self.around.store, &mut self.attempt.groups, &commit)?;
@@ -380,8 +373,7 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
             });
             self.around.status.lag.store(total, Ordering::Relaxed);
             let sources = attempt.sources.iter();
-            let mut figures: Vec<Figure> =
-                sources.flat_map(|open| open.source.figures()).collect();
+            let mut figures: Vec<Figure> = sources.flat_map(|open| open.source.figures()).collect();
             let groups = attempt.groups.iter();
             figures.extend(groups.flat_map(|named| named.group.figures()));
             self.around.status.set_figures(figures);
@@ -396,7 +388,8 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                 .map(|parent| parent.epoch)
                 .unwrap_or_default();
             let retained = self.around.options.checkpoints_retained;
-            if let Err(error) = retire(self.around.store, self.around.identity, newest, retained) {
+            if let Err(error) = retire(self.around.store, &self.attempt.identity, newest, retained)
+            {
                 tracing::warn!(error = %chain(&error), "could not remove old checkpoints");
             }
         }

@@ -1,6 +1,7 @@
 //! Why a run ended or must begin again.
 
 use millrace_checkpoint::protocol::ProtocolError;
+use millrace_checkpoint::rescale::RescaleError;
 use millrace_connector::{ConnectorError, ErrorKind, Retry};
 use thiserror::Error;
 
@@ -28,6 +29,9 @@ pub enum RunError {
     /// A step of the commit protocol failed.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// The number of slots cannot be changed now.
+    #[error(transparent)]
+    Rescale(RescaleError),
     /// Lanes did not come to the barrier, or the commit did not end, in time.
     #[error("epoch {epoch} was not committed within {} s", timeout.as_secs())]
     CheckpointTimeout {
@@ -49,24 +53,39 @@ pub enum RunError {
     Thread(#[source] std::io::Error),
 }
 
+impl From<RescaleError> for RunError {
+    fn from(error: RescaleError) -> Self {
+        match error {
+            RescaleError::Protocol(error) => Self::Protocol(error),
+            other => Self::Rescale(other),
+        }
+    }
+}
+
 impl RunError {
     /// Returns what helps.
     #[must_use]
     pub fn retry(&self) -> Retry {
         match self {
             Self::Connector { source, .. } => Self::connector_retry(source),
-            Self::Row { .. } | Self::Panicked { .. } | Self::Thread(_) => Retry::Never,
+            Self::Row { .. } | Self::Panicked { .. } | Self::Thread(_) | Self::Rescale(_) => {
+                Retry::Never
+            }
             Self::CheckpointTimeout { .. } => Retry::Restart,
             Self::Protocol(error) => match error {
                 ProtocolError::Sink(source) => Self::connector_retry(source),
                 ProtocolError::Store(_)
                 | ProtocolError::Unknown { .. }
                 | ProtocolError::Raced { .. }
+                | ProtocolError::GenerationChanged
                 | ProtocolError::Lost { .. } => Retry::Restart,
                 ProtocolError::Manifest { .. }
                 | ProtocolError::ParentGone { .. }
                 | ProtocolError::Contradiction(_)
                 | ProtocolError::SlotsChanged { .. }
+                | ProtocolError::SlotClosed { .. }
+                | ProtocolError::Record { .. }
+                | ProtocolError::RecordGone { .. }
                 | ProtocolError::OtherCopy { .. } => Retry::Never,
             },
         }
@@ -104,13 +123,38 @@ impl RunError {
             Self::Protocol(ProtocolError::Contradiction(_)) => Some(
                 "nothing was written; restore the checkpoint directory this pipeline used before, or give it another 'pipeline.name' (and transactional-id prefix) to start from scratch".into(),
             ),
-            Self::Protocol(ProtocolError::SlotsChanged { was, .. }) => Some(format!(
-                "nothing was read; start with 'millrace.slots' = '{was}', or give the pipeline another 'pipeline.name' to start from scratch"
+            Self::Protocol(ProtocolError::SlotsChanged { was, now }) => Some(format!(
+                "nothing was read; start with 'millrace.slots' = '{was}', or change the number: stop all processes, then 'millrace rescale FILE --slots {now}' with the file and the options of 'millrace run'"
             )),
+            Self::Protocol(ProtocolError::SlotClosed { slots, .. }) => Some(format!(
+                "bring the rescale to its end: run 'millrace rescale FILE --slots N' once more (N = {slots} undoes it), then start that many processes"
+            )),
+            Self::Protocol(ProtocolError::RecordGone { .. }) => Some(
+                "nothing was written; bring back the folder 'generations' beside the folders of the slots".into(),
+            ),
+            Self::Rescale(error) => rescale_help(error),
             Self::Protocol(ProtocolError::OtherCopy { .. }) => {
                 Some("run one copy for each pipeline.name and slot; this one stops and leaves the other alone".into())
             }
             _ => None,
         }
+    }
+}
+
+fn rescale_help(error: &RescaleError) -> Option<String> {
+    match error {
+        RescaleError::NeverRan { slot, slots } => Some(format!(
+            "nothing was changed; start it once with 'millrace.slots' = '{slots}' and 'millrace.slot' = '{slot}', so that it is known where its share begins, and rescale again"
+        )),
+        RescaleError::Lost { slot, slots } => Some(format!(
+            "start that slot once more, with 'millrace.slots' = '{slots}' and 'millrace.slot' = '{slot}': it writes the output again; then rescale again"
+        )),
+        RescaleError::Other { slots } => Some(format!(
+            "start {slots} processes, or rescale again"
+        )),
+        RescaleError::Twice { .. } => Some(
+            "nothing was changed; these are checkpoints of two pipelines in one folder: give each its own 'pipeline.name'".into(),
+        ),
+        RescaleError::Protocol(_) => None,
     }
 }

@@ -95,12 +95,13 @@ pub(crate) fn finish(
     }
     let recovered = &mut attempt.recovered;
     let commit = EpochCommit {
-        identity: around.identity,
+        identity: &attempt.identity,
         epoch: recovered.next_epoch,
         parent: recovered.checkpoint.as_ref(),
         from: &recovered.positions,
         to: &recovered.positions,
         replay: Some(&replay.ranges),
+        closes: false,
         now_ms: around.clock.now_ms(),
     };
     commit_epoch(around.store, &mut attempt.groups, &commit)?;
