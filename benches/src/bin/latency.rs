@@ -12,13 +12,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use millrace_librdkafka::{BatchQueue, Record, TopicHandle};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 const TEMPLATES: usize = 5_000;
+const BATCH: usize = 4_096;
+/// A read waits so long for a full batch, which the measured latencies have in them.
+const WAIT: Duration = Duration::from_millis(2);
 const CALL: Duration = Duration::from_secs(20);
 /// How often a handful of records is sent.
 const BEAT: Duration = Duration::from_millis(5);
@@ -71,7 +75,7 @@ fn main() -> Result<()> {
         let (sent, bootstrap, source) = (Arc::clone(&sent), bootstrap.clone(), source.clone());
         std::thread::spawn(move || send(&bootstrap, &source, templates, rate, span, begun, &sent))
     };
-    let found = receive(&sinks, field_out, begun, &sent)?;
+    let found = receive(sinks, field_out, begun, &sent)?;
     sender
         .join()
         .map_err(|_| anyhow::anyhow!("the sender panicked"))??;
@@ -112,7 +116,10 @@ fn write_mark(to: &mut [u8], partition: u64, place: u64) {
 fn read_mark(text: &str, inverse: u64) -> Result<(usize, usize)> {
     let mark = u64::from_str_radix(text, 16)?.wrapping_mul(inverse);
     let place = mark & ((1 << PLACE_BITS) - 1);
-    Ok((usize::try_from(mark >> PLACE_BITS)?, usize::try_from(place)?))
+    Ok((
+        usize::try_from(mark >> PLACE_BITS)?,
+        usize::try_from(place)?,
+    ))
 }
 
 /// Returns where the text of a field of a JSON text begins.
@@ -203,38 +210,33 @@ fn send(
         .set("compression.type", "lz4")
         .set("linger.ms", "5")
         .set("acks", "all")
+        // Never full: of a batch that half fits, rows could be sent twice.
+        .set("queue.buffering.max.messages", "5000000")
+        .set("queue.buffering.max.kbytes", "2000000")
         // Retries must not double a row.
         .set("enable.idempotence", "true")
         .create()?;
+    let producer = Arc::new(producer);
+    let mut target = TopicHandle::new(Arc::clone(&producer), topic)?;
     let parts = sent.at.len() as u64;
     let mut row = 0_u64;
     while begun.elapsed() < span {
         let due = u64::try_from(begun.elapsed().as_micros() * u128::from(rate) / 1_000_000)?;
-        while row < due {
-            let partition = usize::try_from(row % parts)?;
-            let place = usize::try_from(row / parts)?;
-            let Some(at) = sent.at[partition].get(place) else {
-                break;
-            };
-            at.store(micros(begun), Ordering::Relaxed);
+        let room = sent.at[0].len() as u64 * parts;
+        while row < due.min(room) {
             let number = usize::try_from(row)? % templates.len();
-            let template = &mut templates[number];
-            let mark = &mut template.payload[template.mark..][..MARK];
-            write_mark(mark, row % parts, row / parts);
-            let payload = &template.payload;
-            loop {
-                let record = BaseRecord::<(), [u8]>::to(topic)
-                    .partition(i32::try_from(partition)?)
-                    .payload(payload);
-                match producer.send(record) {
-                    Ok(()) => break,
-                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                        std::thread::sleep(Duration::from_millis(1));
-                    }
-                    Err((error, _)) => return Err(error.into()),
-                }
+            let count = usize::try_from(due.min(room) - row)?.min(templates.len() - number);
+            let beat = &mut templates[number..number + count];
+            let now = micros(begun);
+            for (template, row) in beat.iter_mut().zip(row..) {
+                let mark = &mut template.payload[template.mark..][..MARK];
+                write_mark(mark, row % parts, row / parts);
+                let (partition, place) = (row % parts, row / parts);
+                sent.at[usize::try_from(partition)?][usize::try_from(place)?]
+                    .store(now, Ordering::Relaxed);
             }
-            row += 1;
+            produce(&mut target, beat, row, parts)?;
+            row += count as u64;
             sent.count.store(row, Ordering::Release);
         }
         std::thread::sleep(BEAT);
@@ -242,6 +244,35 @@ fn send(
     producer.flush(CALL)?;
     sent.done.store(true, Ordering::Release);
     Ok(())
+}
+
+/// Hands records to the producer, waiting while its queue is full.
+fn produce(
+    target: &mut TopicHandle<DefaultProducerContext>,
+    templates: &[Template],
+    row: u64,
+    parts: u64,
+) -> Result<()> {
+    let mut from = 0;
+    loop {
+        let records = templates[from..]
+            .iter()
+            .zip(row + from as u64..)
+            .map(|(template, row)| Record {
+                key: None,
+                payload: Some(&template.payload),
+                partition: i32::try_from(row % parts).unwrap_or(0),
+            });
+        let failures = target.produce(records);
+        let Some(first) = failures.first() else {
+            return Ok(());
+        };
+        if first.code != RDKafkaErrorCode::QueueFull {
+            bail!("cannot send: {:?}", first.code);
+        }
+        from += first.index;
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// What came back.
@@ -252,9 +283,10 @@ struct Found {
     latencies_us: Vec<u64>,
 }
 
-fn receive(sinks: &BaseConsumer, field: &str, begun: Instant, sent: &Sent) -> Result<Found> {
+fn receive(sinks: BaseConsumer, field: &str, begun: Instant, sent: &Sent) -> Result<Found> {
     let key = format!("\"{field}\":\"");
     let inverse = unscramble();
+    let mut queue = BatchQueue::new(Arc::new(sinks))?;
     let mut found = Found::default();
     let mut seen: Vec<Vec<bool>> = sent.at.iter().map(|at| vec![false; at.len()]).collect();
     let mut quiet_since = Instant::now();
@@ -265,24 +297,51 @@ fn receive(sinks: &BaseConsumer, field: &str, begun: Instant, sent: &Sent) -> Re
         {
             return Ok(found);
         }
-        let Some(message) = sinks.poll(Duration::from_millis(20)) else {
-            continue;
-        };
-        let message = message?;
-        let now = micros(begun);
-        quiet_since = Instant::now();
-        let text = std::str::from_utf8(message.payload().unwrap_or_default())?;
-        let at = field_at(text, &key).with_context(|| format!("no {field} in {text}"))?;
+        let mut failure = None;
+        let mut now = None;
+        queue.consume(BATCH, WAIT, |message| {
+            // All of a call are visible at once: one clock for them.
+            let now = *now.get_or_insert_with(|| micros(begun));
+            let taken = match message.error() {
+                None => found.take(message.payload(), &key, inverse, now, sent, &mut seen),
+                Some(_) => Err(anyhow::anyhow!(message.error_text())),
+            };
+            if let Err(error) = taken {
+                failure = Some(error);
+            }
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if now.is_some() {
+            quiet_since = Instant::now();
+        }
+    }
+}
+
+impl Found {
+    fn take(
+        &mut self,
+        payload: Option<&[u8]>,
+        key: &str,
+        inverse: u64,
+        now: u64,
+        sent: &Sent,
+        seen: &mut [Vec<bool>],
+    ) -> Result<()> {
+        let text = std::str::from_utf8(payload.unwrap_or_default())?;
+        let at = field_at(text, key).with_context(|| format!("no {key} in {text}"))?;
         let (partition, place) = read_mark(&text[at..at + MARK], inverse)?;
         let at = sent.at[partition][place].load(Ordering::Relaxed);
         if std::mem::replace(&mut seen[partition][place], true) {
-            found.doubled += 1;
-            continue;
+            self.doubled += 1;
+            return Ok(());
         }
-        found.rows += 1;
+        self.rows += 1;
         if u128::from(at) > WARM_UP.as_micros() {
-            found.latencies_us.push(now.saturating_sub(at));
+            self.latencies_us.push(now.saturating_sub(at));
         }
+        Ok(())
     }
 }
 

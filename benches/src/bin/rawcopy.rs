@@ -33,7 +33,11 @@ fn main() -> Result<()> {
         .split(',')
         .map(|sink| Ok(TopicHandle::new(Arc::clone(&producer), sink)?))
         .collect::<Result<Vec<_>>>()?;
-    let batch = if targets.len() > 1 { BATCH_SMALL } else { BATCH };
+    let batch = if targets.len() > 1 {
+        BATCH_SMALL
+    } else {
+        BATCH
+    };
     let mut turn = 0;
     producer.begin_transaction()?;
     let begun = Instant::now();
