@@ -21,8 +21,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Connections that read chunks side by side, where there are as many cores.
-const READERS_DEFAULT: usize = 4;
+/// Connections that read chunks side by side, one a core in these bounds: with one, a distant server would pace it.
+const READERS_MIN: usize = 2;
+const READERS_MAX: usize = 4;
 
 /// Where the first start begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub(crate) struct Config {
     /// How many are asked for.
     pub(crate) readers: Option<usize>,
     pub(crate) legacy_json: bool,
+    /// Every change is a row of its own, `+I`.
+    pub(crate) append_only: bool,
     pub(crate) ltz_instant: bool,
     pub(crate) heartbeat: Duration,
     pub(crate) connect_timeout: Duration,
@@ -97,7 +100,9 @@ impl Config {
     /// Returns how many connections read chunks side by side.
     pub(crate) fn snapshot_readers(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let wanted = self.readers.unwrap_or_else(|| cores().min(READERS_DEFAULT));
+        let wanted = self
+            .readers
+            .unwrap_or_else(|| cores().clamp(READERS_MIN, READERS_MAX));
         wanted.clamp(1, self.readers_max.max(1))
     }
 }
@@ -173,6 +178,7 @@ pub(crate) fn read(
         readers_max,
         readers,
         legacy_json: options.boolean("use.legacy.json.format"),
+        append_only: options.boolean("scan.read-changelog-as-append-only.enabled"),
         ltz_instant: options.boolean("millrace.timestamp-ltz-instant"),
         heartbeat,
         connect_timeout: properties.connect_timeout.unwrap_or(connect_timeout),
@@ -427,19 +433,15 @@ impl Reader<'_> {
     }
 
     fn later(&mut self) {
-        for key in [
-            "scan.newly-added-table.enabled",
-            "scan.read-changelog-as-append-only.enabled",
-        ] {
-            if self.options.boolean(key) {
-                self.fault(
-                    "MR0140",
-                    format!("'{key}' = 'true' is not supported"),
-                    key,
-                    "ignoring it would change the data",
-                    "take it out",
-                );
-            }
+        let key = "scan.newly-added-table.enabled";
+        if self.options.boolean(key) {
+            self.fault(
+                "MR0140",
+                format!("'{key}' = 'true' is not supported"),
+                key,
+                "ignoring it would change the data",
+                "take it out",
+            );
         }
     }
 }

@@ -203,7 +203,9 @@ pub(crate) fn scan(
                 ));
             }
             Next::End(End::Refused { code, message }) => {
-                return Err(crate::stream::refusal(config, &place, code, &message));
+                return Err(crate::stream::refusal(
+                    config, identity, &place, code, &message,
+                ));
             }
             Next::End(End::Damaged(text)) => return Err(crate::tables::damaged(&text, &place)),
         };

@@ -157,7 +157,7 @@ pub static OPTIONS: &[OptionDef] = &[
         "scan.read-changelog-as-append-only.enabled",
         OptionKind::Boolean,
         Some("false"),
-        "only 'false'",
+        "'true': every change is a row of its own, +I; the metadata column 'row_kind' tells what it was",
     ),
     option(
         "scan.parse.online.schema.changes.enabled",
@@ -219,7 +219,7 @@ pub static OPTIONS: &[OptionDef] = &[
         "millrace.snapshot-readers",
         OptionKind::Integer,
         None,
-        "how many connections read chunks of the snapshot side by side, at most 'connection.pool.size'; default: one a core, at most 4",
+        "how many connections read chunks of the snapshot side by side, at most 'connection.pool.size'; default: one a core, 2 to 4",
     ),
     option(
         "millrace.timestamp-ltz-instant",

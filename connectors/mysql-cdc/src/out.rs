@@ -59,6 +59,8 @@ pub(crate) enum Source {
 pub(crate) struct Layout {
     pub(crate) sources: Vec<Source>,
     pub(crate) declared: Vec<DeclaredColumn>,
+    /// Every change goes out as `+I`; only the metadata tells its kind.
+    pub(crate) append_only: bool,
 }
 
 /// Where a row comes from.
@@ -126,7 +128,8 @@ impl Out {
         let kinds = std::mem::take(&mut self.kinds);
         let origins = std::mem::take(&mut self.origins);
         let columns = build(&self.layout, &declared, &kinds, &origins, names);
-        let is_insert_only = kinds.iter().all(|kind| *kind == RowKind::Insert);
+        let is_insert_only =
+            self.layout.append_only || kinds.iter().all(|kind| *kind == RowKind::Insert);
         SourceBatch {
             columns,
             rows,

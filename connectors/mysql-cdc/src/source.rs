@@ -52,6 +52,9 @@ impl SourceSpec for MysqlSourceSpec {
     }
 
     fn changelog_mode(&self) -> ChangelogMode {
+        if self.config.append_only {
+            return ChangelogMode::InsertOnly;
+        }
         ChangelogMode::All
     }
 
@@ -101,7 +104,11 @@ impl SourceSpec for MysqlSourceSpec {
             .collect();
         let opener = Opener {
             config: Arc::clone(&self.config),
-            layout: Arc::new(Layout { sources, declared }),
+            layout: Arc::new(Layout {
+                sources,
+                declared,
+                append_only: self.config.append_only,
+            }),
             identity: identity(&self.config, ctx),
             ctx: ctx.clone(),
             figures: Arc::default(),

@@ -15,6 +15,7 @@ use crate::history;
 use crate::position::{Place, State};
 use crate::server::{self, LogEnd, Server};
 use crate::snapshot;
+use crate::stream::{CLASH_WAIT, CLASHES_MAX, is_clash};
 use crate::tables::damaged;
 
 /// `skip-events` counts every event that Flink CDC is sent, from the two that the server makes up in front on.
@@ -322,14 +323,36 @@ impl Starter<'_> {
             file: end.file.clone(),
             pos: end.pos,
         };
+        let mut clashes = 0;
         let mut dump = Dump::start(self.config, self.server, self.identity, &from, true)?;
         loop {
             match dump.next(Duration::from_secs(10)) {
                 Next::Event(_) => {}
+                // What is left of the process before may still be connected.
+                Next::End(End::Refused { message, .. })
+                    if is_clash(&message)
+                        && clashes < CLASHES_MAX
+                        && !self.cancel.is_cancelled() =>
+                {
+                    clashes += 1;
+                    tracing::warn!(
+                        table = self.config.table,
+                        server_id = self.identity.server_id,
+                        "another client is connected with the same server-id"
+                    );
+                    wait(CLASH_WAIT * clashes, self.cancel);
+                    dump = Dump::start(self.config, self.server, self.identity, &from, true)?;
+                }
                 Next::Idle | Next::End(End::Log) => return Ok(()),
                 Next::End(End::Refused { code, message }) => {
                     let at = Place::new(end.file, end.pos);
-                    return Err(crate::stream::refusal(self.config, &at, code, &message));
+                    return Err(crate::stream::refusal(
+                        self.config,
+                        self.identity,
+                        &at,
+                        code,
+                        &message,
+                    ));
                 }
                 Next::End(End::Lost(text) | End::Damaged(text)) => {
                     let text = format!(

@@ -45,18 +45,50 @@ impl Broker {
     /// Makes a topic whose name starts with `hint` and is used by nobody else.
     pub(crate) fn topic(&self, hint: &str, partitions: i32) -> Result<String> {
         let name = unique(hint);
+        self.make(&[&name], partitions)?;
+        Ok(name)
+    }
+
+    /// Makes `count` topics; returns what their names start with, which `-` and a number follow.
+    pub(crate) fn topics(&self, hint: &str, count: usize, partitions: i32) -> Result<String> {
+        let start = unique(hint);
+        let names: Vec<String> = (0..count).map(|at| format!("{start}-{at}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.make(&names, partitions)?;
+        Ok(start)
+    }
+
+    fn make(&self, names: &[&str], partitions: i32) -> Result<()> {
         let admin: AdminClient<DefaultClientContext> = self.config().create()?;
-        let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1))
-            .set("max.message.bytes", MESSAGE_BYTES_MAX);
+        let topics: Vec<NewTopic<'_>> = names
+            .iter()
+            .map(|name| {
+                NewTopic::new(name, partitions, TopicReplication::Fixed(1))
+                    .set("max.message.bytes", MESSAGE_BYTES_MAX)
+            })
+            .collect();
         let timeout = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
         let made = tokio::runtime::Builder::new_current_thread()
             .build()?
-            .block_on(admin.create_topics([&topic], &timeout))
+            .block_on(admin.create_topics(&topics, &timeout))
             .with_context(|| format!("no topic could be made at {}", self.address))?;
         for result in made {
             result.map_err(|(topic, code)| anyhow!("topic {topic} could not be made: {code}"))?;
         }
-        Ok(name)
+        Ok(())
+    }
+
+    /// Writes one message to partition 0 of each topic.
+    pub(crate) fn write_each(
+        &self,
+        rows: impl IntoIterator<Item = (String, Vec<u8>)>,
+    ) -> Result<()> {
+        let producer = self.producer()?;
+        for (topic, payload) in rows {
+            send(&producer, &topic, 0, Some(&payload))?;
+        }
+        producer.flush(Duration::from_secs(60))?;
+        Ok(())
     }
 
     /// Writes `payloads` to one partition, in order; `None` is a tombstone.

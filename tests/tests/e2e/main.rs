@@ -19,6 +19,7 @@
 
 mod broker;
 mod delivery;
+mod forwarder;
 mod mysql;
 mod mysql_workload;
 mod pipeline;
@@ -33,8 +34,10 @@ mod doris_connector;
 mod doris_points;
 mod edge;
 mod mysql_cdc;
+mod mysql_failover;
 mod mysql_to_doris;
 mod outage;
+mod rescale;
 mod routing;
 mod scale;
 mod shutdown;

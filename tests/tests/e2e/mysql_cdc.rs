@@ -86,7 +86,8 @@ fn loses_nothing_of_mysql_when_connections_are_killed_and_writers_run_beside_the
     let server = Service::mysql(13518)?;
     script("faults.py", &["kills"], "mysql", &server)?;
     script("faults.py", &["load"], "mysql", &server)?;
-    script("faults.py", &["load", "--keys", "text"], "mysql", &server)
+    script("faults.py", &["load", "--keys", "text"], "mysql", &server)?;
+    script("faults.py", &["readers"], "mysql", &server)
 }
 
 #[test]
@@ -98,5 +99,26 @@ fn loses_nothing_of_mariadb_when_connections_are_killed_and_writers_run_beside_t
     let server = Service::mariadb(13519)?;
     script("faults.py", &["kills"], "mariadb", &server)?;
     script("faults.py", &["load"], "mariadb", &server)?;
-    script("faults.py", &["load", "--keys", "text"], "mariadb", &server)
+    script("faults.py", &["load", "--keys", "text"], "mariadb", &server)?;
+    script("faults.py", &["readers"], "mariadb", &server)
+}
+
+#[test]
+fn goes_on_when_nobody_took_what_mysql_sent_and_warns_before_its_log_is_purged() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let server = Service::mysql(13520)?;
+    script("faults.py", &["held"], "mysql", &server)?;
+    script("faults.py", &["retention"], "mysql", &server)
+}
+
+#[test]
+fn goes_on_when_nobody_took_what_mariadb_sent_and_warns_before_its_log_is_purged() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let server = Service::mariadb(13521)?;
+    script("faults.py", &["held"], "mariadb", &server)?;
+    script("faults.py", &["retention"], "mariadb", &server)
 }

@@ -154,13 +154,28 @@ impl Pipeline {
         self.spawn(&self.settings, arguments)
     }
 
+    /// Starts `millrace rescale` to so many slots.
+    pub(crate) fn rescale(&self, slots: u32) -> Result<Running> {
+        let slots = slots.to_string();
+        self.spawn_command("rescale", &self.settings, &["--slots", &slots])
+    }
+
     fn spawn(&self, settings: &BTreeMap<String, String>, arguments: &[&str]) -> Result<Running> {
+        self.spawn_command("run", settings, arguments)
+    }
+
+    fn spawn_command(
+        &self,
+        name: &str,
+        settings: &BTreeMap<String, String>,
+        arguments: &[&str],
+    ) -> Result<Running> {
         let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.folder.path().join(format!("run-{start}.log"));
         let port = free_port()?;
         let mut command = Command::new(binary()?);
         command
-            .arg("run")
+            .arg(name)
             .arg(self.folder.path().join("pipeline.sql"));
         for (key, value) in settings {
             command.arg("-D").arg(format!("{key}={value}"));

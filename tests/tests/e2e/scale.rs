@@ -132,6 +132,52 @@ fn a_thousand_partitions_are_read_within_half_a_gigabyte() -> Result<()> {
     Ok(())
 }
 
+/// One process reads all topics of a pattern, and each row says truly which one it came from.
+#[test]
+fn two_hundred_topics_are_read_by_one_process() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let broker = Broker::shared();
+    let topics = 200;
+    let start = broker.topics("topics-in", topics, 2)?;
+    let sink = broker.topic("topics-out", 4)?;
+    let rows = |copy: usize| {
+        let start = start.clone();
+        (0..topics).map(move |at| (format!("{start}-{at}"), format!("{{\"id\":{}}}", at + copy)))
+    };
+    let bytes = |(topic, row): (String, String)| (topic, row.into_bytes());
+    broker.write_each(rows(0).map(bytes))?;
+    let servers = &broker.address;
+    let sql = format!(
+        "CREATE TABLE src (id INT, origin STRING METADATA FROM 'topic' VIRTUAL) WITH ('connector' = 'kafka',
+           'topic-pattern' = '{start}-[0-9]+', 'properties.bootstrap.servers' = '{servers}', 'format' = 'json',
+           'scan.startup.mode' = 'earliest-offset');
+         CREATE TABLE dst (id INT, origin STRING) WITH ('connector' = 'kafka', 'topic' = '{sink}',
+           'properties.bootstrap.servers' = '{servers}', 'format' = 'json',
+           'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = '{sink}');
+         INSERT INTO dst SELECT id, origin FROM src;"
+    );
+    let mut running = Pipeline::new("topics", &sql)?.start()?;
+    let mut reader = Reader::open(&broker, &sink, Isolation::Committed)?;
+    reader.wait_for(topics, ENDS_WITHIN, &mut running)?;
+    broker.write_each(rows(1_000).map(bytes))?;
+    reader.wait_for(2 * topics, ENDS_WITHIN, &mut running)?;
+    let peak = running.peak_memory_bytes()?;
+    running.ends_on_sigterm()?;
+    let expected = rows(0).chain(rows(1_000)).map(|(topic, row)| {
+        let row = row.trim_end_matches('}');
+        format!("{row},\"origin\":\"{topic}\"}}").into_bytes()
+    });
+    let out = Reader::open(&broker, &sink, Isolation::Committed)?.read_to_end()?;
+    ensure!(
+        sorted(out) == sorted(expected.collect()),
+        "rows of {topics} topics differ"
+    );
+    ensure!(peak < 512 << 20, "the process took {} MiB", peak >> 20);
+    Ok(())
+}
+
 #[test]
 fn bench_reads_so_many_rows_and_writes_none() -> Result<()> {
     if !crate::enabled() {

@@ -13,6 +13,8 @@ pub(crate) struct Service {
     script: &'static str,
     variable: &'static str,
     port: u16,
+    /// More options of a MySQL server.
+    options: &'static str,
 }
 
 impl Service {
@@ -32,6 +34,19 @@ impl Service {
     /// Starts a MySQL server.
     pub(crate) fn mysql(port: u16) -> Result<Self> {
         Self::start_empty("mysql.sh", "MYSQL_PORT", port)
+    }
+
+    /// Starts a MySQL server with more options.
+    pub(crate) fn mysql_with(port: u16, options: &'static str) -> Result<Self> {
+        let service = Self {
+            script: "mysql.sh",
+            variable: "MYSQL_PORT",
+            port,
+            options,
+        };
+        service.run("wipe")?;
+        service.run("start")?;
+        Ok(service)
     }
 
     /// Starts a MariaDB server.
@@ -66,6 +81,7 @@ impl Service {
             script,
             variable,
             port,
+            options: "",
         };
         service.run("wipe")?;
         service.run("start")?;
@@ -92,6 +108,7 @@ impl Service {
         let output = Command::new(&script)
             .arg(verb)
             .env(self.variable, self.port.to_string())
+            .env("MYSQL_OPTS", self.options)
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{} could not be run", script.display()))?;

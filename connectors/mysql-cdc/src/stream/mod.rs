@@ -50,8 +50,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// After so long without a connection it is said loudly.
 const ALERT_AFTER: Duration = Duration::from_secs(180);
 /// How often another client with the same number may throw this one out.
-const CLASHES_MAX: u32 = 3;
-const CLASH_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const CLASHES_MAX: u32 = 3;
+pub(crate) const CLASH_WAIT: Duration = Duration::from_secs(5);
 /// within this time.
 const CLASH_MEMORY: Duration = Duration::from_secs(300);
 
@@ -472,23 +472,14 @@ impl Stream {
     }
 
     fn refused(&mut self, code: u16, message: &str) -> Result<(), ConnectorError> {
-        let lower = message.to_ascii_lowercase();
-        let is_clash = code == 1236 && lower.contains("same server_uuid/server_id")
-            || lower.contains("same server_id");
-        if is_clash {
+        if is_clash(message) {
             let last = self.failures.clashed_at.replace(Instant::now());
             if last.is_none_or(|last| last.elapsed() > CLASH_MEMORY) {
                 self.failures.clashes = 0;
             }
             self.failures.clashes += 1;
             if self.failures.clashes > CLASHES_MAX {
-                let id = self.identity.server_id;
-                return Err(ConnectorError::new(
-                    ErrorKind::Rejected,
-                    Retry::Never,
-                    format!("another client connected with server-id {id}: {message}"),
-                )
-                .help("give every pipeline its own 'server-id'"));
+                return Err(clash(&self.identity, message));
             }
             let time = CLASH_WAIT * self.failures.clashes;
             tracing::warn!(
@@ -508,7 +499,13 @@ impl Stream {
             self.lost(message);
             return Ok(());
         }
-        Err(refusal(&self.config, &self.at, code, message))
+        Err(refusal(
+            &self.config,
+            &self.identity,
+            &self.at,
+            code,
+            message,
+        ))
     }
 
     /// Notes that the connection is gone, and waits before the next attempt.
@@ -692,8 +689,38 @@ fn passed(end: &State, at: &Place) -> ConnectorError {
     .help("start from the checkpoint before, which writes the rows again to every sink")
 }
 
+/// Tells whether the server says that another client has the same number: MySQL and MariaDB throw the first client out,
+/// newer MariaDB does not let the second in.
+pub(crate) fn is_clash(message: &str) -> bool {
+    message
+        .to_ascii_lowercase()
+        .contains("same server_uuid/server_id")
+}
+
+/// Returns the failure of two clients with one number.
+fn clash(identity: &Identity, message: &str) -> ConnectorError {
+    ConnectorError::new(
+        ErrorKind::Rejected,
+        Retry::Never,
+        format!(
+            "another client connected with server-id {}: {message}",
+            identity.server_id
+        ),
+    )
+    .help("give every pipeline, and every other replica of the server, its own 'server-id', and run a pipeline only once")
+}
+
 /// Returns the failure that an answer of the server to a request for its log means.
-pub(crate) fn refusal(config: &Config, at: &Place, code: u16, message: &str) -> ConnectorError {
+pub(crate) fn refusal(
+    config: &Config,
+    identity: &Identity,
+    at: &Place,
+    code: u16,
+    message: &str,
+) -> ConnectorError {
+    if is_clash(message) {
+        return clash(identity, message);
+    }
     let lower = message.to_ascii_lowercase();
     let is_gone = [
         "could not find first log",

@@ -64,6 +64,7 @@ fn layout() -> Arc<Layout> {
             column("id", TypeKind::Int.nullable()),
             column("v", FlinkType::string()),
         ],
+        append_only: false,
     })
 }
 
