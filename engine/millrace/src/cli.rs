@@ -7,7 +7,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::failure::Failure;
 use crate::{
-    bench, check, checkpoints, demo, dev, explain, functions, logging, output, pages, run, sql,
+    bench, check, checkpoints, demo, dev, explain, functions, logging, output, pages, rescale, run,
+    sql,
 };
 
 /// Runs Flink SQL files as one native process: Kafka in, SQL, Kafka out, exactly once.
@@ -47,6 +48,13 @@ Start the same command again after a stop or a crash: it goes on from the newest
 SIGTERM or Ctrl-C commits the running epoch and ends with code 0; a second one ends at once.
 Settings are Flink's own; where they come from, the later wins: defaults, --conf file, environment
 (MILLRACE_EXECUTION_CHECKPOINTING_INTERVAL …), SET statements of the file, -D.";
+
+const RESCALE_EXAMPLES: &str = "\
+Examples:
+  millrace rescale pipeline.sql --slots 4 -D state.checkpoints.dir=s3://bucket/checkpoints
+
+Give it the file, the settings and the variables of `millrace run`. Stop all processes first; one that still runs is
+fenced. It may be ended at any moment: the same command brings it to its end. Nothing is read and no row is written.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -88,6 +96,9 @@ enum Command {
         #[arg(long)]
         positions: bool,
     },
+    /// Change the number of processes that share a pipeline's splits, once they have stopped
+    #[command(after_help = RESCALE_EXAMPLES)]
+    Rescale(rescale::RescaleArgs),
     /// See it work: an in-memory stand-in for Kafka, generated events, a real pipeline, exactly once
     Demo(demo::DemoArgs),
     /// Measure a file on rows of its own topics or of a file: rows a second, where the time goes, pods needed
@@ -180,6 +191,10 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
             pipeline,
             positions,
         } => checkpoints::command(&pipeline, positions),
+        Command::Rescale(args) => {
+            logging.start()?;
+            rescale::command(&args)
+        }
         Command::Demo(args) => {
             logging.quiet().start()?;
             demo::command(&args)

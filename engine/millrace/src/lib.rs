@@ -23,6 +23,7 @@ mod output;
 mod pages;
 mod pipeline;
 mod progress;
+mod rescale;
 mod run;
 mod screen;
 mod settings;

@@ -71,6 +71,8 @@ fn tell(pipeline: &Pipeline) {
 
 /// A pipeline under way.
 pub(crate) struct Running {
+    /// The file's name, for messages.
+    file: String,
     flows: Vec<RunningFlow>,
     clock: Arc<dyn Clock>,
     stop: Cancel,
@@ -104,6 +106,7 @@ impl Running {
         let mut options = options.clone();
         options.buffer_bytes_max /= pipeline.flows.len().max(1) as u64;
         let mut running = Self {
+            file: pipeline.text.name.clone(),
             flows: Vec::new(),
             clock,
             stop: stop.clone(),
@@ -178,7 +181,7 @@ impl Running {
                 let Some(thread) = flow.thread.take() else {
                     continue;
                 };
-                if let Err(failure) = ended(&flow.watched.name, thread) {
+                if let Err(failure) = ended(&flow.watched.name, thread, &self.file) {
                     self.stop.cancel();
                     failures.push(failure);
                 }
@@ -199,14 +202,19 @@ impl Running {
     }
 }
 
-fn ended(name: &str, thread: JoinHandle<Result<End, RunError>>) -> Result<(), Failure> {
+/// Returns how the failure of a dataflow of `file` is told.
+pub(crate) fn failed(name: &str, error: RunError, file: &str) -> Failure {
+    let help = error
+        .help()
+        .map(|help| help.replace("millrace rescale FILE", &format!("millrace rescale {file}")));
+    let error = anyhow::Error::new(error).context(format!("dataflow '{name}' failed"));
+    Failure::Failed { error, help }
+}
+
+fn ended(name: &str, thread: JoinHandle<Result<End, RunError>>, file: &str) -> Result<(), Failure> {
     match thread.join() {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => {
-            let help = error.help();
-            let error = anyhow::Error::new(error).context(format!("dataflow '{name}' failed"));
-            Err(Failure::Failed { error, help })
-        }
+        Ok(Err(error)) => Err(failed(name, error, file)),
         Err(_) => Err(anyhow::anyhow!(
             "dataflow '{name}' panicked; this is a bug, please report it"
         )

@@ -7,7 +7,6 @@ use millrace_checkpoint::rescale::{Plan, Rescale, plan};
 use millrace_connector::{Cancel, Retry};
 
 use crate::attempt::{open_context, open_sinks};
-use crate::coordinator::TICK;
 use crate::{Clock, Dataflow, RunError, RuntimeOptions};
 
 /// What became of a dataflow.
@@ -42,7 +41,6 @@ pub fn rescale(
     options: &RuntimeOptions,
     store: &dyn Store,
     clock: &dyn Clock,
-    stop: &Cancel,
 ) -> Result<Rescaled, RunError> {
     let mut rescale = match plan(store, &options.pipeline, &dataflow.name, options.slots)? {
         Plan::NeverRan => return Ok(Rescaled::NeverRan),
@@ -53,7 +51,7 @@ pub fn rescale(
     for slot in 0..was {
         let mut options = options.clone();
         options.slot = slot;
-        close(dataflow, &options, store, clock, stop, &mut rescale)?;
+        close(dataflow, &options, store, clock, &mut rescale)?;
         tracing::info!(dataflow = dataflow.name, slot, slots = was, "slot closed");
     }
     let next = rescale.finish(store)?;
@@ -69,7 +67,6 @@ fn close(
     options: &RuntimeOptions,
     store: &dyn Store,
     clock: &dyn Clock,
-    stop: &Cancel,
     rescale: &mut Rescale,
 ) -> Result<(), RunError> {
     let mut tries = 0;
@@ -80,7 +77,7 @@ fn close(
         };
         tries += 1;
         let may_pass = error.is_fenced() || error.retry() != Retry::Never;
-        if !may_pass || tries == TRIES_MAX || stop.is_cancelled() {
+        if !may_pass || tries == TRIES_MAX {
             return Err(error);
         }
         tracing::warn!(
@@ -89,10 +86,7 @@ fn close(
             %error,
             "another try to close the slot"
         );
-        let until = clock.monotonic() + PAUSE;
-        while clock.monotonic() < until && !stop.is_cancelled() {
-            std::thread::sleep(TICK);
-        }
+        std::thread::sleep(PAUSE);
     }
 }
 
