@@ -149,6 +149,8 @@ impl Active {
                 &ctx.cancel,
             )?);
             figures.has_snapshot.store(true, Ordering::Relaxed);
+            let tables = state.snapshot.iter().map(|progress| progress.tables.len());
+            ReadFigures::set(&figures.tables_left, tables.sum::<usize>() as u64);
         }
         Ok(Self {
             config: Arc::clone(config),

@@ -13,8 +13,10 @@ use crate::events::file_number;
 use crate::figures::{Outlook, Reached, ReadFigures, now};
 use crate::server::{LogEnd, log_files};
 
-/// How often the server is asked, at the least.
+/// How often the server is asked, at the least,
 const EVERY_MAX: Duration = Duration::from_secs(10);
+/// and at the most.
+const EVERY_MIN: Duration = Duration::from_secs(1);
 /// How often the same is said.
 const WARN_EVERY: Duration = Duration::from_secs(600);
 
@@ -160,14 +162,11 @@ fn longer(keeps: Retention, seconds: u64) -> String {
 pub(crate) fn start(config: &Arc<Config>, figures: &Arc<ReadFigures>, cancel: &Cancel) {
     let mut watch = Watch {
         config: Arc::clone(config),
-        conn: None,
         warned_at: None,
     };
     let figures = Arc::downgrade(figures);
     let cancel = cancel.clone();
-    let every = config
-        .heartbeat
-        .clamp(Duration::from_millis(200), EVERY_MAX);
+    let every = config.heartbeat.clamp(EVERY_MIN, EVERY_MAX);
     let started = std::thread::Builder::new()
         .name("mysql-watch".to_owned())
         .spawn(move || {
@@ -176,7 +175,6 @@ pub(crate) fn start(config: &Arc<Config>, figures: &Arc<ReadFigures>, cancel: &C
                     return;
                 };
                 if let Err(error) = watch.look(&figures) {
-                    watch.conn = None;
                     figures.set_outlook(None);
                     tracing::debug!(table = watch.config.table, %error, "could not look at the server's binary logs");
                 }
@@ -191,7 +189,6 @@ pub(crate) fn start(config: &Arc<Config>, figures: &Arc<ReadFigures>, cancel: &C
 
 struct Watch {
     config: Arc<Config>,
-    conn: Option<Conn>,
     warned_at: Option<Instant>,
 }
 
@@ -201,13 +198,11 @@ impl Watch {
         if reached.place.file.is_empty() {
             return Ok(());
         }
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => connect(&self.config, Purpose::Plain)?,
-        };
+        // Not kept: connections may be few, and others need theirs all the time.
+        let mut conn = connect(&self.config, Purpose::Plain)?;
         let files = log_files(&mut conn, &self.config)?;
         let keeps = retention(&mut conn)?;
-        self.conn = Some(conn);
+        drop(conn);
         let (outlook, danger) = look(&reached, &files, keeps, now());
         figures.set_outlook(Some(outlook));
         let Some(danger) = danger else {

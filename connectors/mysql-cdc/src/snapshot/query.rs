@@ -189,7 +189,7 @@ impl Reading<'_> {
         Ok(self.chunk(range, read, rows, after.clone()))
     }
 
-    /// Reads the rows from one key to below another, chunk by chunk.
+    /// Reads the rows from one key to below another, chunk by chunk, but no more than fit into memory.
     pub(super) fn pieces(
         &mut self,
         lower: &Bound,
@@ -202,8 +202,10 @@ impl Reading<'_> {
             done: false,
         };
         let mut chunks = Vec::new();
+        let mut bytes = 0;
         loop {
             let mut chunk = self.next(&state)?;
+            bytes += chunk.bytes();
             if chunk.after.done {
                 chunk.after = after.clone();
                 chunks.push(chunk);
@@ -216,6 +218,9 @@ impl Reading<'_> {
                 chunk.after.from = Some(upper.clone());
             }
             chunks.push(chunk);
+            if bytes >= self.bytes_max {
+                return Ok(chunks);
+            }
         }
     }
 

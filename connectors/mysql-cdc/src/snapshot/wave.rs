@@ -35,6 +35,8 @@ pub(super) struct Course {
     pub(super) waits: bool,
     /// It was dropped.
     is_gone: bool,
+    /// The number of the task that did not come to its end: what lies behind is left to the next wave.
+    ends_at: Option<usize>,
     /// What came back, in the order of handing out.
     chunks: Vec<Vec<Chunk>>,
 }
@@ -62,6 +64,7 @@ impl Draft {
                 plan: None,
                 waits: false,
                 is_gone: false,
+                ends_at: None,
                 chunks: Vec::new(),
             })
         };
@@ -94,7 +97,7 @@ impl Draft {
     /// Returns the number of the first table with something to hand out.
     pub(super) fn ready(&self) -> Option<usize> {
         let mut courses = self.courses.iter();
-        courses.position(|course| !course.state.done && !course.waits)
+        courses.position(|course| !course.state.done && !course.waits && course.ends_at.is_none())
     }
 
     /// Notes a chunk that is handed out, and returns its place.
@@ -150,6 +153,11 @@ impl Draft {
                 course.state = chunk.after.clone();
             }
         }
+        if let (Range::Pieces(_, _, after), Some(chunk)) = (&task.range, last)
+            && chunk.after != *after
+        {
+            course.ends_at = Some(course.ends_at.map_or(place, |known| known.min(place)));
+        }
         let fill = last.and_then(fill);
         course.chunks[place] = chunks;
         fill
@@ -165,7 +173,8 @@ impl Draft {
             if course.is_gone {
                 chunks.push(nothing(&course.table));
             } else {
-                chunks.extend(course.chunks.into_iter().flatten());
+                let count = course.ends_at.map_or(usize::MAX, |last| last + 1);
+                chunks.extend(course.chunks.into_iter().take(count).flatten());
             }
         }
         (chunks, self.lows)
@@ -192,4 +201,176 @@ pub(super) fn smaller(task: &Task) -> Option<Task> {
     task.is_alone = true;
     task.bytes_max = CHUNK_BYTES_MAX;
     Some(task)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::KeyReader;
+    use crate::definition::TableDefinition;
+    use crate::position::Bound;
+    use crate::position::Place;
+    use crate::snapshot::chunk::Keys;
+    use crate::snapshot::key::ChunkKey;
+    use crate::snapshot::marks::Low;
+    use crate::snapshot::readers::Between;
+
+    const LIMITS: Limits = Limits {
+        bytes: 1 << 20,
+        time: Duration::from_secs(3600),
+        chunks: 100,
+    };
+
+    fn plan(table: &str, rows: u64) -> Arc<Plan> {
+        let create = format!("CREATE TABLE `{table}` (`id` int NOT NULL, PRIMARY KEY (`id`))");
+        let definition = TableDefinition::parse_create("d", &create).unwrap();
+        Arc::new(Plan {
+            table: TableName::new("d", table),
+            key: ChunkKey {
+                place: 0,
+                kind: definition.columns[0].kind.clone(),
+                name: "id".into(),
+                order: Order::Here,
+                reader: KeyReader::new(&definition, &[0]),
+            },
+            definition: Arc::new(definition),
+            primary_key: None,
+            primary_columns: 1,
+            list: String::new(),
+            rows,
+        })
+    }
+
+    fn below(key: i64) -> TableProgress {
+        TableProgress {
+            below: Some(Bound::Int(key)),
+            from: Some(Bound::Int(1000)),
+            done: false,
+        }
+    }
+
+    fn chunk(table: &str, lower: i64, upper: i64) -> Chunk {
+        let range = (Some(Bound::Int(lower)), Some(Bound::Int(upper)));
+        let name = TableName::new("d", table);
+        Chunk::new(name, range, Vec::new(), 5, Keys::default(), below(upper))
+    }
+
+    fn draft() -> Draft {
+        let order = vec![TableName::new("d", "a"), TableName::new("d", "b")];
+        Draft::new(&crate::snapshot::begin(order), LIMITS)
+    }
+
+    fn task(draft: &mut Draft, course: usize, range: Range) -> Task {
+        Task {
+            place: draft.hand_out(course),
+            wave: Arc::new(Between {
+                low: None,
+                behind: Default::default(),
+            }),
+            plan: plan(if course == 0 { "a" } else { "b" }, 64),
+            range,
+            bytes_max: 1,
+            is_alone: false,
+        }
+    }
+
+    fn between(lower: i64, upper: i64) -> Range {
+        Range::Between(Bound::Int(lower), Bound::Int(upper), below(upper))
+    }
+
+    fn uppers(chunks: &[Chunk]) -> Vec<(String, i64, usize)> {
+        let of = |chunk: &Chunk| match &chunk.upper {
+            Some(Bound::Int(upper)) => (chunk.table.table.clone(), *upper, chunk.low),
+            _ => (chunk.table.table.clone(), -1, chunk.low),
+        };
+        chunks.iter().map(of).collect()
+    }
+
+    fn nothing(table: &TableName) -> Chunk {
+        let keys = Keys::default();
+        Chunk::new(table.clone(), (None, None), Vec::new(), 0, keys, below(0))
+    }
+
+    #[test]
+    fn chunks_come_in_the_order_of_keys_whoever_read_them() {
+        let mut draft = draft();
+        let first = task(&mut draft, 0, between(0, 5));
+        let second = task(&mut draft, 0, between(5, 10));
+        let other = task(&mut draft, 1, between(0, 7));
+        let one = Arc::new(Low::Place(Place::new("b.1", 4)));
+        let two = Arc::new(Low::Place(Place::new("b.1", 9)));
+        draft.take(&other, vec![chunk("b", 0, 7)], &one);
+        draft.take(&second, vec![chunk("a", 5, 10)], &two);
+        assert_eq!(draft.take(&first, vec![chunk("a", 0, 5)], &one), Some(1.0));
+        let (chunks, lows) = draft.finish(nothing);
+        assert_eq!(
+            uppers(&chunks),
+            [("a".into(), 5, 0), ("a".into(), 10, 1), ("b".into(), 7, 0)]
+        );
+        assert_eq!(lows.len(), 2);
+    }
+
+    #[test]
+    fn what_lies_behind_a_gap_is_left_to_the_next_wave() {
+        let mut draft = draft();
+        let first = task(&mut draft, 0, between(0, 5));
+        let pieces = Range::Pieces(Bound::Int(5), Bound::Int(50), below(50));
+        let second = task(&mut draft, 0, pieces);
+        let third = task(&mut draft, 0, between(50, 60));
+        let low = Arc::new(Low::Place(Place::default()));
+        for (task, chunks) in [
+            (&third, vec![chunk("a", 50, 60)]),
+            (&second, vec![chunk("a", 5, 20), chunk("a", 20, 30)]),
+            (&first, vec![chunk("a", 0, 5)]),
+        ] {
+            draft.take(task, chunks, &low);
+        }
+        assert_eq!(draft.ready(), Some(1), "nothing more of the first table");
+        let (chunks, _) = draft.finish(nothing);
+        assert_eq!(
+            uppers(&chunks),
+            [("a".into(), 5, 0), ("a".into(), 20, 0), ("a".into(), 30, 0)]
+        );
+    }
+
+    #[test]
+    fn a_table_that_is_gone_is_done_with() {
+        let mut draft = draft();
+        let first = task(&mut draft, 0, between(0, 5));
+        draft.gone(0);
+        draft.take(
+            &first,
+            vec![chunk("a", 0, 5)],
+            &Arc::new(Low::Place(Place::default())),
+        );
+        assert_eq!((draft.left(), draft.ready()), (1, Some(1)));
+        assert_eq!(uppers(&draft.finish(nothing).0), [("a".into(), -1, 0)]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_smaller_and_at_last_read_alone() {
+        let mut draft = draft();
+        let mut task = task(&mut draft, 0, between(0, 5));
+        task = smaller(&task).unwrap();
+        assert!(matches!(task.range, Range::Pieces(..)));
+        assert_eq!((task.plan.rows, task.is_alone), (16, false));
+        task = smaller(&task).unwrap();
+        assert_eq!((task.bytes_max, task.is_alone), (CHUNK_BYTES_MAX, true));
+        assert!(smaller(&task).is_none());
+    }
+
+    #[test]
+    fn a_full_wave_has_no_room() {
+        let limits = Limits {
+            chunks: 2,
+            ..LIMITS
+        };
+        let order = vec![TableName::new("d", "a")];
+        let mut draft = Draft::new(&crate::snapshot::begin(order), limits);
+        assert!(draft.has_room());
+        draft.hand_out(0);
+        assert!(draft.has_room());
+        draft.hand_out(0);
+        assert!(!draft.has_room());
+    }
 }
