@@ -140,6 +140,15 @@ fn is_about_certificates(error: &Error) -> bool {
     error.to_string().contains("certificate")
 }
 
+/// Returns what an error says of TLS, without the driver's frame around it.
+fn of_tls(error: &Error) -> String {
+    let text = error.to_string();
+    let inner = text
+        .split_once('`')
+        .and_then(|(_, rest)| rest.rsplit_once('\''));
+    inner.map_or(text.clone(), |(inner, _)| inner.to_owned())
+}
+
 /// Tells whether an error may be gone at the next attempt.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {
@@ -227,13 +236,19 @@ pub(crate) fn failure(config: &Config, error: &Error, doing: &str) -> ConnectorE
             Retry::Never,
             format!("user '{user}' of MySQL at {address} signs in by '{name}', which is not known here"),
         )
-        .help("use a user with caching_sha2_password, mysql_native_password or ed25519"),
+        .help(format!(
+            "use a user with caching_sha2_password, mysql_native_password or ed25519: ALTER USER '{user}'@'…' IDENTIFIED WITH caching_sha2_password BY '…';"
+        )),
         error if matches!(error, Error::TlsError(_)) || is_about_certificates(error) => new(
             ErrorKind::Config,
             Retry::Never,
-            format!("no TLS connection to MySQL at {address}: {error}"),
+            format!("no TLS connection to MySQL at {address}: {}", of_tls(error)),
         )
-        .help("give the authority's certificate by 'jdbc.properties.trustCertificateKeyStoreUrl' (a PEM file), or lower 'jdbc.properties.sslMode'"),
+        .help(if error.to_string().contains("not valid for name") {
+            "write as 'hostname' a name that the server's certificate has, or set 'jdbc.properties.sslMode' = 'VERIFY_CA'"
+        } else {
+            "give the authority's certificate by 'jdbc.properties.trustCertificateKeyStoreUrl' (a PEM file), or lower 'jdbc.properties.sslMode'"
+        }),
         Error::IoError(io) if io.kind() == std::io::ErrorKind::NotFound => new(
             ErrorKind::Auth,
             Retry::Never,

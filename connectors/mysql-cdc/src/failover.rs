@@ -27,7 +27,11 @@ impl From<ConnectorError> for Misfit {
 }
 
 /// Returns who the server at the other end of `conn` is, in the form of [`Server::identity`].
-fn identity(conn: &mut Conn, config: &Config, server: &Server) -> Result<String, ConnectorError> {
+pub(crate) fn identity(
+    conn: &mut Conn,
+    config: &Config,
+    server: &Server,
+) -> Result<String, ConnectorError> {
     let kind = server.identity.rsplit_once('-').map(|(kind, _)| kind);
     let (query, prefix) = match kind {
         Some(kind @ ("mariadb" | "mysql")) => ("SELECT @@GLOBAL.server_id", format!("{kind}-")),

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::pipeline::binary;
+use crate::mysql::Session;
+use crate::pipeline::{Pipeline, Running, binary};
 use crate::services::Service;
 
 /// How long all cases of one server may take.
@@ -110,7 +111,8 @@ fn goes_on_when_nobody_took_what_mysql_sent_and_warns_before_its_log_is_purged()
     }
     let server = Service::mysql(13520)?;
     script("faults.py", &["held"], "mysql", &server)?;
-    script("faults.py", &["retention"], "mysql", &server)
+    script("faults.py", &["retention"], "mysql", &server)?;
+    tells_its_figures(&server)
 }
 
 #[test]
@@ -121,4 +123,67 @@ fn goes_on_when_nobody_took_what_mariadb_sent_and_warns_before_its_log_is_purged
     let server = Service::mariadb(13521)?;
     script("faults.py", &["held"], "mariadb", &server)?;
     script("faults.py", &["retention"], "mariadb", &server)
+}
+
+/// Waits until `/metrics` holds each of these figures of the source, by the ends of their names; counters at least.
+fn figures(running: &mut Running, wanted: &[(&str, f64)]) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        running.ensure_alive()?;
+        let (_, text) = running.get("/metrics").unwrap_or_default();
+        let value = |name: &str| {
+            let start = format!("millrace_mysql_{name}{{");
+            let is_it = |line: &&str| line.starts_with(&start) && line.contains("table=\"src\"");
+            let line = text.lines().find(is_it)?;
+            line.rsplit(' ').next()?.parse::<f64>().ok()
+        };
+        let is_there = |(name, wanted): &(&str, f64)| match value(name) {
+            Some(value) if name.ends_with("_total") => value >= *wanted,
+            value => value == Some(*wanted),
+        };
+        if wanted.iter().all(is_there) {
+            return Ok(());
+        }
+        let told: Vec<&str> = text.lines().filter(|l| l.contains("mysql")).collect();
+        ensure!(Instant::now() < deadline, "{}", told.join("\n"));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// The table is that of `faults.py held`: 60 transactions of 300 rows.
+fn tells_its_figures(server: &Service) -> Result<()> {
+    let sql = format!(
+        "CREATE TABLE src (id INT NOT NULL, v STRING, n INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'mysql-cdc',
+  'hostname' = '127.0.0.1', 'port' = '{}', 'username' = 'cdc', 'password' = 'cdc', 'database-name' = 'cdc_held',
+  'table-name' = 't_1', 'server-time-zone' = '+00:00', 'heartbeat.interval' = '1s');
+CREATE TABLE nothing (id INT NOT NULL, v STRING, n INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = 'blackhole');
+INSERT INTO nothing SELECT * FROM src;
+",
+        server.port()
+    );
+    let pipeline = Pipeline::new("figures", &sql)?;
+    let mut running = pipeline.start()?;
+    figures(
+        &mut running,
+        &[
+            ("snapshot_rows_total", 18_000.0),
+            ("snapshot_running", 0.0),
+            ("snapshot_tables_left", 0.0),
+            ("snapshot_chunks_left", 0.0),
+            ("binlog_connected", 1.0),
+            ("binlog_behind_bytes", 0.0),
+            ("binlog_delay_seconds", 0.0),
+        ],
+    )?;
+    let mut session = Session::open(server)?;
+    let dumps = session
+        .query("SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'")?;
+    for dump in dumps {
+        session.query(&format!("KILL {dump}"))?;
+    }
+    figures(
+        &mut running,
+        &[("reconnects_total", 1.0), ("binlog_connected", 1.0)],
+    )?;
+    running.ends_on_sigterm()
 }

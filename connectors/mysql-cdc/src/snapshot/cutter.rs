@@ -13,11 +13,11 @@ use super::key::Order;
 use super::marks::{Low, Marks};
 use super::plan::Plan;
 use super::query::{CHUNK_ROWS_MAX, Cut, Trouble, cut};
-use super::readers::{Between, Done, Range, Readers, Task};
+use super::readers::{Between, Done, Range, Readers, Task, open};
 use super::wave::{CHUNK_BYTES_MAX, Draft, Limits, smaller};
 use super::{Chunk, Wave};
 use crate::config::Config;
-use crate::connection::{Purpose, connect, failure, rows, text};
+use crate::connection::{failure, rows, text};
 use crate::decode::{Columns, DeclaredColumn};
 use crate::definition::TableName;
 use crate::figures::ReadFigures;
@@ -66,7 +66,7 @@ impl Cutter {
         let (answers, replies) = channel();
         let count = config.snapshot_readers();
         let mut worker = Worker {
-            readers: Readers::start(count, config, declared, cancel)?,
+            readers: Readers::start(count, config, server, declared, cancel)?,
             config: Arc::clone(config),
             server: server.clone(),
             declared: declared.to_vec(),
@@ -176,7 +176,7 @@ impl Worker {
     fn wave(&mut self, request: &Request) -> Result<Wave, Trouble> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connect(&self.config, Purpose::Rows)?,
+            None => open(&self.config, &self.server)?,
         };
         if let Some(figures) = self.figures.take() {
             figures.expect(self.estimate(&mut conn, &request.progress));

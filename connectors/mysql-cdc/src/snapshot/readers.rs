@@ -15,8 +15,10 @@ use super::query::{Reading, Trouble};
 use crate::config::Config;
 use crate::connection::{Purpose, connect, failure, wait};
 use crate::decode::{DeclaredColumn, RowDecoder};
+use crate::failover::identity;
 use crate::gtid::GtidSet;
 use crate::position::{Bound, Place, TableProgress};
+use crate::server::Server;
 
 /// Attempts to read a chunk before the failure is told.
 const ATTEMPTS: u32 = 5;
@@ -76,6 +78,7 @@ impl Readers {
     pub(super) fn start(
         count: usize,
         config: &Arc<Config>,
+        server: &Server,
         declared: &[DeclaredColumn],
         cancel: &Cancel,
     ) -> Result<Self, ConnectorError> {
@@ -85,6 +88,7 @@ impl Readers {
             let (give, given) = channel();
             let hand = Hand {
                 config: Arc::clone(config),
+                server: server.clone(),
                 declared: declared.to_vec(),
                 cancel: cancel.clone(),
                 conn: None,
@@ -167,9 +171,29 @@ impl Readers {
     }
 }
 
+/// Connects to the server that the marks are of: behind one name there may be several.
+pub(super) fn open(config: &Config, server: &Server) -> Result<Conn, Trouble> {
+    let mut conn = connect(config, Purpose::Rows)?;
+    let found = identity(&mut conn, config, server)?;
+    if found == server.identity {
+        return Ok(conn);
+    }
+    let text = format!(
+        "{} answers at {} while the snapshot of {} is read",
+        found,
+        config.address(),
+        server.identity
+    );
+    let error = ConnectorError::new(ErrorKind::Rejected, Retry::Restart, text);
+    Err(Trouble::Failed(error.help(
+        "connect to one server, not to a name that several answer to",
+    )))
+}
+
 /// One reader, on its thread.
 struct Hand {
     config: Arc<Config>,
+    server: Server,
     declared: Vec<DeclaredColumn>,
     cancel: Cancel,
     conn: Option<Conn>,
@@ -276,7 +300,7 @@ impl Hand {
     fn read(&mut self, task: &Task) -> Result<(Vec<Chunk>, Arc<Low>), Trouble> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connect(&self.config, Purpose::Rows)?,
+            None => open(&self.config, &self.server)?,
         };
         let low = match (&task.wave.low, &self.low) {
             (Some(low), _) | (None, Some(low)) => Arc::clone(low),
