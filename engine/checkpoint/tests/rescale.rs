@@ -650,8 +650,8 @@ fn every_row_arrives_once_through_a_fault_at_every_step() {
 #[test]
 fn every_row_arrives_once_through_two_faults() {
     for sinks in SINKS {
-        for first in (0..steps(sinks)).step_by(2) {
-            for second in (first + 1..first + 40).step_by(3) {
+        for first in (0..steps(sinks)).step_by(4) {
+            for second in (first + 1..first + 40).step_by(7) {
                 for (a, b) in [
                     (Fault::After, Fault::After),
                     (Fault::Copies(2), Fault::Before),

@@ -101,6 +101,7 @@ fn table(found: &[Found], now_ms: i64) -> String {
     table.set_header([
         "pipeline",
         "dataflow",
+        "generation",
         "slot",
         "epoch",
         "made",
@@ -118,18 +119,29 @@ fn table(found: &[Found], now_ms: i64) -> String {
         table.add_row([
             manifest.pipeline.clone(),
             manifest.dataflow.clone(),
-            manifest.slot.to_string(),
+            manifest.generation.to_string(),
+            format!("{} of {}", manifest.slot, manifest.slots),
             manifest.epoch.to_string(),
             time(manifest.created_ms),
             age(now_ms - manifest.created_ms),
             splits.to_string(),
-            match manifest.decided_by {
-                DecidedBy::Manifest => "it exists".to_owned(),
-                DecidedBy::Transaction => "the sink's transaction says so".to_owned(),
-            },
+            counts_when(manifest),
         ]);
     }
     format!("{table}\n")
+}
+
+fn counts_when(manifest: &Manifest) -> String {
+    let when = match manifest.decided_by {
+        DecidedBy::Manifest => "it exists",
+        DecidedBy::Transaction => "the sink's transaction says so",
+    };
+    let closes = if manifest.closes {
+        "; closes the slot"
+    } else {
+        ""
+    };
+    format!("{when}{closes}")
 }
 
 fn positions_of(found: &Found) -> String {

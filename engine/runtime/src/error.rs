@@ -144,7 +144,7 @@ impl RunError {
 fn rescale_help(error: &RescaleError) -> Option<String> {
     match error {
         RescaleError::NeverRan { slot, slots } => Some(format!(
-            "nothing was changed; start it once with 'millrace.slots' = '{slots}' and 'millrace.slot' = '{slot}', so that it is known where its share begins, and rescale again"
+            "nothing was changed; start it once with 'millrace.slots' = '{slots}' and 'millrace.slot' = '{slot}', so that it is known where its share begins, and rescale again; all slots must have one checkpoint store"
         )),
         RescaleError::Lost { slot, slots } => Some(format!(
             "start that slot once more, with 'millrace.slots' = '{slots}' and 'millrace.slot' = '{slot}': it writes the output again; then rescale again"

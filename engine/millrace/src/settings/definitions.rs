@@ -85,7 +85,7 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         key::SLOTS,
         Integer,
         Some("1"),
-        "how many processes share the pipeline's splits; it stays the same over restarts",
+        "how many processes share the pipeline's splits; `millrace rescale` changes it",
     ),
     setting(
         key::SLOT,
