@@ -277,8 +277,12 @@ pub fn parse_timestamp(text: &[u8], style: TimestampStyle) -> Result<WallTime, S
 /// Appends a date like `2024-01-02`; years beyond 9999 get a sign.
 pub fn write_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = date_of_days(days);
+    let mut text = *b"0000-00-00";
     match year {
-        0..=9999 => push_padded(year, 4, out),
+        0..=9999 => {
+            text[..2].copy_from_slice(&two_digits(year / 100));
+            text[2..4].copy_from_slice(&two_digits(year % 100));
+        }
         10_000.. => {
             out.push(b'+');
             push_padded(year, 4, out);
@@ -288,27 +292,46 @@ pub fn write_date(days: i64, out: &mut Vec<u8>) {
             push_padded(-year, 4, out);
         }
     }
-    out.push(b'-');
-    push_padded(month, 2, out);
-    out.push(b'-');
-    push_padded(day, 2, out);
+    text[5..7].copy_from_slice(&two_digits(month));
+    text[8..].copy_from_slice(&two_digits(day));
+    let is_short = (0..=9999).contains(&year);
+    out.extend_from_slice(if is_short { &text } else { &text[4..] });
 }
 
 /// Appends a time like `03:04:05.12`, without zeros at the end of the fraction.
 pub fn write_time(second: i64, nano: i64, out: &mut Vec<u8>) {
-    push_padded(second / 3600, 2, out);
-    out.push(b':');
-    push_padded(second / 60 % 60, 2, out);
-    out.push(b':');
-    push_padded(second % 60, 2, out);
-    if nano != 0 {
-        out.push(b'.');
-        let start = out.len();
-        push_padded(nano, 9, out);
-        while out.len() > start && out.last() == Some(&b'0') {
-            out.pop();
-        }
+    // Gathered first: bytes that are pushed one by one cost a check of the room each.
+    let mut text = *b"00:00:00.000000000";
+    text[..2].copy_from_slice(&two_digits(second / 3600));
+    text[3..5].copy_from_slice(&two_digits(second / 60 % 60));
+    text[6..8].copy_from_slice(&two_digits(second % 60));
+    if nano == 0 {
+        out.extend_from_slice(&text[..8]);
+        return;
     }
+    let milli = nano / 1_000_000;
+    text[9] = digit(milli / 100);
+    text[10..12].copy_from_slice(&two_digits(milli % 100));
+    let mut length = 12;
+    let rest = nano % 1_000_000;
+    if rest != 0 {
+        text[12..14].copy_from_slice(&two_digits(rest / 10_000));
+        text[14..16].copy_from_slice(&two_digits(rest / 100 % 100));
+        text[16..].copy_from_slice(&two_digits(rest % 100));
+        length = text.len();
+    }
+    while text[length - 1] == b'0' {
+        length -= 1;
+    }
+    out.extend_from_slice(&text[..length]);
+}
+
+fn digit(value: i64) -> u8 {
+    b'0' + (value % 10) as u8
+}
+
+fn two_digits(value: i64) -> [u8; 2] {
+    [digit(value / 10), digit(value)]
 }
 
 /// Appends a timestamp in the given style.
@@ -386,6 +409,47 @@ mod tests {
         }
         assert_eq!(days_of_date(1970, 1, 1), 0);
         assert_eq!(days_of_date(2024, 2, 29), 19_782);
+    }
+
+    #[test]
+    fn fractions_end_before_their_zeros() {
+        let nanos = [
+            0,
+            1,
+            10,
+            99,
+            1_000,
+            500_000,
+            1_000_000,
+            7_000_100,
+            10_000_000,
+            120_000_000,
+            123_456_000,
+        ];
+        for nano in nanos.into_iter().chain([123_456_789, 999_999_999]) {
+            for second in [0, 59, 3_661, 86_399] {
+                let mut out = Vec::new();
+                write_time(second, nano, &mut out);
+                let (hour, minute, of_minute) = (second / 3600, second / 60 % 60, second % 60);
+                let expect = format!("{hour:02}:{minute:02}:{of_minute:02}.{nano:09}");
+                let expect = expect.trim_end_matches('0').trim_end_matches('.');
+                let expect = if nano == 0 {
+                    format!("{hour:02}:{minute:02}:{of_minute:02}")
+                } else {
+                    expect.to_owned()
+                };
+                assert_eq!(String::from_utf8(out).expect("ASCII"), expect);
+            }
+        }
+        let written = |days| {
+            let mut out = Vec::new();
+            write_date(days, &mut out);
+            String::from_utf8(out).expect("ASCII")
+        };
+        assert_eq!(written(days_of_date(10_000, 12, 31)), "+10000-12-31");
+        assert_eq!(written(days_of_date(9_999, 1, 9)), "9999-01-09");
+        assert_eq!(written(days_of_date(-1, 1, 1)), "-0001-01-01");
+        assert_eq!(written(0), "1970-01-01");
     }
 
     #[test]
