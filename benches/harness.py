@@ -79,12 +79,9 @@ class Broker:
         call(TOPICS, self.boot, "drop", names)
 
     def rows(self, topics):
-        """End offsets summed up; 0 for a topic that is not there."""
-        total = 0
-        for topic in topics:
-            done = subprocess.run([TOPICS, self.boot, "offsets", topic], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            total += sum(int(line.rsplit(":", 1)[1]) for line in done.stdout.splitlines())
-        return total
+        """Ends of what is committed, summed up; 0 for a topic that is not there."""
+        done = subprocess.run([TOPICS, self.boot, "offsets", ",".join(topics)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return sum(int(line.rsplit(":", 1)[1]) for line in done.stdout.splitlines())
 
     def fill(self, filebeat, moneyflow, ads):
         """Makes the data, seeded, unless it is there."""
@@ -130,13 +127,13 @@ def measured(command, rows, broker, cwd, size=None, first=None):
     """Runs a process to its end; returns its figures."""
     before_broker, before_busy, begun = cpu_of(broker.pid), busy(), time.time()
     with open(os.path.join(cwd, "log"), "w+") as log:
-        process = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ, RUST_LOG="warn"))
+        process = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ, RUST_LOG="warn", RUST_BACKTRACE="0"))
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.time() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             log.seek(0)
-            raise RuntimeError("%s failed (%d):\n%s" % (" ".join(command), process.returncode, log.read()[-3000:]))
+            raise RuntimeError("%s failed (%d):\n%s" % (" ".join(command)[:200], process.returncode, log.read()[-3000:]))
     own = usage.ru_utime + usage.ru_stime
     of_broker = cpu_of(broker.pid) - before_broker
     others = (busy() - before_busy - own - of_broker) / wall
@@ -175,6 +172,25 @@ def millrace(name, sql, rows, broker, more=(), size=None, first_of=None):
 def rawcopy(source, sinks, rows, broker, size=None, partitions=()):
     with tempfile.TemporaryDirectory() as folder:
         return measured([RAWCOPY, broker.boot, source, sinks, "zstd", *map(str, partitions)], rows, broker, folder, size)
+
+
+def copied(source, sinks, partitions, copies, broker):
+    """Makes topics with the rows of another one; a copy that fails is made anew, as nothing is measured here."""
+    rows = broker.rows([source])
+    for attempt in range(3):
+        try:
+            broker.fresh(sinks, partitions)
+            for _ in range(copies):
+                rawcopy(source, sinks, rows, broker, partitions=[partitions])
+            # A commit returns before its markers have reached all partitions; a bounded reader would end before them.
+            for _ in range(120):
+                if broker.rows(sinks.split(",")) >= rows * copies:
+                    return
+                time.sleep(0.5)
+            raise RuntimeError("the copy did not become visible")
+        except RuntimeError as error:
+            note("copying %s failed: %s" % (source, str(error)[:2000]))
+    raise RuntimeError("%s could not be copied" % source)
 
 
 class StandIn:

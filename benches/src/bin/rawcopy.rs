@@ -112,7 +112,8 @@ fn open_producer(
 ) -> Result<Arc<ThreadedProducer<DefaultProducerContext>>> {
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
-        .set("transactional.id", "rawcopy")
+        // One of its own: markers of the run before may still be under way to topics that are gone.
+        .set("transactional.id", format!("rawcopy-{}", std::process::id()))
         .set("compression.type", compression)
         .set(
             "compression.level",

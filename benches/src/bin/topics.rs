@@ -2,7 +2,7 @@
 //!
 //! usage: topics BOOTSTRAP fresh NAME[,NAME…] PARTITIONS [CONFIG=VALUE…]   makes them anew
 //!        topics BOOTSTRAP drop NAME[,NAME…]
-//!        topics BOOTSTRAP offsets NAME                                    prints topic:partition:end for each partition
+//!        topics BOOTSTRAP offsets NAME[,NAME…]     prints topic:partition:end of what is committed, for each partition
 //!        topics BOOTSTRAP first NAME    prints `ready`, then the time at which the first committed row is there, as Unix seconds
 
 use std::io::Write as _;
@@ -29,10 +29,10 @@ fn main() -> Result<()> {
             fresh(bootstrap, &list(names), partitions, settings)
         }
         [bootstrap, "drop", names] => drop_topics(bootstrap, &list(names)),
-        [bootstrap, "offsets", name] => offsets(bootstrap, name),
+        [bootstrap, "offsets", names] => offsets(bootstrap, &list(names)),
         [bootstrap, "first", name] => first(bootstrap, name),
         _ => bail!(
-            "usage: topics BOOTSTRAP fresh NAMES PARTITIONS [CONFIG=VALUE…] | drop NAMES | offsets NAME | first NAME"
+            "usage: topics BOOTSTRAP fresh NAMES PARTITIONS [CONFIG=VALUE…] | drop NAMES | offsets NAMES | first NAME"
         ),
     }
 }
@@ -134,10 +134,12 @@ fn ends(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i64>> {
 }
 
 #[expect(clippy::print_stdout, reason = "a command prints its result")]
-fn offsets(bootstrap: &str, topic: &str) -> Result<()> {
+fn offsets(bootstrap: &str, topics: &[&str]) -> Result<()> {
     let consumer: BaseConsumer = client(bootstrap).create()?;
-    for (partition, end) in ends(&consumer, topic)?.iter().enumerate() {
-        println!("{topic}:{partition}:{end}");
+    for topic in topics {
+        for (partition, end) in ends(&consumer, topic)?.iter().enumerate() {
+            println!("{topic}:{partition}:{end}");
+        }
     }
     Ok(())
 }
