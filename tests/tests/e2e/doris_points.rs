@@ -11,11 +11,11 @@ use crate::pipeline::{Pipeline, Running};
 
 const PARTITIONS: usize = 2;
 const ROWS_EACH: u64 = 5_000;
-const TABLES: [&str; 2] = ["checked", "copied"];
+pub(crate) const TABLES: [&str; 2] = ["checked", "copied"];
 
 /// Where a process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Point {
+pub(crate) enum Point {
     /// A load is prepared; its manifest may be on its way.
     Prepared,
     /// The manifest is there, no commit was obeyed.
@@ -32,7 +32,7 @@ enum Point {
 
 impl Point {
     /// What Doris does wrong meanwhile, and how many commits pass unharmed before.
-    fn fault(self) -> Option<Fault> {
+    pub(crate) fn fault(self) -> Option<Fault> {
         let (point, after) = match self {
             Self::Prepared => return None,
             Self::BeforeCommits | Self::Expired => (FaultPoint::CommitServerError, 0),
@@ -47,7 +47,7 @@ impl Point {
         })
     }
 
-    fn is_reached(self, states: &[TransactionState]) -> bool {
+    pub(crate) fn is_reached(self, states: &[TransactionState]) -> bool {
         let count = |wanted| states.iter().filter(|state| **state == wanted).count();
         let prepared = count(TransactionState::Precommitted);
         let visible = count(TransactionState::Visible);
@@ -65,12 +65,12 @@ impl Point {
     }
 }
 
-fn states_since(doris: &Doris, known: usize) -> Result<Vec<TransactionState>> {
+pub(crate) fn states_since(doris: &Doris, known: usize) -> Result<Vec<TransactionState>> {
     let all = doris.now().transactions()?;
     Ok(all[known..].iter().map(|one| one.state).collect())
 }
 
-fn wait_until(
+pub(crate) fn wait_until(
     process: &mut Running,
     what: &str,
     mut is_so: impl FnMut() -> Result<bool>,

@@ -35,6 +35,8 @@ mod doris_points;
 mod edge;
 mod mysql_cdc;
 mod mysql_failover;
+mod mysql_points;
+mod mysql_tls;
 mod mysql_to_doris;
 mod outage;
 mod rescale;

@@ -88,7 +88,8 @@ fn loses_nothing_of_mysql_when_connections_are_killed_and_writers_run_beside_the
     script("faults.py", &["kills"], "mysql", &server)?;
     script("faults.py", &["load"], "mysql", &server)?;
     script("faults.py", &["load", "--keys", "text"], "mysql", &server)?;
-    script("faults.py", &["readers"], "mysql", &server)
+    script("faults.py", &["readers"], "mysql", &server)?;
+    script("faults.py", &["few"], "mysql", &server)
 }
 
 #[test]

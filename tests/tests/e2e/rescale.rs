@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
 
 use crate::broker::{Broker, Feeder, RowWriter};
 use crate::delivery::Delivered;
+use crate::doris::Doris;
 use crate::pipeline::{Flow, Pipeline, Running};
 use crate::reader::{Isolation, Reader};
 
@@ -119,4 +122,107 @@ fn wait_until_first_is_closed(change: &mut Running) -> Result<()> {
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())
+}
+
+/// Without a Kafka sink nobody is fenced: processes that still run lose the number of their next checkpoint.
+#[test]
+fn processes_that_load_into_doris_stop_when_their_number_changes() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let broker = Broker::shared();
+    let source = broker.topic("rescale-doris", i32::try_from(PARTITIONS)?)?;
+    let doris = Doris::start()?;
+    let writer = RowWriter::new(&broker, &source, PARTITIONS)?;
+    let feeder = Feeder::start(writer, ROWS_PER_SECOND);
+    let pipeline = Pipeline::new("rescale-doris", &doris.sql(&broker, &source, &["checked"]))?;
+    let mut two = start_all(&pipeline, 2)?;
+    wait_for_checkpoints(&mut two, 2)?;
+    pipeline.rescale(3)?.ends_with(0, LIMIT)?;
+    for running in &mut two {
+        running.ends_with(1, LIMIT)?;
+    }
+    let mut three = start_all(&pipeline, 3)?;
+    wait_for_checkpoints(&mut three, 2)?;
+    let written = feeder.stop()?.finish()?;
+    doris.wait_for(written.iter().sum(), LIMIT, &mut three[0])?;
+    for running in &mut three {
+        running.ends_on_sigterm()?;
+    }
+    doris
+        .delivered("checked", &source)?
+        .ensure_exactly_once(&written)
+}
+
+/// A partition that comes up while its slot stands still, and had no other, is read from its beginning all the same: where
+/// reading starts is asked once in the life of a pipeline, not once for each slot.
+#[test]
+fn a_slot_without_partitions_reads_a_new_one_from_its_beginning() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let broker = Broker::shared();
+    let source = broker.topic("grown-in", 1)?;
+    let sink = broker.topic("grown-out", 1)?;
+    let sql = Flow::new(&broker.address, &source, &sink).sql();
+    let sql = sql.replace("'earliest-offset'", "'latest-offset'");
+    let pipeline = Pipeline::new("grown", &sql)?;
+    let mut two = start_all(&pipeline, 2)?;
+    for running in &mut two {
+        wait_until_ready(running)?;
+        running.ends_on_sigterm()?;
+    }
+    grow(&broker, &source, 2)?;
+    let mut writer = RowWriter::new(&broker, &source, 2)?;
+    writer.write(1_000)?;
+    let written = writer.finish()?;
+    let mut two = start_all(&pipeline, 2)?;
+    let mut reader = Reader::open(&broker, &sink, Isolation::Committed)?;
+    reader.wait_for(1_000, LIMIT, &mut two[0])?;
+    for running in &mut two {
+        running.ends_on_sigterm()?;
+    }
+    Delivered::read(&broker, &sink, &source)?.ensure_exactly_once(&written)
+}
+
+fn wait_until_ready(running: &mut Running) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    while !running
+        .get("/readyz")
+        .is_ok_and(|(status, _)| status == 200)
+    {
+        running.ensure_alive()?;
+        ensure!(
+            Instant::now() < deadline,
+            "not ready\n{}",
+            running.log_end()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Makes the topic one of so many partitions, and waits until the broker says so.
+fn grow(broker: &Broker, topic: &str, partitions: usize) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> = broker.config().create()?;
+    let grown = tokio::runtime::Builder::new_current_thread()
+        .build()?
+        .block_on(admin.create_partitions(
+            &[NewPartitions::new(topic, partitions)],
+            &AdminOptions::new(),
+        ))?;
+    for result in grown {
+        result.map_err(|(topic, code)| anyhow!("topic {topic} could not grow: {code}"))?;
+    }
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let metadata = admin
+            .inner()
+            .fetch_metadata(Some(topic), Duration::from_secs(30))?;
+        if metadata.topics()[0].partitions().len() == partitions {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "{topic} does not grow");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

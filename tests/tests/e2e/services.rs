@@ -13,8 +13,8 @@ pub(crate) struct Service {
     script: &'static str,
     variable: &'static str,
     port: u16,
-    /// More options of a MySQL server.
-    options: &'static str,
+    /// More options of a MySQL or MariaDB server.
+    options: String,
 }
 
 impl Service {
@@ -37,16 +37,13 @@ impl Service {
     }
 
     /// Starts a MySQL server with more options.
-    pub(crate) fn mysql_with(port: u16, options: &'static str) -> Result<Self> {
-        let service = Self {
-            script: "mysql.sh",
-            variable: "MYSQL_PORT",
-            port,
-            options,
-        };
-        service.run("wipe")?;
-        service.run("start")?;
-        Ok(service)
+    pub(crate) fn mysql_with(port: u16, options: &str) -> Result<Self> {
+        Self::start_with("mysql.sh", "MYSQL_PORT", port, options)
+    }
+
+    /// Starts a MariaDB server with more options.
+    pub(crate) fn mariadb_with(port: u16, options: &str) -> Result<Self> {
+        Self::start_with("mariadb.sh", "MARIADB_PORT", port, options)
     }
 
     /// Starts a MariaDB server.
@@ -77,11 +74,20 @@ impl Service {
     }
 
     fn start_empty(script: &'static str, variable: &'static str, port: u16) -> Result<Self> {
+        Self::start_with(script, variable, port, "")
+    }
+
+    fn start_with(
+        script: &'static str,
+        variable: &'static str,
+        port: u16,
+        options: &str,
+    ) -> Result<Self> {
         let service = Self {
             script,
             variable,
             port,
-            options: "",
+            options: options.to_owned(),
         };
         service.run("wipe")?;
         service.run("start")?;
@@ -108,7 +114,8 @@ impl Service {
         let output = Command::new(&script)
             .arg(verb)
             .env(self.variable, self.port.to_string())
-            .env("MYSQL_OPTS", self.options)
+            .env("MYSQL_OPTS", &self.options)
+            .env("MARIADB_OPTS", &self.options)
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{} could not be run", script.display()))?;
