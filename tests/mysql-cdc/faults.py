@@ -4,10 +4,11 @@
   faults.py kills --server mysql|mariadb --port N --client CMD --product 'CMD {sql}'   the dump connection is killed twice a second
   faults.py load  … [--keys int|text]                                                   four writers while the snapshot runs
   faults.py readers …                                                                   connections of the snapshot's readers are killed
+  faults.py few …                                                                       there are fewer connections than readers
   faults.py held …                                                                      nobody takes the changes until the server gives up
   faults.py retention …                                                                 the same, and the server is about to purge its log
 
-`readers` compares the rows that came with the table. `held` and `retention` compare the exact order of changes after the product's output
+`readers` and `few` compare the rows that came with the table. `held` and `retention` compare the exact order of changes after the product's output
 was left unread: until the server ended the connection of the binary log, or until the warning came. `retention` sets the server's retention.
 `kills` compares the exact order of changes; `load` checks that every change fits the rows before it (an insert only of a
 key that is not there, a row before an update or delete just as it was) and that the last state is the table.
@@ -63,25 +64,31 @@ def kills(a):
     print(f"kills: {len(want)} changes, {state['kills']} kills, {'equal' if same else f'DIFFERENT ({len(product.got)} came)'}")
     return same and state['kills'] > 0
 
-def readers(a):
+def readers(a, few=False):
     sql(a, "DROP DATABASE IF EXISTS cdc_readers; CREATE DATABASE cdc_readers")
     for t in (1, 2, 3):
         sql(a, f"CREATE TABLE cdc_readers.t_{t} (id int primary key, v varchar(100), n int)")
         for first in range(0, 30000 if t == 1 else 300, 3000):
             sql(a, f"INSERT INTO cdc_readers.t_{t} VALUES " + ','.join(f"({t * 1000000 + i * (1 if i < 9000 else 977)},'{'x' * 80}',{i})" for i in range(first, first + (3000 if t == 1 else 300))))
     want = [line.split('\t') for t in (1, 2, 3) for line in sql(a, f'SELECT id,v,n FROM cdc_readers.t_{t}').stdout.split('\n') if line]
-    product = Product(a, table(a, 'cdc_readers', 'INT', ", 'scan.incremental.snapshot.chunk.size' = '20', 'millrace.snapshot-readers' = '4'"))
+    product = Product(a, table(a, 'cdc_readers', 'INT', ", 'scan.incremental.snapshot.chunk.size' = '20', 'millrace.snapshot-readers' = '4'").replace("'cdc', 'password' = 'cdc'", "'few', 'password' = 'few'" if few else "'cdc', 'password' = 'cdc'"))
     kills, begin = 0, time.time()
     while time.time() - begin < 60 and len(product.got) < len(want):
         # A connection that waits between two chunks may be hit as well; four kills cannot use up one chunk's five attempts.
         ids = sql(a, "SELECT id FROM information_schema.processlist WHERE command NOT LIKE 'Binlog Dump%' AND user='cdc' ORDER BY id").stdout.split()
-        if len(ids) > 3 and kills < 4 and len(product.got) > 1000 * kills:
+        if few: time.sleep(0.2)
+        elif len(ids) > 3 and kills < 4 and len(product.got) >= 1000 * kills:
             kills += 'error' not in sql(a, f'KILL {ids[kills % len(ids)]}').stderr.lower()
         time.sleep(0.02)
     time.sleep(1); product.end()
     same = sorted((str(x['row']['id']), x['row']['v'], str(x['row']['n'])) for x in product.got if x['op'] == '+I') == sorted(map(tuple, want)) and len(product.got) == len(want)
-    print(f"readers: {len(want)} rows, {kills} kills, {'equal' if same else f'DIFFERENT ({len(product.got)} came)'}")
-    return same and kills > 0
+    print(f"{'few' if few else 'readers'}: {len(want)} rows, {kills} kills, {'equal' if same else f'DIFFERENT ({len(product.got)} came)'}")
+    return same and (few or kills > 0)
+
+def few(a):
+    # One for the stream, one that looks up keys, one that reads, one that asks now and then.
+    sql(a, "CREATE USER IF NOT EXISTS 'few'@'%' IDENTIFIED BY 'few' WITH MAX_USER_CONNECTIONS 4; GRANT SELECT, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'few'@'%'")
+    return readers(a, few=True)
 
 def held(a, warns=False):
     sql(a, "DROP DATABASE IF EXISTS cdc_held; CREATE DATABASE cdc_held; CREATE TABLE cdc_held.t_1 (id int primary key, v varchar(4000), n int)")
@@ -165,7 +172,7 @@ def load(a):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument('what', choices=['kills', 'load', 'readers', 'held', 'retention']); ap.add_argument('--server', choices=['mysql', 'mariadb'], default='mysql'); ap.add_argument('--port', type=int, required=True)
+    ap.add_argument('what', choices=['kills', 'load', 'readers', 'few', 'held', 'retention']); ap.add_argument('--server', choices=['mysql', 'mariadb'], default='mysql'); ap.add_argument('--port', type=int, required=True)
     ap.add_argument('--client', required=True); ap.add_argument('--product', required=True); ap.add_argument('--keys', choices=['int', 'text'], default='int')
     a = ap.parse_args(); a.client_cmd = shlex.split(a.client)
     sql(a, "CREATE USER IF NOT EXISTS 'cdc'@'%' IDENTIFIED BY 'cdc'; GRANT SELECT, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'cdc'@'%'")

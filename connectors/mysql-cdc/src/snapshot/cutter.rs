@@ -178,6 +178,7 @@ impl Worker {
             Some(conn) => conn,
             None => open(&self.config, &self.server)?,
         };
+        let is_first = self.figures.is_some();
         if let Some(figures) = self.figures.take() {
             figures.expect(self.estimate(&mut conn, &request.progress));
         }
@@ -194,6 +195,10 @@ impl Worker {
         };
         let is_slow = !self.server.has_gtids && !has_own_marks;
         let mut limits = if is_slow { SLOW_WAVE } else { WAVE };
+        if is_first && !is_slow {
+            // So that a start shows its first rows at once.
+            limits.chunks = self.readers.count();
+        }
         limits.bytes += WAVE_BYTES_A_READER * (self.readers.count() - 1);
         let between = Arc::new(Between {
             low,
@@ -408,10 +413,9 @@ impl Worker {
             Trouble::Full(error) if self.readers.count() > 1 => {
                 tracing::warn!(
                     table = self.config.table,
-                    readers = self.readers.count() - 1,
-                    "MySQL gives no more connections, reading the snapshot over fewer: {error}"
+                    "MySQL gives no more connections, reading the snapshot over one: {error}"
                 );
-                self.readers.retire();
+                self.readers.shrink();
                 draft.again.push_back(task);
                 Ok(())
             }

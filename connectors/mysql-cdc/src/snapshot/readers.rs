@@ -65,10 +65,11 @@ pub(super) struct Done {
 
 /// The readers.
 pub(super) struct Readers {
-    tasks: Vec<Sender<Option<Task>>>,
+    /// Nothing in the place of one that was let go.
+    tasks: Vec<Option<Sender<Option<Task>>>>,
     idle: Vec<usize>,
-    /// How many are no longer given tasks.
-    retired: usize,
+    /// All but one are to be let go.
+    shrinks: bool,
     /// The one task that is out is to be alone.
     is_taken: bool,
     done: Receiver<Done>,
@@ -103,25 +104,30 @@ impl Readers {
                     let text = "cannot start a thread";
                     ConnectorError::new(ErrorKind::Internal, Retry::Restart, text).caused_by(error)
                 })?;
-            tasks.push(give);
+            tasks.push(Some(give));
         }
         Ok(Self {
             tasks,
             idle: (0..count).rev().collect(),
-            retired: 0,
+            shrinks: false,
             is_taken: false,
             done,
         })
     }
 
     pub(super) fn count(&self) -> usize {
-        self.tasks.len() - self.retired
+        self.tasks.iter().flatten().count()
     }
 
-    /// Takes the reader that came back last out of service. There must be another one.
-    pub(super) fn retire(&mut self) {
-        self.idle.pop();
-        self.retired += 1;
+    /// Lets all readers but one go, first the one that came back last: connections are few, and the stream needs one.
+    pub(super) fn shrink(&mut self) {
+        self.shrinks = true;
+        while self.count() > 1
+            && let Some(reader) = self.idle.pop()
+        {
+            // Its thread ends, and with it its connection.
+            self.tasks[reader] = None;
+        }
     }
 
     /// Tells whether one reader reads alone.
@@ -144,7 +150,9 @@ impl Readers {
         if let Some(reader) = self.idle.pop() {
             self.is_taken = task.is_alone;
             // One that is gone has told why.
-            let _ = self.tasks[reader].send(Some(task));
+            if let Some(give) = &self.tasks[reader] {
+                let _ = give.send(Some(task));
+            }
         }
     }
 
@@ -156,6 +164,9 @@ impl Readers {
         })?;
         self.idle.push(done.reader);
         self.is_taken = false;
+        if self.shrinks {
+            self.shrink();
+        }
         Ok(done)
     }
 
@@ -164,7 +175,7 @@ impl Readers {
         while self.busy() > 0 {
             self.next()?;
         }
-        for reader in &self.tasks {
+        for reader in self.tasks.iter().flatten() {
             let _ = reader.send(None);
         }
         Ok(())

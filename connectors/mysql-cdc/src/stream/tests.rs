@@ -144,6 +144,19 @@ fn read(
     state: &State,
     mut seen: impl FnMut(State, usize),
 ) -> Vec<Change> {
+    read_until(file, has_gtids, state, |stream, count| {
+        seen(stream.state(), count);
+        false
+    })
+}
+
+/// As [`read`], until `is_over` says so after a step.
+fn read_until(
+    file: &[u8],
+    has_gtids: bool,
+    state: &State,
+    mut is_over: impl FnMut(&mut Stream, usize) -> bool,
+) -> Vec<Change> {
     let mut stream = stream(has_gtids, state);
     let mut out = Out::new(layout());
     let mut changes = Vec::new();
@@ -162,13 +175,15 @@ fn read(
             }
             _ => {}
         }
-        if is_left_out {
+        if is_left_out && !matches!(event.code, code::ROTATE | code::FORMAT_DESCRIPTION) {
             continue;
         }
         stream.take(event, &mut out).unwrap();
         loop {
             take(&mut out, &stream, &mut changes);
-            seen(stream.state(), changes.len());
+            if is_over(&mut stream, changes.len()) {
+                return changes;
+            }
             if stream.inner.is_none() {
                 break;
             }
@@ -198,6 +213,72 @@ fn goes_on_from_every_position(file: &[u8], has_gtids: bool) -> Vec<Change> {
         assert_eq!(rest, all[count..], "from {state:?}");
     }
     all
+}
+
+fn reads_again_between_positions(file: &[u8], has_gtids: bool) {
+    let first = State {
+        server: "s".into(),
+        file: "binlog.000001".into(),
+        pos: 4,
+        trx_pos: 4,
+        ..State::default()
+    };
+    let mut states = vec![(first.clone(), 0)];
+    let all = read(file, has_gtids, &first, |state, count| {
+        states.push((state, count));
+    });
+    let moved: Vec<_> = states
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|same| &same[0])
+        .collect();
+    for (index, (from, before)) in moved.iter().enumerate() {
+        for (end, after) in moved.iter().skip(index + 1).step_by(1 + moved.len() / 9) {
+            let mut has_ended = false;
+            let again = read_until(file, has_gtids, from, |stream, _| {
+                has_ended = stream.has_reached(end).unwrap();
+                has_ended
+            });
+            assert!(has_ended, "from {from:?} to {end:?}");
+            assert_eq!(again, all[*before..*after], "from {from:?} to {end:?}");
+        }
+    }
+}
+
+#[test]
+fn a_range_is_read_again_exactly() {
+    reads_again_between_positions(MYSQL, true);
+    reads_again_between_positions(MYSQL, false);
+    reads_again_between_positions(MARIADB, false);
+}
+
+/// The same transactions from another server, which counts events in its own way, from every position.
+#[test]
+fn another_server_goes_on_from_every_position() {
+    let first = State {
+        file: "binlog.000001".into(),
+        pos: 4,
+        trx_pos: 4,
+        ..State::default()
+    };
+    let mut states = Vec::new();
+    let all = read(MYSQL, true, &first, |state, count| {
+        states.push((state, count))
+    });
+    let mut within = 0;
+    for (mut state, count) in states {
+        state.server = "another".into();
+        if state.events_done > 0 {
+            // Not even near.
+            state.events_done += 1_000;
+            within += 1;
+        }
+        let rest = read(MYSQL, true, &state, |state, _| {
+            // What was counted there is told with who counted it.
+            assert!(state.server == "s" || !(1..1_000).contains(&state.events_done));
+        });
+        assert_eq!(rest, all[count..], "from {state:?}");
+    }
+    assert!(within > 10, "{within} positions within transactions");
 }
 
 #[test]
