@@ -33,6 +33,8 @@ fn main() -> Result<()> {
         .split(',')
         .map(|sink| Ok(TopicHandle::new(Arc::clone(&producer), sink)?))
         .collect::<Result<Vec<_>>>()?;
+    // A row for a partition that the client has not heard of would add an unknown partition to the transaction.
+    producer.client().fetch_metadata(None, CALL)?;
     let batch = if targets.len() > 1 {
         BATCH_SMALL
     } else {
@@ -113,7 +115,10 @@ fn open_producer(
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         // One of its own: markers of the run before may still be under way to topics that are gone.
-        .set("transactional.id", format!("rawcopy-{}", std::process::id()))
+        .set(
+            "transactional.id",
+            format!("rawcopy-{}", std::process::id()),
+        )
         .set("compression.type", compression)
         .set(
             "compression.level",
