@@ -560,7 +560,8 @@ fn drive(shared: &Shared, slots: u32, epochs: u64) -> bool {
     for _ in 0..40 {
         let mut must_rescale = false;
         let mut all_well = true;
-        for slot in 0..slots {
+        // The last one first: what is there already must not depend on slot 0.
+        for slot in (0..slots).rev() {
             match run(shared, slot, slots, epochs) {
                 Ok(done) => all_well &= done || epochs < u64::MAX,
                 Err(error) => {
