@@ -81,6 +81,8 @@ pub(crate) struct Config {
     /// How many are asked for.
     pub(crate) readers: Option<usize>,
     pub(crate) legacy_json: bool,
+    /// Tables that match only since the last checkpoint get a snapshot.
+    pub(crate) adds_tables: bool,
     /// Every change is a row of its own, `+I`.
     pub(crate) append_only: bool,
     pub(crate) ltz_instant: bool,
@@ -147,7 +149,7 @@ pub(crate) fn read(
     reader.factor("chunk-key.even-distribution.factor.lower-bound", 0.0, 1.0);
     let server_ids = reader.server_ids();
     let chunk_key = reader.chunk_key();
-    reader.later();
+    reader.newly_added(&startup);
     let mut faults = reader.faults;
     let properties = properties.unwrap_or_else(|more| {
         faults.extend(more);
@@ -178,6 +180,7 @@ pub(crate) fn read(
         readers_max,
         readers,
         legacy_json: options.boolean("use.legacy.json.format"),
+        adds_tables: options.boolean("scan.newly-added-table.enabled"),
         append_only: options.boolean("scan.read-changelog-as-append-only.enabled"),
         ltz_instant: options.boolean("millrace.timestamp-ltz-instant"),
         heartbeat,
@@ -432,14 +435,14 @@ impl Reader<'_> {
         written
     }
 
-    fn later(&mut self) {
-        let key = "scan.newly-added-table.enabled";
-        if self.options.boolean(key) {
+    fn newly_added(&mut self, startup: &Startup) {
+        const KEY: &str = "scan.newly-added-table.enabled";
+        if self.options.boolean(KEY) && startup != &Startup::Initial {
             self.fault(
-                "MR0140",
-                format!("'{key}' = 'true' is not supported"),
-                key,
-                "ignoring it would change the data",
+                "MR0102",
+                format!("'{KEY}' = 'true' needs 'scan.startup.mode' = 'initial'"),
+                KEY,
+                "there is no snapshot to add tables to",
                 "take it out",
             );
         }

@@ -53,6 +53,11 @@ impl History {
         (held(&self.since) && held(&self.dropped)).then_some(name)
     }
 
+    /// Tells whether nothing is noted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.since.is_empty() && self.renamed.is_empty() && self.dropped.is_empty()
+    }
+
     /// Tells whether today's definition of a name held all the time.
     pub(crate) fn is_untouched(&self, name: &TableName) -> bool {
         !self.since.contains_key(name)

@@ -151,7 +151,7 @@ pub static OPTIONS: &[OptionDef] = &[
         "scan.newly-added-table.enabled",
         OptionKind::Boolean,
         Some("false"),
-        "only 'false': new tables are read from the binary log, without a snapshot",
+        "'true': a start from a checkpoint reads a snapshot of tables that match now and were not known then",
     ),
     option(
         "scan.read-changelog-as-append-only.enabled",

@@ -10,6 +10,7 @@ use millrace_connector::{ConnectorError, SplitId};
 use parking_lot::Mutex;
 
 use crate::config::{Config, Startup};
+use crate::definition::TableName;
 use crate::failover::other_server;
 use crate::figures::ReadFigures;
 use crate::out::{Layout, Out, snapshot_batch};
@@ -33,6 +34,10 @@ const PROGRESS_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Opened {
     pub(crate) server: Server,
     pub(crate) stream: Stream,
+    /// Where it begins.
+    pub(crate) state: State,
+    /// Tables that the checkpoint does not know.
+    pub(crate) unknown: Vec<TableName>,
 }
 
 /// What was opened, until a reader takes it.
@@ -59,7 +64,8 @@ impl Reader {
 
     /// Begins a recorded range once more.
     fn begin_again(&self, start: &SplitStart, end: &State) -> Result<Active, ConnectorError> {
-        let (opened, state) = self.opener.prepare(Some(&start.position))?;
+        let opened = self.opener.prepare(Some(&start.position))?;
+        let state = &opened.state;
         if state.snapshot.is_some() {
             return Err(no_snapshot_again());
         }
@@ -67,7 +73,7 @@ impl Reader {
             let config = &self.opener.config;
             return Err(other_server(config, &opened.server.identity, &end.server));
         }
-        let mut active = Active::new(self, opened, &state)?;
+        let mut active = Active::new(self, opened)?;
         active.end = Some(end.clone());
         Ok(active)
     }
@@ -85,8 +91,7 @@ impl SplitReader for Reader {
         let Some(opened) = self.shared.lock().take() else {
             return Ok(());
         };
-        let state = State::from_position(&start.position)?;
-        self.active = Some(Active::new(self, opened, &state)?);
+        self.active = Some(Active::new(self, opened)?);
         Ok(())
     }
 
@@ -125,8 +130,13 @@ struct Active {
 }
 
 impl Active {
-    fn new(reader: &Reader, opened: Opened, state: &State) -> Result<Self, ConnectorError> {
-        let Opened { server, mut stream } = opened;
+    fn new(reader: &Reader, opened: Opened) -> Result<Self, ConnectorError> {
+        let Opened {
+            server,
+            mut stream,
+            state,
+            ..
+        } = opened;
         let Opener {
             config,
             layout,

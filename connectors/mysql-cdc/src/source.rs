@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::config::{Config, Startup};
 use crate::connection::{Purpose, connect_patiently};
 use crate::decode::DeclaredColumn;
+use crate::definition::TableName;
 use crate::dump::Identity;
 use crate::figures::ReadFigures;
 use crate::history::{self, History};
@@ -19,6 +20,7 @@ use crate::out::{Layout, Metadata, Source as ColumnSource};
 use crate::position::State;
 use crate::reader::{Opened, Reader, Shared};
 use crate::server::{self, Server};
+use crate::snapshot;
 use crate::startup::Starter;
 use crate::stream::Stream;
 use crate::tables::Tables;
@@ -176,10 +178,7 @@ pub(crate) struct Opener {
 
 impl Opener {
     /// Checks the server and prepares to read from `known`, or where the startup mode says.
-    pub(crate) fn prepare(
-        &self,
-        known: Option<&Position>,
-    ) -> Result<(Opened, State), ConnectorError> {
+    pub(crate) fn prepare(&self, known: Option<&Position>) -> Result<Opened, ConnectorError> {
         let config = &self.config;
         let cancel = &self.ctx.cancel;
         let mut conn = connect_patiently(config, Purpose::Plain, cancel)?;
@@ -214,12 +213,13 @@ impl Opener {
         for (database, charset) in server::database_charsets(starter.conn, config)? {
             tables.set_database_charset(&database, &charset);
         }
+        let mut unknown = Vec::new();
         if is_first {
             self.first_definitions(&mut starter, &mut tables, &server, &from)?;
         } else {
             tables.restore(&state.schema_history);
             if !state.finished {
-                self.later_definitions(&mut starter, &mut tables, &server, &from)?;
+                unknown = self.later_definitions(&mut starter, &mut tables, &server, &from)?;
             }
         }
         let mut stream = Stream::new(
@@ -237,8 +237,12 @@ impl Opener {
             schema_history: stream.tables.history_text().to_owned(),
             ..state
         };
-        let opened = Opened { server, stream };
-        Ok((opened, first))
+        Ok(Opened {
+            server,
+            stream,
+            state: first,
+            unknown,
+        })
     }
 
     /// Reads the definitions that hold where the first start begins.
@@ -282,17 +286,33 @@ impl Opener {
         tables: &mut Tables,
         server: &Server,
         from: &crate::dump::From,
-    ) -> Result<(), ConnectorError> {
+    ) -> Result<Vec<TableName>, ConnectorError> {
         let config = &self.config;
-        let now = server::matching(starter.conn, config)?.0;
-        if now.iter().any(|name| !tables.knows(name)) {
+        let mut unknown = server::matching(starter.conn, config)?.0;
+        unknown.retain(|name| !tables.knows(name));
+        if !unknown.is_empty() {
             let cancel = &self.ctx.cancel;
             tables.set_history(history::read(config, server, &self.identity, from, cancel)?);
         }
-        Ok(())
+        Ok(unknown)
     }
 
-    fn warn(&self, matching: &[crate::definition::TableName]) {
+    /// Has a snapshot made of the tables that the checkpoint does not know.
+    fn add_unknown(&self, opened: &mut Opened) {
+        let mut added = std::mem::take(&mut opened.unknown);
+        let state = &mut opened.state;
+        let mut progress = state.snapshot.take().unwrap_or_default();
+        added.retain(|name| !progress.tables.contains_key(&name.to_string()));
+        for name in &added {
+            tracing::info!(table = self.config.table, added = %name, "a snapshot is made of a table that the checkpoint does not know");
+        }
+        let more = snapshot::begin(added);
+        progress.tables.extend(more.tables);
+        progress.order.extend(more.order);
+        state.snapshot = (!progress.tables.is_empty()).then_some(progress);
+    }
+
+    fn warn(&self, matching: &[TableName]) {
         let config = &self.config;
         if matching.len() > 1 && !self.layout.sources.is_empty() {
             tracing::warn!(
@@ -319,14 +339,18 @@ impl Source for MysqlSource {
             return Ok(Vec::new());
         }
         let position = known.get(&split);
-        let (opened, state) = self.opener.prepare(position)?;
+        let mut opened = self.opener.prepare(position)?;
+        if position.is_some() && self.opener.config.adds_tables && !opened.state.finished {
+            self.opener.add_unknown(&mut opened);
+        }
+        let first = opened.state.to_position();
         self.opened = Some(Arc::new(Mutex::new(Some(opened))));
         if position.is_some() {
             return Ok(Vec::new());
         }
         Ok(vec![SplitStart {
             split,
-            position: state.to_position(),
+            position: first,
         }])
     }
 

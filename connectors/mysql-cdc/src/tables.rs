@@ -103,6 +103,11 @@ impl Tables {
         self.definitions.get(name).is_some()
     }
 
+    /// Tells whether definitions depend on places in the server's files.
+    pub(crate) fn has_history(&self) -> bool {
+        !self.history.is_empty()
+    }
+
     pub(crate) fn set_history(&mut self, history: History) {
         self.history = history;
     }

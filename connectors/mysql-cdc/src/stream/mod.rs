@@ -388,13 +388,13 @@ impl Stream {
             read.add_all(&GtidSet::parse(&resume.gtid).unwrap_or_default());
         }
         let now = failover::check(&mut conn, config, server, &read)?;
-        if now != server.identity && self.replay.is_some() {
-            // Marks of the snapshot are places in the other server's files.
+        if now != server.identity && (self.replay.is_some() || self.tables.has_history()) {
+            // Marks of the snapshot, and of definitions, are places in the other server's files.
             return Err(Misfit::Elsewhere(ConnectorError::new(
                 ErrorKind::Rejected,
                 Retry::Restart,
                 format!(
-                    "another server answers at {} while the snapshot runs",
+                    "another server answers at {}: places in the files of the one before mean nothing there",
                     config.address()
                 ),
             )));
