@@ -173,7 +173,7 @@ impl Active {
             end: None,
             finished: state.finished,
             failed: None,
-            told: state.clone(),
+            told: state,
             told_at: Instant::now(),
         })
     }
