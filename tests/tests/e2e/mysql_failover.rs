@@ -141,9 +141,34 @@ fn write(
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-    // For checkpoints with a part of it.
-    std::thread::sleep(Duration::from_millis(2_500));
     Ok(())
+}
+
+/// Waits until a part of what is expected came that ends within the large transaction, and nothing of it is under way.
+fn wait_for_part(
+    broker: &Broker,
+    topic: &str,
+    expected: &Expected,
+    running: &mut Running,
+) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let begin = expected.0.len() - LARGE as usize;
+    let mut came = 0;
+    loop {
+        let now = changes(broker, topic)?.len();
+        if now > begin && now == came {
+            ensure!(now < expected.0.len() - 3, "all of it came");
+            return Ok(());
+        }
+        came = now;
+        running.ensure_alive()?;
+        ensure!(
+            Instant::now() < deadline,
+            "{now} changes, none of the large transaction\n{}",
+            running.log_end()
+        );
+        std::thread::sleep(Duration::from_millis(1_500));
+    }
 }
 
 #[test]
@@ -182,10 +207,7 @@ fn goes_on_from_a_replica_without_loss_or_doubling() -> Result<()> {
 
     // The primary dies, and its name leads to the replica.
     write(100, &mut a, &mut b, &forwarder, &mut expected)?;
-    ensure!(
-        changes(&broker, &topic)?.len() > 100,
-        "no part of the large transaction came"
-    );
+    wait_for_part(&broker, &topic, &expected, &mut running)?;
     drop(a);
     primary.kill()?;
     b.query("STOP REPLICA; RESET REPLICA ALL")?;
@@ -202,6 +224,7 @@ fn goes_on_from_a_replica_without_loss_or_doubling() -> Result<()> {
     let mut a = Session::open(&primary)?;
     replicate(&replica, &mut a)?;
     write(1_000_000, &mut b, &mut a, &forwarder, &mut expected)?;
+    wait_for_part(&broker, &topic, &expected, &mut running)?;
     running.kill()?;
     drop(b);
     replica.kill()?;
