@@ -84,6 +84,8 @@ fn allowed(folder: &str) -> &'static [&'static str] {
         ],
         // JSON for Java's spelling of numbers, views for text columns.
         "connectors/mysql-cdc" => &["connectors/api", "connectors/json", "connectors/views"],
+        // JSON for its calendar.
+        "connectors/doris" => &["connectors/api", "connectors/formats", "connectors/json"],
         _ if folder.starts_with("connectors/") => &["connectors/api", "connectors/formats"],
         "engine/functions" => &["connectors/api", "connectors/json", "connectors/views"],
         "engine/sql" | "engine/checkpoint" => &["connectors/api"],
