@@ -153,7 +153,7 @@ impl Worker {
                 }
                 // The next look at the definition tells that it is gone.
                 Err(Trouble::Gone | Trouble::TooBig) => {
-                    self.readers.end_wave()?;
+                    self.readers.give_up()?;
                     continue;
                 }
             };
@@ -161,7 +161,7 @@ impl Worker {
             if error.retry == Retry::Never || attempt >= ATTEMPTS || self.cancel.is_cancelled() {
                 return Err(error);
             }
-            self.readers.end_wave()?;
+            self.readers.give_up()?;
             tracing::warn!(
                 table = self.config.table,
                 attempt,
@@ -206,7 +206,6 @@ impl Worker {
         });
         let mut draft = Draft::new(&request.progress, limits);
         self.read(&mut conn, &mut draft, &between)?;
-        self.readers.end_wave()?;
         let declared = &self.declared;
         let (chunks, mut lows) = draft.finish(|table| nothing(table, declared));
         if lows.is_empty() {

@@ -37,7 +37,7 @@ impl Low {
 
 /// Chunks that were read between two marks.
 pub(crate) struct Wave {
-    /// What the queries of each chunk have certainly seen: one mark for all, or one for each reader.
+    /// What the queries of each chunk have certainly seen: one mark for all, or one for each place of a snapshot.
     pub(crate) lows: Vec<Arc<Low>>,
     /// What the queries saw ends here or before.
     pub(crate) high: Place,

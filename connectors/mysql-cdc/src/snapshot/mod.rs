@@ -15,7 +15,7 @@
 //! So the log is read once, the state of a table is two keys, and nothing is read twice after a restart but the wave
 //! in flight. Both marks are honest: whatever the low mark holds was visible to the chunks' queries, and whatever they
 //! saw lies before the high mark. The low mark is a set of GTIDs (the log's end runs ahead of what other sessions
-//! see), or the place that MariaDB tells with a consistent snapshot, one for each reader, or the log's end of a while ago.
+//! see), or the place that MariaDB tells with a consistent snapshot, one for each chunk, or the log's end of a while ago.
 
 mod bound;
 mod chunk;

@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 5;
 
 /// What is the same for all chunks of a wave.
 pub(super) struct Between {
-    /// The mark that was taken before; nothing where each reader takes its own.
+    /// The mark that was taken before; nothing where each task takes its own.
     pub(super) low: Option<Arc<Low>>,
     /// Where the stream stands.
     pub(super) behind: (GtidSet, Place),
@@ -66,7 +66,7 @@ pub(super) struct Done {
 /// The readers.
 pub(super) struct Readers {
     /// Nothing in the place of one that was let go.
-    tasks: Vec<Option<Sender<Option<Task>>>>,
+    tasks: Vec<Option<Sender<Task>>>,
     idle: Vec<usize>,
     /// All but one are to be let go.
     shrinks: bool,
@@ -93,7 +93,6 @@ impl Readers {
                 declared: declared.to_vec(),
                 cancel: cancel.clone(),
                 conn: None,
-                low: None,
                 decoder: None,
             };
             let tell = tell.clone();
@@ -151,7 +150,7 @@ impl Readers {
             self.is_taken = task.is_alone;
             // One that is gone has told why.
             if let Some(give) = &self.tasks[reader] {
-                let _ = give.send(Some(task));
+                let _ = give.send(task);
             }
         }
     }
@@ -170,13 +169,10 @@ impl Readers {
         Ok(done)
     }
 
-    /// Ends the wave: what is still out is waited for and thrown away.
-    pub(super) fn end_wave(&mut self) -> Result<(), ConnectorError> {
+    /// Waits for what is still out and throws it away.
+    pub(super) fn give_up(&mut self) -> Result<(), ConnectorError> {
         while self.busy() > 0 {
             self.next()?;
-        }
-        for reader in self.tasks.iter().flatten() {
-            let _ = reader.send(None);
         }
         Ok(())
     }
@@ -208,8 +204,6 @@ struct Hand {
     declared: Vec<DeclaredColumn>,
     cancel: Cancel,
     conn: Option<Conn>,
-    /// The mark of the consistent snapshot that the connection is in.
-    low: Option<Arc<Low>>,
     decoder: Option<(Arc<Plan>, RowDecoder)>,
 }
 
@@ -238,17 +232,13 @@ impl Drop for Announce<'_> {
 }
 
 impl Hand {
-    fn run(mut self, number: usize, given: &Receiver<Option<Task>>, tell: &Sender<Done>) {
+    fn run(mut self, number: usize, given: &Receiver<Task>, tell: &Sender<Done>) {
         let mut announce = Announce {
             reader: number,
             tell,
             armed: false,
         };
         for task in given {
-            let Some(task) = task else {
-                self.leave();
-                continue;
-            };
             announce.armed = true;
             let outcome = self.patiently(&task);
             announce.armed = false;
@@ -263,16 +253,6 @@ impl Hand {
         }
     }
 
-    /// Ends the consistent snapshot, if there is one.
-    fn leave(&mut self) {
-        if self.low.take().is_some()
-            && let Some(conn) = &mut self.conn
-            && conn.query_drop("COMMIT").is_err()
-        {
-            self.conn = None;
-        }
-    }
-
     /// Reads, with another connection where one is lost: the marks hold whichever connection reads between them.
     fn patiently(&mut self, task: &Task) -> Result<(Vec<Chunk>, Arc<Low>), Trouble> {
         let mut attempt = 1;
@@ -282,12 +262,12 @@ impl Hand {
                 Err(Trouble::Failed(error)) if error.retry != Retry::Never => error,
                 Err(trouble) => {
                     // Rows that nobody reads may still be on their way.
-                    self.drop_connection();
+                    self.conn = None;
                     return Err(trouble);
                 }
                 read => return read,
             };
-            self.drop_connection();
+            self.conn = None;
             if error.retry == Retry::Never || attempt >= ATTEMPTS || self.cancel.is_cancelled() {
                 return Err(Trouble::GaveUp(error));
             }
@@ -303,21 +283,17 @@ impl Hand {
         }
     }
 
-    fn drop_connection(&mut self) {
-        self.conn = None;
-        self.low = None;
-    }
-
     fn read(&mut self, task: &Task) -> Result<(Vec<Chunk>, Arc<Low>), Trouble> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => open(&self.config, &self.server)?,
         };
-        let low = match (&task.wave.low, &self.low) {
-            (Some(low), _) | (None, Some(low)) => Arc::clone(low),
-            (None, None) => {
-                let place = consistent(&mut conn, &self.config, &task.wave.behind.1, &self.cancel)?;
-                Arc::clone(self.low.insert(Arc::new(Low::Place(place))))
+        let low = match &task.wave.low {
+            Some(low) => Arc::clone(low),
+            None => {
+                let behind = &task.wave.behind.1;
+                let place = consistent(&mut conn, &self.config, behind, &self.cancel)?;
+                Arc::new(Low::Place(place))
             }
         };
         if !matches!(&self.decoder, Some((plan, _)) if Arc::ptr_eq(plan, &task.plan)) {
@@ -337,6 +313,10 @@ impl Hand {
             Range::Between(lower, upper, after) => vec![reading.between(lower, upper, after)?],
             Range::Pieces(lower, upper, after) => reading.pieces(lower, upper, after)?,
         };
+        if task.wave.low.is_none() {
+            // Not held until others are done: a transaction keeps an ALTER TABLE waiting, and that the others.
+            conn.query_drop("COMMIT")?;
+        }
         self.conn = Some(conn);
         Ok((chunks, low))
     }

@@ -134,7 +134,7 @@ impl Draft {
         mut chunks: Vec<Chunk>,
         low: &Arc<Low>,
     ) -> Option<f64> {
-        let known = self.lows.iter().position(|known| Arc::ptr_eq(known, low));
+        let known = self.lows.iter().position(|known| known == low);
         let number = known.unwrap_or_else(|| {
             self.lows.push(Arc::clone(low));
             self.lows.len() - 1
