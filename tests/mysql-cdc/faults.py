@@ -83,6 +83,7 @@ def readers(a, few=False):
     time.sleep(1); product.end()
     same = sorted((str(x['row']['id']), x['row']['v'], str(x['row']['n'])) for x in product.got if x['op'] == '+I') == sorted(map(tuple, want)) and len(product.got) == len(want)
     print(f"{'few' if few else 'readers'}: {len(want)} rows, {kills} kills, {'equal' if same else f'DIFFERENT ({len(product.got)} came)'}")
+    if not same: print(product.said()[-3000:])
     return same and (few or kills > 0)
 
 def few(a):
