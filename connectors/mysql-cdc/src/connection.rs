@@ -149,6 +149,11 @@ fn of_tls(error: &Error) -> String {
     inner.map_or(text.clone(), |(inner, _)| inner.to_owned())
 }
 
+/// Tells whether the server gives no connection more, to anybody or to this user.
+pub(crate) fn is_full(error: &Error) -> bool {
+    matches!(error, Error::MySqlError(error) if matches!(error.code, 1040 | 1203 | 1226))
+}
+
 /// Tells whether an error may be gone at the next attempt.
 pub(crate) fn is_passing(error: &Error) -> bool {
     match error {

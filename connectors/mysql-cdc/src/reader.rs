@@ -297,6 +297,7 @@ impl Active {
                 Err(error) => return Err(error),
             };
             self.note_changes();
+            self.make_room();
             if let Some(end) = &self.end
                 && self.stream.has_reached(end)?
             {
@@ -321,6 +322,16 @@ impl Active {
             self.told_at = Instant::now();
         }
         Ok(Poll::Idle)
+    }
+
+    /// Where connections are few, the stream goes before the readers of the snapshot.
+    fn make_room(&mut self) {
+        if !std::mem::take(&mut self.stream.lacks_room) {
+            return;
+        }
+        if let Some(cutter) = &self.cutter {
+            cutter.make_room();
+        }
     }
 
     fn note_changes(&mut self) {

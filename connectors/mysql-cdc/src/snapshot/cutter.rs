@@ -48,9 +48,16 @@ pub(crate) struct Request {
     pub(crate) behind: (GtidSet, Place),
 }
 
+/// What the thread is asked for.
+enum Ask {
+    Wave(Request),
+    /// Fewer connections.
+    Room,
+}
+
 /// The thread's handle.
 pub(crate) struct Cutter {
-    requests: Sender<Request>,
+    requests: Sender<Ask>,
     replies: Receiver<Result<Wave, ConnectorError>>,
 }
 
@@ -80,7 +87,11 @@ impl Cutter {
         std::thread::Builder::new()
             .name("mysql-snapshot".to_owned())
             .spawn(move || {
-                for request in asked {
+                for ask in asked {
+                    let Ask::Wave(request) = ask else {
+                        worker.make_room();
+                        continue;
+                    };
                     let answer = worker.patient_wave(&request);
                     let failed = answer.is_err();
                     if answers.send(answer).is_err() || failed {
@@ -97,7 +108,12 @@ impl Cutter {
 
     pub(crate) fn ask(&self, request: Request) {
         // A thread that is gone has told why.
-        let _ = self.requests.send(request);
+        let _ = self.requests.send(Ask::Wave(request));
+    }
+
+    /// Lets all readers but one go, once the wave that was asked for is read.
+    pub(crate) fn make_room(&self) {
+        let _ = self.requests.send(Ask::Room);
     }
 
     /// Returns the wave that was asked for; `None` if it is not there in time.
@@ -219,6 +235,16 @@ impl Worker {
         self.conn = Some(conn);
         tracing::debug!(table = self.config.table, chunks = chunks.len(), rows = chunks.iter().map(|c| c.rows).sum::<usize>(), %high, "read a wave of chunks");
         Ok(Wave { lows, high, chunks })
+    }
+
+    fn make_room(&mut self) {
+        if self.readers.count() > 1 {
+            tracing::warn!(
+                table = self.config.table,
+                "MySQL gives no more connections, reading the snapshot over one"
+            );
+            self.readers.shrink();
+        }
     }
 
     /// Returns about how many chunks the tables have, as far as the server says.
@@ -410,11 +436,11 @@ impl Worker {
                 Ok(())
             }
             Trouble::Full(error) if self.readers.count() > 1 => {
-                tracing::warn!(
+                tracing::debug!(
                     table = self.config.table,
-                    "MySQL gives no more connections, reading the snapshot over one: {error}"
+                    "a reader cannot connect: {error}"
                 );
-                self.readers.shrink();
+                self.make_room();
                 draft.again.push_back(task);
                 Ok(())
             }

@@ -9,7 +9,7 @@ use super::bound::{literal, of_value};
 use super::chunk::Keys;
 use super::key::Order;
 use super::plan::Plan;
-use crate::connection::{quoted, rows};
+use crate::connection::{is_full, quoted, rows};
 use crate::decode::{Columns, DeclaredColumn, RowDecoder};
 use crate::definition::TableName;
 use crate::position::{Bound, TableProgress};
@@ -50,10 +50,7 @@ impl From<mysql::Error> for Trouble {
             mysql::Error::MySqlError(inner) if matches!(inner.code, 1054 | 1412) => {
                 Self::Changed(error)
             }
-            // Too many connections, of all or of the user.
-            mysql::Error::MySqlError(inner) if matches!(inner.code, 1040 | 1203 | 1226) => {
-                Self::Full(error)
-            }
+            _ if is_full(&error) => Self::Full(error),
             _ => Self::Lost(error),
         }
     }

@@ -93,6 +93,8 @@ pub(crate) struct Stream {
     skip_events: (u64, u64),
     failures: Failures,
     pub(crate) figures: Arc<ReadFigures>,
+    /// The server gave no connection since there were too many.
+    pub(crate) lacks_room: bool,
     /// The server had no more when it was last heard.
     is_idle: bool,
 }
@@ -148,6 +150,7 @@ impl Stream {
             skip_events: (state.skip_events, state.skip_events),
             failures: Failures::default(),
             figures: Arc::default(),
+            lacks_room: false,
             is_idle: false,
         };
         stream.replay_xa(state.xa.clone());
@@ -381,8 +384,13 @@ impl Stream {
     /// Asks the server that answers now for its log, if it is one to go on from.
     fn dump_from(&mut self, from: &From) -> Result<Dump, Misfit> {
         let (config, server) = (&self.config, &self.server);
-        let mut conn = connect(config, Purpose::Dump)
-            .map_err(|error| connection::failure(config, &error, "connect"))?;
+        let mut conn = match connect(config, Purpose::Dump) {
+            Ok(conn) => conn,
+            Err(error) => {
+                self.lacks_room = connection::is_full(&error);
+                return Err(connection::failure(config, &error, "connect").into());
+            }
+        };
         let mut read = self.gtids.clone();
         if let Some(resume) = self.resume.as_ref().filter(|resume| resume.trx_rows > 0) {
             read.add_all(&GtidSet::parse(&resume.gtid).unwrap_or_default());
