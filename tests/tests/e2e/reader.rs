@@ -44,6 +44,24 @@ pub(crate) struct Reader {
     rows: usize,
 }
 
+/// Returns how many partitions a topic has, once the broker that is asked knows it: one that was just made has none there.
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<usize> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30))?;
+        let known = metadata.topics().first().context("the topic is gone")?;
+        if known.error().is_none() && !known.partitions().is_empty() {
+            return Ok(known.partitions().len());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "no partition of {topic} is known: {:?}",
+            known.error()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 impl Reader {
     /// Opens `topic`.
     pub(crate) fn open(broker: &Broker, topic: &str, isolation: Isolation) -> Result<Self> {
@@ -60,13 +78,7 @@ impl Reader {
             .set("fetch.message.max.bytes", "14000000")
             .set("fetch.wait.max.ms", "50");
         let consumer: BaseConsumer = config.create()?;
-        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30))?;
-        let partitions = metadata
-            .topics()
-            .first()
-            .context("the topic is gone")?
-            .partitions()
-            .len();
+        let partitions = partitions(&consumer, topic)?;
         let mut all = TopicPartitionList::new();
         for partition in 0..partitions {
             all.add_partition_offset(topic, partition as i32, Offset::Beginning)?;
