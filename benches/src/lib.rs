@@ -6,3 +6,6 @@
 mod calls;
 pub mod kernels;
 pub mod messages;
+mod topic;
+
+pub use topic::partitions;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use millrace_benches::partitions;
 use millrace_librdkafka::{BatchQueue, Record, TopicHandle};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -137,18 +138,6 @@ fn client(bootstrap: &str) -> ClientConfig {
         .set("fetch.wait.max.ms", "10")
         .set("isolation.level", "read_committed");
     config
-}
-
-fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<i32> {
-    let metadata = consumer.fetch_metadata(Some(topic), CALL)?;
-    let found = metadata
-        .topics()
-        .first()
-        .map_or(0, |topic| topic.partitions().len());
-    if found == 0 {
-        bail!("there is no topic {topic}");
-    }
-    Ok(i32::try_from(found)?)
 }
 
 fn reader(bootstrap: &str, topic: &str, from: Offset) -> Result<BaseConsumer> {

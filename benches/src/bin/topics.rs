@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use millrace_benches::partitions;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -113,18 +114,6 @@ fn fresh(bootstrap: &str, names: &[&str], partitions: i32, settings: &[&str]) ->
         }
     }
     Ok(())
-}
-
-fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<i32> {
-    let metadata = consumer.fetch_metadata(Some(topic), CALL)?;
-    let found = metadata
-        .topics()
-        .first()
-        .map_or(0, |topic| topic.partitions().len());
-    if found == 0 {
-        bail!("there is no topic {topic}");
-    }
-    Ok(i32::try_from(found)?)
 }
 
 fn ends(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i64>> {

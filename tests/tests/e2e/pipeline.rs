@@ -271,6 +271,21 @@ impl Running {
         Ok(())
     }
 
+    /// Waits until the process says that it is ready.
+    pub(crate) fn wait_until_ready(&mut self, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while !self.get("/readyz").is_ok_and(|(status, _)| status == 200) {
+            self.ensure_alive()?;
+            ensure!(
+                Instant::now() < deadline,
+                "not ready after {limit:?}\n{}",
+                self.log_end()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
     /// Tells whether the process has ended.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())

@@ -169,7 +169,7 @@ fn a_slot_without_partitions_reads_a_new_one_from_its_beginning() -> Result<()> 
     let pipeline = Pipeline::new("grown", &sql)?;
     let mut two = start_all(&pipeline, 2)?;
     for running in &mut two {
-        wait_until_ready(running)?;
+        running.wait_until_ready(LIMIT)?;
         running.ends_on_sigterm()?;
     }
     grow(&broker, &source, 2)?;
@@ -183,23 +183,6 @@ fn a_slot_without_partitions_reads_a_new_one_from_its_beginning() -> Result<()> 
         running.ends_on_sigterm()?;
     }
     Delivered::read(&broker, &sink, &source)?.ensure_exactly_once(&written)
-}
-
-fn wait_until_ready(running: &mut Running) -> Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    while !running
-        .get("/readyz")
-        .is_ok_and(|(status, _)| status == 200)
-    {
-        running.ensure_alive()?;
-        ensure!(
-            Instant::now() < deadline,
-            "not ready\n{}",
-            running.log_end()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
 }
 
 /// Makes the topic one of so many partitions, and waits until the broker says so.

@@ -1,12 +1,12 @@
 //! How a run ends when all is well.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use crate::broker::{Broker, RowWriter};
 use crate::delivery::Delivered;
-use crate::pipeline::{Flow, Pipeline, Running};
+use crate::pipeline::{Flow, Pipeline};
 use crate::reader::{Isolation, Reader};
 
 const PARTITIONS: usize = 4;
@@ -42,24 +42,6 @@ fn empty_bounded_source_ends_at_once() -> Result<()> {
     Delivered::read(&broker, &sink, &source)?.ensure_exactly_once(&[0; PARTITIONS])
 }
 
-/// Waits until the process says that it is ready.
-fn wait_until_ready(running: &mut Running) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !running
-        .get("/readyz")
-        .is_ok_and(|(status, _)| status == 200)
-    {
-        running.ensure_alive()?;
-        ensure!(
-            Instant::now() < deadline,
-            "not ready after 60 s\n{}",
-            running.log_end()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
-}
-
 #[test]
 fn sigterm_commits_the_running_epoch() -> Result<()> {
     if !crate::enabled() {
@@ -78,7 +60,7 @@ fn sigterm_commits_the_running_epoch() -> Result<()> {
     let mut first = pipeline.start()?;
     let mut any = Reader::open(&broker, &sink, Isolation::Uncommitted)?;
     any.wait_for(1, Duration::from_secs(60), &mut first)?;
-    wait_until_ready(&mut first)?;
+    first.wait_until_ready(Duration::from_secs(60))?;
     let (status, _) = first.get("/healthz")?;
     ensure!(status == 200, "/healthz answers {status}");
     first.ends_on_sigterm()?;
