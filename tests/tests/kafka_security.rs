@@ -1,4 +1,4 @@
-//! Reading from a real broker that wants to know who asks: passwords, certificates, and what a user sees when they are wrong.
+//! Reading from and writing to a real broker that wants to know who asks: passwords, certificates, and what a user sees when they are wrong.
 //!
 //! Runs with `MILLRACE_E2E=1` and says so when it is skipped; starts a broker of its own.
 
@@ -66,25 +66,48 @@ fn binary() -> PathBuf {
     target.join("millrace")
 }
 
+fn options(properties: &[(&str, &str)]) -> String {
+    let options = properties.iter();
+    options
+        .map(|(key, value)| format!(",\n  'properties.{key}' = '{value}'"))
+        .collect()
+}
+
 /// Reads the topic to its end with these properties.
 fn read(properties: &[(&str, &str)]) -> Result<Output> {
-    let folder = tempfile::tempdir()?;
-    let options = properties.iter();
-    let options: String = options
-        .map(|(key, value)| format!(",\n  'properties.{key}' = '{value}'"))
-        .collect();
-    let sql = format!(
+    run(&format!(
         "CREATE TABLE guarded (v STRING) WITH (
   'connector' = 'kafka',
   'topic' = '{TOPIC}',
   'scan.startup.mode' = 'earliest-offset',
   'scan.bounded.mode' = 'latest-offset',
-  'format' = 'raw'{options}
+  'format' = 'raw'{}
 );
 CREATE TABLE nothing (v STRING) WITH ('connector' = 'print');
 INSERT INTO nothing SELECT v FROM guarded;
-"
-    );
+",
+        options(properties)
+    ))
+}
+
+/// Writes a row in a transaction with these properties.
+fn write(row: &str, properties: &[(&str, &str)]) -> Result<Output> {
+    run(&format!(
+        "CREATE TABLE guarded (v STRING) WITH (
+  'connector' = 'kafka',
+  'topic' = '{TOPIC}',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'guarded',
+  'format' = 'raw'{}
+);
+INSERT INTO guarded VALUES ('{row}');
+",
+        options(properties)
+    ))
+}
+
+fn run(sql: &str) -> Result<Output> {
+    let folder = tempfile::tempdir()?;
     let path = folder.path().join("guarded.sql");
     std::fs::write(&path, sql)?;
     let checkpoints = format!("state.checkpoints.dir=file://{}/c", folder.path().display());
@@ -101,23 +124,28 @@ fn text(output: &Output) -> String {
     out.into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn reads_all(what: &str, properties: &[(&str, &str)]) -> Result<()> {
+/// Writes a row and reads all.
+fn is_let_in(what: &str, properties: &[(&str, &str)]) -> Result<()> {
+    let row = format!("written as {what}");
+    let output = write(&row, properties)?;
+    ensure!(output.status.success(), "{what}: {}", text(&output));
     let output = read(properties)?;
     let text = text(&output);
     ensure!(output.status.success(), "{what}: {text}");
-    ensure!(
-        text.contains("row 0") && text.contains("row 2"),
-        "{what}: {text}"
-    );
+    for row in ["row 0", "row 2", &row] {
+        ensure!(text.contains(row), "{what}: no '{row}' in {text}");
+    }
     Ok(())
 }
 
+/// Neither reads nor writes.
 fn is_refused(what: &str, properties: &[(&str, &str)], words: &[&str]) -> Result<()> {
-    let output = read(properties)?;
-    let text = text(&output);
-    ensure!(!output.status.success(), "{what} was let in: {text}");
-    for word in words {
-        ensure!(text.contains(word), "{what}: no '{word}' in {text}");
+    for output in [read(properties)?, write("a guest was here", properties)?] {
+        let text = text(&output);
+        ensure!(!output.status.success(), "{what} was let in: {text}");
+        for word in words {
+            ensure!(text.contains(word), "{what}: no '{word}' in {text}");
+        }
     }
     Ok(())
 }
@@ -136,7 +164,7 @@ fn write_rows(brokers: &str) -> Result<()> {
 }
 
 #[test]
-fn only_who_is_known_reads() -> Result<()> {
+fn only_who_is_known_reads_and_writes() -> Result<()> {
     if std::env::var("MILLRACE_E2E").is_ok_and(|value| value == "1") {
         let (_broker, info) = Broker::start()?;
         write_rows(&info["KAFKA_BOOTSTRAP"])?;
@@ -168,7 +196,7 @@ fn passwords(brokers: &str) -> Result<()> {
                 ("sasl.jaas.config", login),
             ]
         };
-        reads_all(mechanism, &with(&right))?;
+        is_let_in(mechanism, &with(&right))?;
         is_refused(
             mechanism,
             &with(&wrong),
@@ -191,12 +219,12 @@ fn certificates(brokers: &str, folder: &str) -> Result<()> {
         &[("ssl.truststore.location", authority.as_str())],
     ]
     .concat();
-    reads_all("a trusted broker", &trusting)?;
+    is_let_in("a trusted broker", &trusting)?;
     let known = [
         ("ssl.keystore.type", "PEM"),
         ("ssl.keystore.location", keys.as_str()),
     ];
-    reads_all(
+    is_let_in(
         "a client with a certificate",
         &[&trusting[..], &known].concat(),
     )?;
@@ -219,5 +247,5 @@ fn certificates(brokers: &str, folder: &str) -> Result<()> {
         &["refuse the credentials"],
     )?;
     let unchecked = [&other[..], &[("ssl.endpoint.identification.algorithm", "")]].concat();
-    reads_all("a broker whose name is not looked at", &unchecked)
+    is_let_in("a broker whose name is not looked at", &unchecked)
 }

@@ -11,13 +11,13 @@ const PREFIX: usize = 12;
 /// Where the version stands, in every version of the format.
 const MAGIC_AT: usize = 16;
 /// Where the bytes begin that the checksum of version 2 is of.
-const CRC_FROM: usize = 21;
+pub(crate) const CRC_FROM: usize = 21;
 /// Where the records of version 2 begin.
-const HEAD: usize = 61;
+pub(crate) const HEAD: usize = 61;
 
 const COMPRESSION: i16 = 0b111;
 const APPEND_TIME: i16 = 1 << 3;
-const TRANSACTIONAL: i16 = 1 << 4;
+pub(crate) const TRANSACTIONAL: i16 = 1 << 4;
 const CONTROL: i16 = 1 << 5;
 
 /// What a record's timestamp means.

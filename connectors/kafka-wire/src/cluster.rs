@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::messages::{
+    FindCoordinatorRequest, MetadataRequest, MetadataResponse, TopicName,
+};
 use kafka_protocol::protocol::{Request, StrBytes};
 use millrace_connector::Cancel;
 use parking_lot::Mutex;
@@ -70,7 +72,25 @@ pub(crate) struct State {
     /// A connection to a broker whose number is not known.
     first: Option<Connection>,
     leaders: HashMap<TopicPartition, i32>,
-    pub(crate) coordinators: HashMap<String, i32>,
+    coordinators: HashMap<Coordinator, i32>,
+}
+
+/// What a broker coordinates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Coordinator {
+    /// The offsets of a group.
+    Group(String),
+    /// The transactions of a transactional id.
+    Transaction(String),
+}
+
+impl fmt::Display for Coordinator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(name) => write!(f, "group '{name}'"),
+            Self::Transaction(name) => write!(f, "transactional id '{name}'"),
+        }
+    }
 }
 
 pub(crate) fn topic_name(name: &str) -> TopicName {
@@ -133,10 +153,20 @@ impl Cluster {
     pub(crate) fn retry<T>(
         &self,
         limit: Duration,
+        attempt: impl FnMut(&mut State, Instant) -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        self.retry_from(limit, self.settings.retry_backoff.0, attempt)
+    }
+
+    /// Does the same with a first pause of its own.
+    pub(crate) fn retry_from<T>(
+        &self,
+        limit: Duration,
+        mut pause: Duration,
         mut attempt: impl FnMut(&mut State, Instant) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
         let deadline = Instant::now() + limit;
-        let (mut pause, pause_max) = self.settings.retry_backoff;
+        let pause_max = self.settings.retry_backoff.1;
         loop {
             let outcome = attempt(&mut self.state.lock(), deadline);
             match outcome {
@@ -151,6 +181,12 @@ impl Cluster {
             }
             pause = (pause * 2).min(pause_max).min(Duration::from_secs(1));
         }
+    }
+
+    /// Returns how long one answer may take.
+    fn patience(&self, deadline: Instant) -> Duration {
+        let left = deadline.saturating_duration_since(Instant::now());
+        left.min(self.settings.request_timeout)
     }
 
     /// Asks any broker.
@@ -171,8 +207,8 @@ impl Cluster {
             state.first = Some(self.bootstrap(state, deadline)?);
         }
         let connection = state.first.as_mut().expect("it was just made");
-        let left = deadline.saturating_duration_since(Instant::now());
-        let outcome = connection.call_within(request, versions.0, versions.1, left);
+        let limit = self.patience(deadline);
+        let outcome = connection.call_within(request, versions.0, versions.1, limit);
         if outcome.is_err() {
             state.first = None;
         }
@@ -223,8 +259,8 @@ impl Cluster {
             state.links.insert(node, connection);
         }
         let connection = state.links.get_mut(&node).expect("it was just made");
-        let left = deadline.saturating_duration_since(Instant::now());
-        let outcome = connection.call_within(request, versions.0, versions.1, left);
+        let limit = self.patience(deadline);
+        let outcome = connection.call_within(request, versions.0, versions.1, limit);
         if outcome.is_err() {
             // Whatever went wrong, the next question begins on a connection without a past.
             state.links.remove(&node);
@@ -285,15 +321,45 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// Returns the broker that coordinates.
+    pub(crate) fn coordinator(
+        &self,
+        state: &mut State,
+        what: &Coordinator,
+        deadline: Instant,
+    ) -> Result<i32, WireError> {
+        if let Some(node) = state.coordinators.get(what) {
+            return Ok(*node);
+        }
+        let (key, kind, oldest) = match what {
+            Coordinator::Group(name) => (name, 0, 0),
+            Coordinator::Transaction(name) => (name, 1, 1),
+        };
+        let request = FindCoordinatorRequest::default()
+            .with_key(StrBytes::from_string(key.clone()))
+            .with_key_type(kind);
+        let (answer, _) = self.ask_any(state, &request, (oldest, 3), deadline)?;
+        if let Some(code) = ResponseError::try_from_code(answer.error_code) {
+            let question = format!("find the coordinator of {what}");
+            return Err(WireError::refused(question, code));
+        }
+        let node = answer.node_id.0;
+        state.learn_broker(node, &answer.host, answer.port);
+        state.coordinators.insert(what.clone(), node);
+        Ok(node)
+    }
+}
+
 impl State {
     /// Forgets who leads what.
     pub(crate) fn forget_leaders(&mut self) {
         self.leaders.clear();
     }
 
-    /// Forgets who keeps the offsets of `group`.
-    pub(crate) fn forget_coordinator(&mut self, group: &str) {
-        self.coordinators.remove(group);
+    /// Forgets who coordinates.
+    pub(crate) fn forget_coordinator(&mut self, what: &Coordinator) {
+        self.coordinators.remove(what);
     }
 
     /// Notes where a broker is.

@@ -207,16 +207,9 @@ impl Connection {
         high: i16,
         limit: Duration,
     ) -> Result<(R::Response, i16), WireError> {
-        let name = short_name::<R>();
-        let version = self.version(R::KEY, low, high).ok_or_else(|| {
-            WireError::Config(format!(
-                "{}: the broker is too old or too new: no common version of {name}",
-                self.peer
-            ))
-        })?;
-        let mut answer = self.exchange(request, version, limit)?;
-        let answer = R::Response::decode(&mut answer, version)
-            .map_err(|error| WireError::malformed(name, error))?;
+        let version = self.newest::<R>(low, high)?;
+        let number = self.send(request, version)?;
+        let answer = self.receive_for::<R>(version, number, limit)?;
         Ok((answer, version))
     }
 
@@ -226,6 +219,17 @@ impl Connection {
         (version >= theirs_low.max(low)).then_some(version)
     }
 
+    /// Returns the newest version of `R` from `low` to `high` that the broker knows.
+    pub(crate) fn newest<R: Request>(&self, low: i16, high: i16) -> Result<i16, WireError> {
+        self.version(R::KEY, low, high).ok_or_else(|| {
+            WireError::Config(format!(
+                "{}: the broker is too old or too new: no common version of {}",
+                self.peer,
+                short_name::<R>()
+            ))
+        })
+    }
+
     /// Sends a request and returns the answer's bytes behind its header.
     fn exchange<R: Request>(
         &mut self,
@@ -233,6 +237,12 @@ impl Connection {
         version: i16,
         limit: Duration,
     ) -> Result<Bytes, WireError> {
+        let number = self.send(request, version)?;
+        self.answer::<R>(version, number, limit)
+    }
+
+    /// Sends a request without waiting for its answer; returns the number that the answer will have.
+    pub(crate) fn send<R: Request>(&mut self, request: &R, version: i16) -> Result<i32, WireError> {
         self.correlation = self.correlation.wrapping_add(1);
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
@@ -252,6 +262,28 @@ impl Connection {
             stream, out, peer, ..
         } = self;
         stream.send(out).map_err(|error| lost(peer, &error))?;
+        Ok(self.correlation)
+    }
+
+    /// Waits for the next answer, which must be that to request `number`, and decodes it.
+    pub(crate) fn receive_for<R: Request>(
+        &mut self,
+        version: i16,
+        number: i32,
+        limit: Duration,
+    ) -> Result<R::Response, WireError> {
+        let mut answer = self.answer::<R>(version, number, limit)?;
+        R::Response::decode(&mut answer, version)
+            .map_err(|error| WireError::malformed(short_name::<R>(), error))
+    }
+
+    /// Waits for the next answer, which must be that to request `number`; returns its bytes behind its header.
+    fn answer<R: Request>(
+        &mut self,
+        version: i16,
+        number: i32,
+        limit: Duration,
+    ) -> Result<Bytes, WireError> {
         let deadline = Instant::now() + limit;
         let head = self.receive(4, deadline)?;
         let size = head.as_slice().get_i32();
@@ -267,7 +299,7 @@ impl Connection {
         let mut answer = Bytes::from(self.receive(size, deadline)?);
         let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version))
             .map_err(|error| WireError::malformed(short_name::<R>(), error))?;
-        if header.correlation_id != self.correlation {
+        if header.correlation_id != number {
             return Err(WireError::Malformed(format!(
                 "{}: an answer to another question",
                 self.peer

@@ -1,7 +1,7 @@
 //! Questions about offsets: the ends of partitions, by time, and those that a group has committed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -10,12 +10,11 @@ use kafka_protocol::messages::offset_commit_request::{
 };
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{
-    BrokerId, FindCoordinatorRequest, GroupId, ListOffsetsRequest, OffsetCommitRequest,
-    OffsetFetchRequest,
+    BrokerId, GroupId, ListOffsetsRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
-use crate::cluster::{Cluster, State, TopicPartition, topic_name};
+use crate::cluster::{Cluster, Coordinator, State, TopicPartition, topic_name};
 use crate::error::{WireError, is_passing};
 
 /// Which offset of a partition.
@@ -27,6 +26,15 @@ pub enum At {
     Latest,
     /// The first whose timestamp is this or later.
     Time(i64),
+}
+
+/// What a group has committed of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The offset.
+    pub offset: i64,
+    /// What was noted beside it.
+    pub metadata: Option<String>,
 }
 
 impl At {
@@ -110,7 +118,8 @@ impl Cluster {
         Ok(found)
     }
 
-    /// Returns the offsets that `group` has committed; `None` where it has none.
+    /// Returns the offsets that `group` has committed; `None` where it has none. Waits for open transactions that hold offsets of the group,
+    /// where brokers can tell (2.5).
     ///
     /// # Errors
     /// The brokers do not answer within `limit`, or answer no.
@@ -119,7 +128,7 @@ impl Cluster {
         group: &str,
         partitions: &[TopicPartition],
         limit: Duration,
-    ) -> Result<HashMap<TopicPartition, Option<i64>>, WireError> {
+    ) -> Result<HashMap<TopicPartition, Option<Committed>>, WireError> {
         let topics: Vec<_> = by_topic(partitions)
             .into_iter()
             .map(|(topic, partitions)| {
@@ -130,11 +139,13 @@ impl Cluster {
             .collect();
         let request = OffsetFetchRequest::default()
             .with_group_id(GroupId(StrBytes::from_string(group.to_owned())))
+            .with_require_stable(true)
             .with_topics(Some(topics));
+        let coordinator = Coordinator::Group(group.to_owned());
         self.retry(limit, |state, deadline| {
-            let node = self.coordinator(state, group, deadline)?;
+            let node = self.coordinator(state, &coordinator, deadline)?;
             let answer = self.ask(state, node, &request, (1, 7), deadline);
-            let (answer, _) = answer.inspect_err(|_| state.forget_coordinator(group))?;
+            let (answer, _) = answer.inspect_err(|_| state.forget_coordinator(&coordinator))?;
             let mut found = HashMap::new();
             let mut failed = ResponseError::try_from_code(answer.error_code);
             for topic in &answer.topics {
@@ -144,11 +155,14 @@ impl Cluster {
                         partition: partition.partition_index,
                     };
                     failed = failed.or(ResponseError::try_from_code(partition.error_code));
-                    let offset = Some(partition.committed_offset).filter(|offset| *offset >= 0);
-                    found.insert(name, offset);
+                    let committed = Committed {
+                        offset: partition.committed_offset,
+                        metadata: partition.metadata.as_ref().map(ToString::to_string),
+                    };
+                    found.insert(name, Some(committed).filter(|found| found.offset >= 0));
                 }
             }
-            judge(state, group, "read the group's offsets", failed)?;
+            judge(state, &coordinator, "read the group's offsets", failed)?;
             Ok(found)
         })
     }
@@ -181,39 +195,15 @@ impl Cluster {
             .with_group_id(GroupId(StrBytes::from_string(group.to_owned())))
             .with_generation_id_or_member_epoch(NO_GENERATION)
             .with_topics(topics);
+        let coordinator = Coordinator::Group(group.to_owned());
         self.retry(limit, |state, deadline| {
-            let node = self.coordinator(state, group, deadline)?;
+            let node = self.coordinator(state, &coordinator, deadline)?;
             let answer = self.ask(state, node, &request, (2, 8), deadline);
-            let (answer, _) = answer.inspect_err(|_| state.forget_coordinator(group))?;
+            let (answer, _) = answer.inspect_err(|_| state.forget_coordinator(&coordinator))?;
             let mut codes = answer.topics.iter().flat_map(|topic| &topic.partitions);
             let failed = codes.find_map(|found| ResponseError::try_from_code(found.error_code));
-            judge(state, group, "publish offsets", failed)
+            judge(state, &coordinator, "publish offsets", failed)
         })
-    }
-
-    /// Returns the broker that keeps the offsets of `group`.
-    fn coordinator(
-        &self,
-        state: &mut State,
-        group: &str,
-        deadline: Instant,
-    ) -> Result<i32, WireError> {
-        if let Some(node) = state.coordinators.get(group) {
-            return Ok(*node);
-        }
-        let request =
-            FindCoordinatorRequest::default().with_key(StrBytes::from_string(group.to_owned()));
-        let (answer, _) = self.ask_any(state, &request, (0, 3), deadline)?;
-        if let Some(code) = ResponseError::try_from_code(answer.error_code) {
-            return Err(WireError::refused(
-                format!("find the coordinator of group '{group}'"),
-                code,
-            ));
-        }
-        let node = answer.node_id.0;
-        state.learn_broker(node, &answer.host, answer.port);
-        state.coordinators.insert(group.to_owned(), node);
-        Ok(node)
     }
 }
 
@@ -236,13 +226,13 @@ fn asked_topics(partitions: &[&TopicPartition], at: At) -> Vec<ListOffsetsTopic>
 
 fn judge(
     state: &mut State,
-    group: &str,
+    coordinator: &Coordinator,
     what: &str,
     failed: Option<ResponseError>,
 ) -> Result<(), WireError> {
     let Some(code) = failed else { return Ok(()) };
     if is_passing(code) {
-        state.forget_coordinator(group);
+        state.forget_coordinator(coordinator);
     }
     Err(WireError::refused(what, code))
 }

@@ -1,4 +1,4 @@
-//! Records of a batch: varints, keys, values, headers.
+//! Records of a batch, read and written: varints, keys, values, headers.
 
 use std::ops::Range;
 
@@ -23,6 +23,19 @@ pub struct Record {
 
 /// A header's name and value.
 pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// A record to write.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NewRecord<'a> {
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` = a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    /// The headers, in order.
+    pub headers: &'a [Header<'a>],
+}
 
 const TORN: &str = "a record ends before it should";
 
@@ -114,27 +127,91 @@ pub fn read_headers<'a>(
     Ok(())
 }
 
+/// Writes a zig-zag varint.
+#[inline]
+fn put(out: &mut Vec<u8>, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+/// Returns how many bytes [`put`] writes.
+#[inline]
+fn put_len(value: i64) -> usize {
+    let zigzag = ((value << 1) ^ (value >> 63)) as u64;
+    (70 - (zigzag | 1).leading_zeros() as usize) / 7
+}
+
+#[inline]
+fn put_field(out: &mut Vec<u8>, field: Option<&[u8]>) {
+    match field {
+        None => put(out, -1),
+        Some(bytes) => {
+            put(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+#[inline]
+fn field_len(field: Option<&[u8]>) -> usize {
+    field.map_or(1, |bytes| put_len(bytes.len() as i64) + bytes.len())
+}
+
+impl NewRecord<'_> {
+    /// Returns a size that the record does not exceed as part of a batch.
+    pub(crate) fn size_max(&self) -> usize {
+        // Its length, attributes, both deltas, the number of headers.
+        const AROUND: usize = 5 + 1 + 10 + 5 + 5;
+        AROUND + field_len(self.key) + field_len(self.value) + self.headers_len()
+    }
+
+    fn headers_len(&self) -> usize {
+        let one = |(name, value): &Header<'_>| field_len(Some(name)) + field_len(*value);
+        self.headers.iter().map(one).sum()
+    }
+
+    /// Appends the record.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut Vec<u8>, timestamp_delta: i64, offset_delta: i32) {
+        let offset_delta = i64::from(offset_delta);
+        let headers = self.headers.len() as i64;
+        let length = 1
+            + put_len(timestamp_delta)
+            + put_len(offset_delta)
+            + field_len(self.key)
+            + field_len(self.value)
+            + put_len(headers)
+            + self.headers_len();
+        put(out, length as i64);
+        out.push(0);
+        put(out, timestamp_delta);
+        put(out, offset_delta);
+        put_field(out, self.key);
+        put_field(out, self.value);
+        put(out, headers);
+        for (name, value) in self.headers {
+            put_field(out, Some(name));
+            put_field(out, *value);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    /// Writes a zig-zag varint.
-    pub(crate) fn put(out: &mut Vec<u8>, value: i64) {
-        let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-        while rest >= 0x80 {
-            out.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        out.push(rest as u8);
-    }
-
     #[test]
     fn numbers_are_read_back() {
         for value in [0, -1, 1, 63, 64, -64, -65, 790, i64::MAX, i64::MIN] {
             let mut bytes = Vec::new();
             put(&mut bytes, value);
+            assert_eq!(bytes.len(), put_len(value), "{value}");
             let mut at = 0;
             assert_eq!(varint(&bytes, &mut at).unwrap(), value);
             assert_eq!(at, bytes.len());
@@ -144,24 +221,16 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_with_its_headers() {
-        let mut inner = vec![0];
-        for (number, bytes) in [(5, None), (2, None), (1, Some("k")), (-1, None), (2, None)] {
-            put(&mut inner, number);
-            inner.extend(bytes.into_iter().flat_map(|text: &str| text.bytes()));
-        }
-        for (name, value) in [("a", Some("1")), ("b", None)] {
-            put(&mut inner, 1);
-            inner.extend(name.bytes());
-            put(
-                &mut inner,
-                value.map_or(-1, |value: &str| value.len() as i64),
-            );
-            inner.extend(value.into_iter().flat_map(str::bytes));
-        }
+    fn a_record_is_read_as_it_was_written() {
+        let new = NewRecord {
+            key: Some(b"k"),
+            value: None,
+            timestamp: 0,
+            headers: &[(b"a", Some(b"1")), (b"b", None)],
+        };
         let mut bytes = vec![9, 9];
-        put(&mut bytes, inner.len() as i64);
-        bytes.extend(&inner);
+        new.write(&mut bytes, 5, 2);
+        assert!(bytes.len() - 2 <= new.size_max());
         let mut at = 2;
         let record = read_record(&bytes, &mut at).unwrap();
         assert_eq!((record.timestamp_delta, record.offset_delta), (5, 2));
@@ -170,10 +239,28 @@ mod tests {
         assert_eq!(at, bytes.len());
         let mut headers = Vec::new();
         read_headers(&bytes, &record.headers, |header| headers.push(header)).unwrap();
-        assert_eq!(headers, [(&b"a"[..], Some(&b"1"[..])), (&b"b"[..], None)]);
+        assert_eq!(headers, new.headers);
     }
 
     proptest! {
+        #[test]
+        fn any_record_is_read_as_it_was_written(
+            key in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200)),
+            value in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20_000)),
+            timestamp_delta in any::<i64>(),
+            offset_delta in 0..i32::MAX,
+        ) {
+            let new = NewRecord { key: key.as_deref(), value: value.as_deref(), ..NewRecord::default() };
+            let mut bytes = Vec::new();
+            new.write(&mut bytes, timestamp_delta, offset_delta);
+            prop_assert!(bytes.len() <= new.size_max());
+            let record = read_record(&bytes, &mut 0).unwrap();
+            prop_assert_eq!(record.key.map(|range| &bytes[range]), new.key);
+            prop_assert_eq!(record.value.map(|range| &bytes[range]), new.value);
+            prop_assert_eq!((record.timestamp_delta, record.offset_delta), (timestamp_delta, offset_delta));
+            prop_assert_eq!(record.whole, 0..bytes.len());
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut at = 0;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::codec::Compression;
 use crate::tls::Tls;
 
 /// How to reach the brokers, and how long to be patient.
@@ -29,6 +30,27 @@ pub struct Settings {
     pub metadata_age_max: Duration,
     /// Whether asking for a topic may make it.
     pub auto_create: bool,
+}
+
+impl Settings {
+    /// Returns what Java's clients do where nothing is said, for brokers that do not ask who we are.
+    #[must_use]
+    pub fn of(bootstrap: &str, client_id: &str) -> Self {
+        let brokers = bootstrap.split(',');
+        Self {
+            bootstrap: brokers.map(|one| one.trim().to_owned()).collect(),
+            client_id: client_id.to_owned(),
+            rack: String::new(),
+            tls: None,
+            sasl: None,
+            request_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            reconnect_backoff: (Duration::from_millis(50), Duration::from_secs(1)),
+            retry_backoff: (Duration::from_millis(100), Duration::from_secs(1)),
+            metadata_age_max: Duration::from_secs(300),
+            auto_create: false,
+        }
+    }
 }
 
 /// Name and password.
@@ -99,4 +121,68 @@ pub struct FetchSettings {
     pub read_committed: bool,
     /// Whether batches' checksums are looked at.
     pub check_crcs: bool,
+}
+
+impl Default for FetchSettings {
+    /// Java's defaults.
+    fn default() -> Self {
+        Self {
+            wait_max: Duration::from_millis(500),
+            bytes_min: 1,
+            bytes_max: 50 << 20,
+            partition_bytes_max: 1 << 20,
+            queue_bytes_max: 32 << 20,
+            read_committed: false,
+            check_crcs: true,
+        }
+    }
+}
+
+/// How records are written.
+#[derive(Clone, Debug)]
+pub struct ProduceSettings {
+    /// How many replicas acknowledge: all (-1), the leader (1), none (0).
+    pub acks: i16,
+    /// Whether records have numbers, so that what is sent twice is taken once. Needs all replicas to acknowledge.
+    pub is_idempotent: bool,
+    /// The name of the producer's transactions; `None` = there are none. Needs `is_idempotent`.
+    pub transactional_id: Option<String>,
+    /// How long brokers wait for a transaction before they abort it.
+    pub transaction_timeout: Duration,
+    /// How batches are packed.
+    pub compression: Compression,
+    /// How large a batch gets before it is packed.
+    pub batch_bytes: usize,
+    /// How long a batch waits for more records.
+    pub linger: Duration,
+    /// How large one record may be, unpacked.
+    pub request_bytes_max: usize,
+    /// How much may wait to be acknowledged; a batch of each lane more in the worst case.
+    pub queue_bytes_max: usize,
+    /// How many requests may be under way to a broker, and batches of a partition.
+    pub in_flight_max: usize,
+    /// How long a batch may take to be acknowledged, from its first record on.
+    pub delivery_timeout: Duration,
+    /// How often a batch may be sent.
+    pub attempts_max: u32,
+}
+
+impl Default for ProduceSettings {
+    /// Idempotent, unpacked, in large batches.
+    fn default() -> Self {
+        Self {
+            acks: -1,
+            is_idempotent: true,
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
+            compression: Compression::None,
+            batch_bytes: 1_000_000,
+            linger: Duration::from_millis(20),
+            request_bytes_max: 1 << 20,
+            queue_bytes_max: 32 << 20,
+            in_flight_max: 5,
+            delivery_timeout: Duration::from_secs(120),
+            attempts_max: u32::MAX,
+        }
+    }
 }

@@ -1,179 +1,194 @@
-//! Clients of librdkafka: their settings, and their errors in our words.
+//! What a client of either kind is told: how to reach the brokers, and who we are.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::time::Duration;
 
-use millrace_connector::{ConnectorError, ErrorKind, Retry};
-use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::ProducerContext;
+use millrace_connector::{Diagnostic, OpenContext, Options};
+use millrace_kafka_wire::{Mechanism, Pem, Sasl, Settings, Tls};
 
-/// Keeps what a client says besides its answers: the last connection error and the first failed delivery.
-#[derive(Clone, Default)]
-pub(crate) struct Ear {
-    heard: Arc<Mutex<Heard>>,
+use crate::properties::ClientProperties;
+
+/// Reads properties and keeps what is wrong with them.
+pub(crate) struct PropertyReader<'a> {
+    options: &'a Options,
+    client: &'a ClientProperties,
+    diagnostics: &'a mut Vec<Diagnostic>,
 }
 
-#[derive(Default)]
-struct Heard {
-    connection: Option<(RDKafkaErrorCode, String)>,
-    /// A newer producer with our transactional id has come: everything queued is then thrown away, under other codes.
-    fenced: bool,
-    delivery: Option<(KafkaError, String)>,
-}
-
-impl Ear {
-    /// Returns the first failed delivery since the last call.
-    pub(crate) fn take_delivery_failure(&self) -> Option<(KafkaError, String)> {
-        self.heard.lock().delivery.take()
-    }
-
-    /// Takes note of the error that ended the client.
-    pub(crate) fn hear_fatal(&self, reason: &str) {
-        self.heard.lock().fenced |= reason.contains("fenced");
-    }
-
-    fn is_fenced(&self) -> bool {
-        self.heard.lock().fenced
-    }
-
-    fn connection(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.heard.lock().connection.clone()
-    }
-}
-
-impl ClientContext for Ear {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        match level {
-            RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => {
-                tracing::trace!(target: "librdkafka", fac, message);
-            }
-            _ => tracing::debug!(target: "librdkafka", fac, message),
+impl<'a> PropertyReader<'a> {
+    pub(crate) fn new(
+        options: &'a Options,
+        client: &'a ClientProperties,
+        diagnostics: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Self {
+            options,
+            client,
+            diagnostics,
         }
     }
 
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, reason);
-        if let Some(code) = error.rdkafka_error_code() {
-            let mut heard = self.heard.lock();
-            heard.fenced |= code == RDKafkaErrorCode::Fatal && reason.contains("fenced");
-            // "All brokers are down" follows the error that says why.
-            let says_why = code != RDKafkaErrorCode::AllBrokersDown;
-            if says_why || heard.connection.is_none() {
-                heard.connection = Some((code, reason.to_owned()));
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.client.values.get(key).map(String::as_str)
+    }
+
+    pub(crate) fn refuse(&mut self, key: &str, why: String, help: &str) {
+        let key = format!("properties.{key}");
+        let span = self.options.span(&key).unwrap_or_default();
+        let refused = Diagnostic::error("MR0110", format!("'{key}' cannot be honoured"), span);
+        self.diagnostics.push(refused.label(why).help(help));
+    }
+
+    pub(crate) fn number(&mut self, key: &str, default: u64) -> u64 {
+        let Some(text) = self.text(key) else {
+            return default;
+        };
+        match text.trim().parse() {
+            Ok(number) => number,
+            Err(_) => {
+                let why = format!("'{text}' is not a whole number");
+                self.refuse(key, why, "write a number without a unit");
+                default
             }
         }
     }
-}
 
-impl ConsumerContext for Ear {}
-
-impl ProducerContext for Ear {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): Self::DeliveryOpaque) {
-        if let Err((error, message)) = result {
-            use rdkafka::Message as _;
-            let mut heard = self.heard.lock();
-            if heard.delivery.is_none() {
-                heard.delivery = Some((error.clone(), message.topic().to_owned()));
+    pub(crate) fn flag(&mut self, key: &str, default: bool) -> bool {
+        let text = self.text(key).map(str::to_ascii_lowercase);
+        match text.as_deref() {
+            None => default,
+            Some("true") => true,
+            Some("false") => false,
+            Some(other) => {
+                self.refuse(
+                    key,
+                    format!("'{other}' is neither true nor false"),
+                    "write true or false",
+                );
+                default
             }
         }
     }
-}
 
-/// Returns a configuration of `properties`, with `settings` over them.
-pub(crate) fn config(
-    properties: &BTreeMap<String, String>,
-    settings: &[(&str, String)],
-) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    for (key, value) in properties {
-        config.set(key, value);
+    pub(crate) fn millis(&mut self, key: &str, default: u64) -> Duration {
+        Duration::from_millis(self.number(key, default))
     }
-    for (key, value) in settings {
-        config.set(*key, value);
-    }
-    // Errors reach the context at once instead of a syslog line.
-    config.set_log_level(RDKafkaLogLevel::Warning);
-    config
-}
 
-/// Returns `error` with what was tried, what helps and whether to try again.
-pub(crate) fn failure(action: &str, servers: &str, error: KafkaError, ear: &Ear) -> ConnectorError {
-    use RDKafkaErrorCode as Code;
-    let code = error.rdkafka_error_code();
-    let connection = ear.connection();
-    let connection_code = connection.as_ref().map(|(code, _)| *code);
-    let timed_out = matches!(
-        code,
-        Some(
-            Code::OperationTimedOut
-                | Code::RequestTimedOut
-                | Code::BrokerTransportFailure
-                | Code::AllBrokersDown
-        )
-    );
-    let authentication = |code: Option<Code>| {
-        matches!(
-            code,
-            Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL)
-        )
-    };
-    let with = |kind, retry, message: String| ConnectorError::new(kind, retry, message);
-    let base = if ear.is_fenced() {
-        classify(action, Some(Code::Fenced), &error)
-    } else if authentication(code) || (timed_out && authentication(connection_code)) {
-        let why = connection
-            .map(|(_, text)| format!(": {text}"))
+    /// Returns a pause and the longest pause.
+    fn pauses(
+        &mut self,
+        key: &str,
+        default: u64,
+        key_max: &str,
+        default_max: u64,
+    ) -> (Duration, Duration) {
+        let first = self.millis(key, default);
+        (first, self.millis(key_max, default_max).max(first))
+    }
+
+    fn sasl(&mut self) -> Option<Sasl> {
+        let name = self.text("sasl.mechanism").unwrap_or("GSSAPI").to_owned();
+        let Some(mechanism) = Mechanism::from_name(&name) else {
+            let why = format!("mechanism '{name}' is not built in");
+            self.refuse(
+                "sasl.mechanism",
+                why,
+                "write 'properties.sasl.mechanism' = 'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512'",
+            );
+            return None;
+        };
+        let part = |key: &str| self.text(key).map(str::to_owned);
+        let (Some(username), Some(password)) = (part("sasl.username"), part("sasl.password"))
+        else {
+            let why = "the brokers will ask for a name and a password".to_owned();
+            self.refuse("sasl.jaas.config", why, "write 'properties.sasl.jaas.config' = 'org.apache.kafka.common.security.plain.PlainLoginModule required username=\"…\" password=\"…\";'");
+            return None;
+        };
+        Some(Sasl {
+            mechanism,
+            username,
+            password,
+        })
+    }
+
+    fn tls(&mut self) -> Tls {
+        let text = |key: &str| self.text(key).map(|text| Pem::Text(text.to_owned()));
+        let file = |key: &str| self.text(key).map(|path| Pem::File(path.into()));
+        let authorities = text("ssl.truststore.certificates").or_else(|| file("ssl.ca.location"));
+        let certificates = text("ssl.keystore.certificate.chain");
+        let certificates = certificates.or_else(|| file("ssl.certificate.location"));
+        let key = text("ssl.keystore.key").or_else(|| file("ssl.key.location"));
+        if self.text("ssl.key.password").is_some() {
+            let why = "a key under a password is not read".to_owned();
+            self.refuse("ssl.key.password", why, "take the password away once: openssl pkey -in keys.pem -out key.pem, and guard the file");
+        }
+        if certificates.is_some() != key.is_some() {
+            let why = "a certificate needs its key, and the key its certificate".to_owned();
+            self.refuse("ssl.keystore.key", why, "write both 'properties.ssl.keystore.certificate.chain' and 'properties.ssl.keystore.key'");
+        }
+        let check = self.text("ssl.endpoint.identification.algorithm");
+        Tls {
+            authorities,
+            identity: certificates.zip(key),
+            check_host: check.is_none_or(|name| !name.eq_ignore_ascii_case("none")),
+        }
+    }
+
+    /// Returns how the brokers are reached.
+    pub(crate) fn settings(&mut self) -> Settings {
+        let protocol = self.text("security.protocol").unwrap_or("PLAINTEXT");
+        let protocol = protocol.to_ascii_uppercase();
+        let (is_encrypted, is_named) = match protocol.as_str() {
+            "PLAINTEXT" => (false, false),
+            "SSL" => (true, false),
+            "SASL_PLAINTEXT" => (false, true),
+            "SASL_SSL" => (true, true),
+            _ => {
+                let why = format!("nobody knows the protocol '{protocol}'");
+                self.refuse(
+                    "security.protocol",
+                    why,
+                    "write PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+                );
+                (false, false)
+            }
+        };
+        let servers = self
+            .options
+            .text("properties.bootstrap.servers")
             .unwrap_or_default();
-        with(ErrorKind::Auth, Retry::Never, format!("the brokers at {servers} refuse the credentials{why}")).help(
-            "check 'properties.security.protocol', 'properties.sasl.mechanism' and 'properties.sasl.jaas.config', or the certificates",
-        )
-    } else if timed_out {
-        let why = connection
-            .map(|(_, text)| format!(": {text}"))
-            .unwrap_or_default();
-        with(ErrorKind::Unreachable, Retry::Restart, format!("cannot {action}: no broker at {servers} answers{why}"))
-            .help("check 'properties.bootstrap.servers' and that the broker's advertised address can be reached from here")
+        Settings {
+            bootstrap: servers
+                .split(',')
+                .map(|one| one.trim().to_owned())
+                .collect(),
+            client_id: self.text("client.id").unwrap_or_default().to_owned(),
+            rack: self.text("client.rack").unwrap_or_default().to_owned(),
+            tls: is_encrypted.then(|| self.tls()),
+            sasl: if is_named { self.sasl() } else { None },
+            request_timeout: self.millis("request.timeout.ms", 30_000),
+            connect_timeout: self.millis("socket.connection.setup.timeout.ms", 10_000),
+            reconnect_backoff: self.pauses(
+                "reconnect.backoff.ms",
+                50,
+                "reconnect.backoff.max.ms",
+                1000,
+            ),
+            retry_backoff: self.pauses("retry.backoff.ms", 100, "retry.backoff.max.ms", 1000),
+            metadata_age_max: self.millis("metadata.max.age.ms", 300_000),
+            auto_create: false,
+        }
+    }
+}
+
+/// Returns `settings` for the client of a pipeline that does `role`.
+pub(crate) fn named(settings: &Settings, ctx: &OpenContext, role: &str) -> Settings {
+    let name = if settings.client_id.is_empty() {
+        &ctx.pipeline
     } else {
-        classify(action, code, &error)
+        &settings.client_id
     };
-    base.caused_by(error)
-}
-
-fn classify(action: &str, code: Option<RDKafkaErrorCode>, error: &KafkaError) -> ConnectorError {
-    use RDKafkaErrorCode as Code;
-    let with = |kind, retry| ConnectorError::new(kind, retry, format!("cannot {action}"));
-    match code {
-        Some(Code::ProducerFenced | Code::InvalidProducerEpoch | Code::Fenced) => ConnectorError::new(
-            ErrorKind::Fenced,
-            Retry::Never,
-            "another copy of this pipeline has taken over its Kafka transactions",
-        )
-        .help("run one copy for each pipeline.name and slot; this one stops and leaves the other alone"),
-        Some(
-            Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed,
-        ) => with(ErrorKind::Auth, Retry::Never).help("the user lacks a right: see the cause, and grant it with kafka-acls.sh"),
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
-            with(ErrorKind::Config, Retry::Never).help("create the topic, or correct its name in the table's options")
-        }
-        Some(Code::MessageSizeTooLarge) => with(ErrorKind::Data, Retry::Never).help(
-            "a row is larger than the producer or the topic allows: raise 'properties.max.request.size' and the topic's max.message.bytes",
-        ),
-        Some(Code::InvalidTransactionTimeout) => with(ErrorKind::Config, Retry::Never).help(
-            "the broker's transaction.max.timeout.ms is smaller: lower 'properties.transaction.timeout.ms'",
-        ),
-        _ if matches!(error, KafkaError::ClientConfig(..) | KafkaError::ClientCreation(..)) => {
-            with(ErrorKind::Config, Retry::Never)
-        }
-        _ => with(ErrorKind::Rejected, Retry::Restart),
+    Settings {
+        client_id: format!("{name}-{role}"),
+        ..settings.clone()
     }
 }

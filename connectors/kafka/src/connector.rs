@@ -12,7 +12,7 @@ use crate::metadata::Metadata;
 use crate::properties::{self, Role};
 use crate::sink::{KafkaSinkSpec, Partitioner};
 use crate::source::KafkaSourceSpec;
-use crate::{SINK_OPTIONS, SOURCE_OPTIONS, reading, startup};
+use crate::{SINK_OPTIONS, SOURCE_OPTIONS, reading, startup, writing};
 
 /// The `kafka` connector.
 #[derive(Clone, Copy, Debug, Default)]
@@ -148,6 +148,7 @@ impl Connector for KafkaConnector {
         for used in std::iter::once(&formats.value).chain(&formats.key) {
             diagnostics.extend(used.check_encoder(table, &context));
         }
+        let writing = writing::writing(&options, &client, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
@@ -155,6 +156,7 @@ impl Connector for KafkaConnector {
             table: table.name.value.clone(),
             servers: servers(&options),
             client,
+            writing,
             topics,
             columns,
             formats,

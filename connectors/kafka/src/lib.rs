@@ -1,10 +1,10 @@
-//! Tables in Kafka: the `kafka` connector of Flink 1.17, reading over our own client, writing over librdkafka.
+//! Tables in Kafka: the `kafka` connector of Flink 1.17, exactly once if wanted.
 //!
 //! It knows Kafka and the formats, and nothing of plans, lanes or manifests. Start from [`KafkaConnector`].
 //!
 //! ```text
 //! options ─► spec (validated) ─► source ─► reader on each lane: fetched chunks ─► records ─► decode the wanted columns
-//!                             └► sink group (one producer) ─► writer on each lane: encode ─► produce a batch
+//!                             └► sink group (one producer) ─► writer on each lane: encode ─► append to the partitions' batches
 //! ```
 
 mod client;
@@ -27,6 +27,7 @@ mod startup;
 mod trouble;
 mod upsert;
 mod writer;
+mod writing;
 
 pub use connector::KafkaConnector;
 pub use options::{SINK_OPTIONS, SOURCE_OPTIONS, UPSERT_OPTIONS};

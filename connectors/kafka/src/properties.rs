@@ -1,5 +1,4 @@
-//! Properties of Kafka's Java clients, and what becomes of each: read by our own consumer under its Java name, mapped to librdkafka's
-//! words for writing, without meaning here, or refused.
+//! Properties of Kafka's Java clients, and what becomes of each: used under its name, without meaning here, or refused.
 
 use std::collections::BTreeMap;
 
@@ -19,16 +18,12 @@ pub(crate) enum Role {
 /// What becomes of a Java property.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
-    /// Used for reading and writing, under the same name.
+    /// Used for reading and writing.
     Same,
-    /// Used for reading and writing; librdkafka has this name for it.
-    Renamed(&'static str),
     /// Used for reading.
     Read,
-    /// Used for writing, under librdkafka's name.
-    Write(&'static str),
-    /// Used for writing, under librdkafka's name; has no meaning for reading, and why.
-    Unread(&'static str, &'static str),
+    /// Used for writing.
+    Write,
     /// Has no meaning here, and why.
     Meaningless(&'static str),
     /// Cannot be honoured, and what to do instead.
@@ -39,7 +34,7 @@ enum Fate {
     Store,
 }
 
-use Fate::{Meaningless, Own, Read, Refused, Renamed, Same, Store, Unread, Write};
+use Fate::{Meaningless, Own, Read, Refused, Same, Store, Write};
 use Role::{Consumer, Producer};
 
 const ENGINE: &str = "the engine sets it itself";
@@ -47,7 +42,7 @@ const NO_JVM: &str = "there is no JVM";
 
 /// Every property of Kafka's Java clients that users write, sorted by name.
 const FATES: &[(&str, Fate)] = &[
-    ("acks", Write("acks")),
+    ("acks", Write),
     ("allow.auto.create.topics", Read),
     (
         "auto.commit.interval.ms",
@@ -55,13 +50,13 @@ const FATES: &[(&str, Fate)] = &[
     ),
     ("auto.include.jmx.reporter", Meaningless(NO_JVM)),
     ("auto.offset.reset", Own),
-    ("batch.size", Write("batch.size")),
+    ("batch.size", Write),
     ("bootstrap.servers", Same),
-    ("buffer.memory", Write("queue.buffering.max.kbytes")),
+    ("buffer.memory", Write),
     ("check.crcs", Read),
     (
         "client.dns.lookup",
-        Unread("client.dns.lookup", "all addresses of a name are tried"),
+        Meaningless("all addresses of a name are tried"),
     ),
     ("client.id", Same),
     (
@@ -69,24 +64,27 @@ const FATES: &[(&str, Fate)] = &[
         Meaningless("the client id is the pipeline's name where none is written"),
     ),
     ("client.rack", Same),
-    ("compression.type", Write("compression.type")),
+    ("compression.gzip.level", Write),
+    (
+        "compression.lz4.level",
+        Meaningless("LZ4 is written at its fastest level"),
+    ),
+    ("compression.type", Write),
+    ("compression.zstd.level", Write),
     (
         "connections.max.idle.ms",
-        Unread(
-            "connections.max.idle.ms",
-            "a connection that a broker closes is made anew",
-        ),
+        Meaningless("a connection that a broker closes is made anew"),
     ),
     (
         "default.api.timeout.ms",
         Meaningless("calls have bounds of their own"),
     ),
-    ("delivery.timeout.ms", Write("delivery.timeout.ms")),
+    ("delivery.timeout.ms", Write),
     (
         "enable.auto.commit",
         Meaningless("offsets are published with each checkpoint"),
     ),
-    ("enable.idempotence", Write("enable.idempotence")),
+    ("enable.idempotence", Write),
     (
         "exclude.internal.topics",
         Meaningless("only the topics of the table are read"),
@@ -115,18 +113,12 @@ const FATES: &[(&str, Fate)] = &[
     ("key.deserializer", Meaningless(ENGINE)),
     ("key.deserializer.encoding", Meaningless(ENGINE)),
     ("key.serializer", Meaningless(ENGINE)),
-    ("linger.ms", Write("linger.ms")),
+    ("linger.ms", Write),
     (
         "max.block.ms",
         Meaningless("a slow broker slows the pipeline down, without an end"),
     ),
-    (
-        "max.in.flight.requests.per.connection",
-        Unread(
-            "max.in.flight.requests.per.connection",
-            "one fetch at a time is under way on a connection",
-        ),
-    ),
+    ("max.in.flight.requests.per.connection", Write),
     ("max.partition.fetch.bytes", Read),
     (
         "max.poll.interval.ms",
@@ -136,8 +128,8 @@ const FATES: &[(&str, Fate)] = &[
         "max.poll.records",
         Meaningless("batches are sized by the engine"),
     ),
-    ("max.request.size", Write("message.max.bytes")),
-    ("message.max.bytes", Write("message.max.bytes")),
+    ("max.request.size", Write),
+    ("message.max.bytes", Write),
     ("metadata.max.age.ms", Same),
     (
         "metadata.max.idle.ms",
@@ -163,11 +155,11 @@ const FATES: &[(&str, Fate)] = &[
     ("partition.discovery.interval.ms", Own),
     (
         "partitioner.adaptive.partitioning.enable",
-        Meaningless("librdkafka has its own sticky partitioner"),
+        Meaningless("records without a key go to the partitions in turn, a batch to each"),
     ),
     (
         "partitioner.availability.timeout.ms",
-        Meaningless("librdkafka has its own sticky partitioner"),
+        Meaningless("records without a key go to the partitions in turn, a batch to each"),
     ),
     (
         "partitioner.class",
@@ -179,10 +171,7 @@ const FATES: &[(&str, Fate)] = &[
     ),
     (
         "receive.buffer.bytes",
-        Unread(
-            "socket.receive.buffer.bytes",
-            "the system sizes the buffers of its sockets",
-        ),
+        Meaningless("the system sizes the buffers of its sockets"),
     ),
     ("reconnect.backoff.max.ms", Same),
     ("reconnect.backoff.ms", Same),
@@ -194,8 +183,8 @@ const FATES: &[(&str, Fate)] = &[
         "register.producer.metrics",
         Meaningless("figures are at /metrics"),
     ),
-    ("request.timeout.ms", Renamed("socket.timeout.ms")),
-    ("retries", Write("retries")),
+    ("request.timeout.ms", Same),
+    ("retries", Write),
     ("retry.backoff.max.ms", Same),
     ("retry.backoff.ms", Same),
     (
@@ -226,10 +215,7 @@ const FATES: &[(&str, Fate)] = &[
     ("security.providers", Refused("Java code cannot run here")),
     (
         "send.buffer.bytes",
-        Unread(
-            "socket.send.buffer.bytes",
-            "the system sizes the buffers of its sockets",
-        ),
+        Meaningless("the system sizes the buffers of its sockets"),
     ),
     (
         "session.timeout.ms",
@@ -242,10 +228,7 @@ const FATES: &[(&str, Fate)] = &[
     ("socket.connection.setup.timeout.ms", Same),
     (
         "ssl.cipher.suites",
-        Unread(
-            "ssl.cipher.suites",
-            "only suites without known weakness are offered",
-        ),
+        Meaningless("only suites without known weakness are offered"),
     ),
     (
         "ssl.enabled.protocols",
@@ -258,11 +241,8 @@ const FATES: &[(&str, Fate)] = &[
     ),
     ("ssl.key.password", Same),
     ("ssl.keymanager.algorithm", Meaningless(NO_JVM)),
-    (
-        "ssl.keystore.certificate.chain",
-        Renamed("ssl.certificate.pem"),
-    ),
-    ("ssl.keystore.key", Renamed("ssl.key.pem")),
+    ("ssl.keystore.certificate.chain", Same),
+    ("ssl.keystore.key", Same),
     ("ssl.keystore.location", Store),
     ("ssl.keystore.password", Store),
     ("ssl.keystore.type", Store),
@@ -270,11 +250,11 @@ const FATES: &[(&str, Fate)] = &[
     ("ssl.provider", Meaningless(NO_JVM)),
     ("ssl.secure.random.implementation", Meaningless(NO_JVM)),
     ("ssl.trustmanager.algorithm", Meaningless(NO_JVM)),
-    ("ssl.truststore.certificates", Renamed("ssl.ca.pem")),
+    ("ssl.truststore.certificates", Same),
     ("ssl.truststore.location", Store),
     ("ssl.truststore.password", Store),
     ("ssl.truststore.type", Store),
-    ("transaction.timeout.ms", Write("transaction.timeout.ms")),
+    ("transaction.timeout.ms", Write),
     (
         "transactional.id",
         Meaningless("ids are made from 'sink.transactional-id-prefix'"),
@@ -286,7 +266,7 @@ const FATES: &[(&str, Fate)] = &[
 /// Client properties, and what the user should be told.
 #[derive(Clone, Default)]
 pub(crate) struct ClientProperties {
-    /// For a consumer by their Java names, for a producer in librdkafka's words. May hold passwords.
+    /// By their Java names; those of stores by what the stores hold. May hold passwords.
     pub(crate) values: BTreeMap<String, String>,
     /// Properties without meaning here, each with its reason.
     pub(crate) notes: Vec<String>,
@@ -308,7 +288,7 @@ pub(crate) fn map(options: &Options, role: Role) -> Result<ClientProperties, Vec
         match FATES.binary_search_by(|(name, _)| (*name).cmp(key)) {
             Ok(index) => {
                 if let Err(why) = apply(&mut mapped, key, &value.value, FATES[index].1, role) {
-                    diagnostics.push(refusal(key, value, &why));
+                    diagnostics.push(refusal(key, value, why));
                 }
             }
             Err(_) => {
@@ -320,7 +300,7 @@ pub(crate) fn map(options: &Options, role: Role) -> Result<ClientProperties, Vec
             }
         }
     }
-    stores(options, role, &mut mapped, &mut diagnostics);
+    stores(options, &mut mapped, &mut diagnostics);
     security(options, &mut mapped, &mut diagnostics);
     if diagnostics.is_empty() {
         Ok(mapped)
@@ -344,24 +324,12 @@ fn apply(
     value: &str,
     fate: Fate,
     role: Role,
-) -> Result<(), String> {
-    let mut set = |name: &str, value: String| drop(mapped.values.insert(name.to_owned(), value));
+) -> Result<(), &'static str> {
     match (fate, role) {
-        (Same, _) | (Renamed(_) | Read, Consumer) => set(key, value.to_owned()),
-        (Write(name), Producer) => match key {
-            // Bytes there, kilobytes here.
-            "buffer.memory" => set(name, (number(value)? / 1024).max(1).to_string()),
-            // Two Java names end up as one; the larger bound holds.
-            "max.request.size" | "message.max.bytes" => {
-                let earlier = mapped.values.get(name);
-                let earlier = earlier.and_then(|text| text.parse().ok()).unwrap_or(0);
-                let bound = number(value)?.max(earlier).to_string();
-                mapped.values.insert(name.to_owned(), bound);
-            }
-            _ => set(name, value.to_owned()),
-        },
-        (Renamed(name) | Unread(name, _), Producer) => set(name, value.to_owned()),
-        (Read, Producer) | (Write(_), Consumer) => {
+        (Same, _) | (Read, Consumer) | (Write, Producer) => {
+            mapped.values.insert(key.to_owned(), value.to_owned());
+        }
+        (Read, Producer) | (Write, Consumer) => {
             let other = match role {
                 Producer => "reading",
                 Consumer => "writing",
@@ -370,32 +338,17 @@ fn apply(
                 .notes
                 .push(format!("'properties.{key}' only matters for {other}"));
         }
-        (Unread(_, why), Consumer) => mapped.notes.push(format!(
-            "'properties.{key}' has no meaning for reading: {why}"
-        )),
         (Meaningless(why), _) => mapped
             .notes
             .push(format!("'properties.{key}' has no meaning here: {why}")),
-        (Refused(why), _) => return Err(why.to_owned()),
+        (Refused(why), _) => return Err(why),
         (Own | Store, _) => {}
     }
     Ok(())
 }
 
-fn number(value: &str) -> Result<u64, String> {
-    value
-        .trim()
-        .parse()
-        .map_err(|_| format!("'{value}' is not a whole number"))
-}
-
-/// Maps Java's key and trust stores: PEM for reading; PEM, and PKCS#12 for a key store, for writing; never JKS.
-fn stores(
-    options: &Options,
-    role: Role,
-    mapped: &mut ClientProperties,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+/// Maps Java's key and trust stores: PEM only.
+fn stores(options: &Options, mapped: &mut ClientProperties, diagnostics: &mut Vec<Diagnostic>) {
     for (store, pem) in [("truststore", "ssl.ca.location"), ("keystore", "")] {
         let key = format!("properties.ssl.{store}.location");
         let Some(location) = options.text(&key) else {
@@ -405,7 +358,6 @@ fn stores(
             .text(&format!("properties.ssl.{store}.type"))
             .unwrap_or("JKS")
             .to_ascii_uppercase();
-        let password = options.text(&format!("properties.ssl.{store}.password"));
         let looks_like = |ending: &str| location.to_ascii_lowercase().ends_with(ending);
         let set = |mapped: &mut ClientProperties, name: &str, value: &str| {
             mapped.values.insert(name.to_owned(), value.to_owned());
@@ -416,14 +368,6 @@ fn stores(
             } else {
                 set(mapped, "ssl.certificate.location", location);
                 set(mapped, "ssl.key.location", location);
-            }
-        } else if store == "keystore"
-            && role == Producer
-            && (kind == "PKCS12" || looks_like(".p12") || looks_like(".pfx"))
-        {
-            set(mapped, "ssl.keystore.location", location);
-            if let Some(password) = password {
-                set(mapped, "ssl.keystore.password", password);
             }
         } else {
             let span = options.span(&key).unwrap_or_default();
@@ -544,7 +488,6 @@ mod tests {
         assert_eq!(consumer.notes.len(), 2, "{:?}", consumer.notes);
         let producer = map_all(
             &[
-                ("message.max.bytes", "13000000"),
                 ("max.request.size", "13048576"),
                 ("buffer.memory", "83554432"),
                 ("acks", "-1"),
@@ -553,11 +496,10 @@ mod tests {
             Producer,
         )
         .unwrap();
-        let both = map_all(&[("request.timeout.ms", "5")], Producer).unwrap();
-        assert_eq!(both.values["socket.timeout.ms"], "5");
-        assert_eq!(producer.values["message.max.bytes"], "13048576");
-        assert_eq!(producer.values["queue.buffering.max.kbytes"], "81596");
+        assert_eq!(producer.values["max.request.size"], "13048576");
+        assert_eq!(producer.values["buffer.memory"], "83554432");
         assert!(!producer.values.contains_key("fetch.max.bytes"));
+        assert_eq!(producer.notes.len(), 1, "{:?}", producer.notes);
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The consumer's settings out of the properties of Java's consumer.
 
-use std::time::Duration;
-
 use millrace_connector::{Diagnostic, OpenContext, Options};
-use millrace_kafka_wire::{FetchSettings, Mechanism, Pem, Sasl, Settings, Tls};
+use millrace_kafka_wire::{FetchSettings, Settings};
 
+use crate::client::{PropertyReader, named};
 use crate::properties::ClientProperties;
 
 /// Where the properties say nothing, Java's defaults hold.
@@ -18,173 +17,17 @@ pub(crate) struct Reading {
     fetch: FetchSettings,
 }
 
-/// Reads properties and keeps what is wrong with them.
-struct Reader<'a> {
-    options: &'a Options,
-    client: &'a ClientProperties,
-    diagnostics: &'a mut Vec<Diagnostic>,
-}
-
-impl Reader<'_> {
-    fn text(&self, key: &str) -> Option<&str> {
-        self.client.values.get(key).map(String::as_str)
-    }
-
-    fn refuse(&mut self, key: &str, why: String, help: &str) {
-        let key = format!("properties.{key}");
-        let span = self.options.span(&key).unwrap_or_default();
-        let refused = Diagnostic::error("MR0110", format!("'{key}' cannot be honoured"), span);
-        self.diagnostics.push(refused.label(why).help(help));
-    }
-
-    fn number(&mut self, key: &str, default: u64) -> u64 {
-        let Some(text) = self.text(key) else {
-            return default;
-        };
-        match text.trim().parse() {
-            Ok(number) => number,
-            Err(_) => {
-                let why = format!("'{text}' is not a whole number");
-                self.refuse(key, why, "write a number without a unit");
-                default
-            }
-        }
-    }
-
-    fn flag(&mut self, key: &str, default: bool) -> bool {
-        let text = self.text(key).map(str::to_ascii_lowercase);
-        match text.as_deref() {
-            None => default,
-            Some("true") => true,
-            Some("false") => false,
-            Some(other) => {
-                self.refuse(
-                    key,
-                    format!("'{other}' is neither true nor false"),
-                    "write true or false",
-                );
-                default
-            }
-        }
-    }
-
-    fn millis(&mut self, key: &str, default: u64) -> Duration {
-        Duration::from_millis(self.number(key, default))
-    }
-
-    /// Returns a pause and the longest pause.
-    fn pauses(
-        &mut self,
-        key: &str,
-        default: u64,
-        key_max: &str,
-        default_max: u64,
-    ) -> (Duration, Duration) {
-        let first = self.millis(key, default);
-        (first, self.millis(key_max, default_max).max(first))
-    }
-
-    fn sasl(&mut self) -> Option<Sasl> {
-        let name = self.text("sasl.mechanism").unwrap_or("GSSAPI").to_owned();
-        let Some(mechanism) = Mechanism::from_name(&name) else {
-            let why = format!("mechanism '{name}' is not built in");
-            self.refuse(
-                "sasl.mechanism",
-                why,
-                "write 'properties.sasl.mechanism' = 'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512'",
-            );
-            return None;
-        };
-        let part = |key: &str| self.text(key).map(str::to_owned);
-        let (Some(username), Some(password)) = (part("sasl.username"), part("sasl.password"))
-        else {
-            let why = "the brokers will ask for a name and a password".to_owned();
-            self.refuse("sasl.jaas.config", why, "write 'properties.sasl.jaas.config' = 'org.apache.kafka.common.security.plain.PlainLoginModule required username=\"…\" password=\"…\";'");
-            return None;
-        };
-        Some(Sasl {
-            mechanism,
-            username,
-            password,
-        })
-    }
-
-    fn tls(&mut self) -> Tls {
-        let text = |key: &str| self.text(key).map(|text| Pem::Text(text.to_owned()));
-        let file = |key: &str| self.text(key).map(|path| Pem::File(path.into()));
-        let authorities = text("ssl.truststore.certificates").or_else(|| file("ssl.ca.location"));
-        let certificates = text("ssl.keystore.certificate.chain");
-        let certificates = certificates.or_else(|| file("ssl.certificate.location"));
-        let key = text("ssl.keystore.key").or_else(|| file("ssl.key.location"));
-        if self.text("ssl.key.password").is_some() {
-            let why = "a key under a password is not read".to_owned();
-            self.refuse("ssl.key.password", why, "take the password away once: openssl pkey -in keys.pem -out key.pem, and guard the file");
-        }
-        if certificates.is_some() != key.is_some() {
-            let why = "a certificate needs its key, and the key its certificate".to_owned();
-            self.refuse("ssl.keystore.key", why, "write both 'properties.ssl.keystore.certificate.chain' and 'properties.ssl.keystore.key'");
-        }
-        let check = self.text("ssl.endpoint.identification.algorithm");
-        Tls {
-            authorities,
-            identity: certificates.zip(key),
-            check_host: check.is_none_or(|name| !name.eq_ignore_ascii_case("none")),
-        }
-    }
-}
-
 /// Returns the settings; `MR0110` for what cannot be honoured.
 pub(crate) fn reading(
     options: &Options,
     client: &ClientProperties,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Reading {
-    let mut read = Reader {
-        options,
-        client,
-        diagnostics,
-    };
-    let protocol = read.text("security.protocol").unwrap_or("PLAINTEXT");
-    let protocol = protocol.to_ascii_uppercase();
-    let (is_encrypted, is_named) = match protocol.as_str() {
-        "PLAINTEXT" => (false, false),
-        "SSL" => (true, false),
-        "SASL_PLAINTEXT" => (false, true),
-        "SASL_SSL" => (true, true),
-        _ => {
-            let why = format!("nobody knows the protocol '{protocol}'");
-            read.refuse(
-                "security.protocol",
-                why,
-                "write PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
-            );
-            (false, false)
-        }
-    };
+    let mut read = PropertyReader::new(options, client, diagnostics);
     let bytes = |number: u64| u32::try_from(number.min(i32::MAX as u64)).unwrap_or(u32::MAX);
-    let servers = options
-        .text("properties.bootstrap.servers")
-        .unwrap_or_default();
     let settings = Settings {
-        bootstrap: servers
-            .split(',')
-            .map(|one| one.trim().to_owned())
-            .collect(),
-        client_id: read.text("client.id").unwrap_or_default().to_owned(),
-        rack: read.text("client.rack").unwrap_or_default().to_owned(),
-        tls: is_encrypted.then(|| read.tls()),
-        sasl: if is_named { read.sasl() } else { None },
-        request_timeout: read.millis("request.timeout.ms", 30_000),
-        connect_timeout: read.millis("socket.connection.setup.timeout.ms", 10_000),
-        reconnect_backoff: read.pauses(
-            "reconnect.backoff.ms",
-            50,
-            "reconnect.backoff.max.ms",
-            1000,
-        ),
-        retry_backoff: read.pauses("retry.backoff.ms", 100, "retry.backoff.max.ms", 1000),
-        metadata_age_max: read.millis("metadata.max.age.ms", 300_000),
         auto_create: read.flag("allow.auto.create.topics", false),
+        ..read.settings()
     };
     let isolation = read.text("isolation.level").unwrap_or("read_uncommitted");
     let isolation = isolation.to_ascii_lowercase();
@@ -216,13 +59,7 @@ impl Reading {
 
     /// Returns what a client for `role` in a pipeline is told.
     pub(crate) fn open(&self, ctx: &OpenContext, role: &str) -> (Settings, FetchSettings) {
-        let mut settings = self.settings.clone();
-        let name = if settings.client_id.is_empty() {
-            &ctx.pipeline
-        } else {
-            &settings.client_id
-        };
-        settings.client_id = format!("{name}-{role}");
+        let settings = named(&self.settings, ctx, role);
         let queue = usize::try_from(ctx.buffer_bytes_max).unwrap_or(usize::MAX);
         let fetch = FetchSettings {
             queue_bytes_max: queue.max(1 << 20),
@@ -234,12 +71,15 @@ impl Reading {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use millrace_connector::{
         OptionDef, OptionKind, Span, Spanned, TableDefinition, check_options,
     };
 
     use super::*;
     use crate::properties::{self, Role};
+    use millrace_kafka_wire::Mechanism;
 
     fn read(written: &[(&str, &str)]) -> Result<Reading, Vec<String>> {
         let spanned = |text: &str| Spanned::new(text.to_owned(), Span::default());

@@ -8,36 +8,34 @@ use millrace_connector::sink::{
     CommitOutcome, CommitRole, Committable, Mark, SinkGroup, SinkWriter,
 };
 use millrace_connector::{
-    Cancel, ChangelogMode, ConnectorError, DeliveryGuarantee, Epoch, ErrorKind, LaneId,
-    MetadataKey, OpenContext, Retry, SinkSpec,
+    ChangelogMode, ConnectorError, DeliveryGuarantee, Epoch, ErrorKind, LaneId, MetadataKey,
+    OpenContext, Retry, SinkSpec,
 };
 use millrace_formats::FormatContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{Producer, ThreadedProducer};
+use millrace_kafka_wire::{Producer, ResponseError, WireError};
 
-use crate::client::{Ear, config, failure};
 use crate::connector::{TableColumns, Topics, describe_formats};
 use crate::encode::RecordEncoder;
 use crate::format::Formats;
 use crate::mark::MarkKeeper;
 use crate::metadata;
 use crate::properties::ClientProperties;
+use crate::trouble::{is_fenced, producing, trouble};
 use crate::writer::KafkaWriter;
+use crate::writing::Writing;
 
-/// How long a transactional call may take before it is asked again.
+/// How long a question about topics may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a commit is asked again for a clear answer.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(120);
-/// How long all output of an epoch may take to be acknowledged.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(120);
+/// How long output may take to be acknowledged beyond the time after which the producer gives up on it.
+const FLUSH_SLACK: Duration = Duration::from_secs(5);
 /// How long fencing may take: brokers that just start answer late.
 const FENCE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long throwing an epoch away may take; what is left open then, the next process aborts.
+const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a topic that is being made by the broker may take to appear.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(10);
-/// A transaction that lost its process is aborted by the broker after this long; readers of committed records wait for it.
-const TRANSACTION_TIMEOUT_MS: u64 = 600_000;
-/// Bound on the producer's queue: what is queued must be flushed at the barrier.
-const QUEUE_BYTES_MAX: u64 = 64 << 20;
 
 /// How rows are spread over partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +54,7 @@ pub(crate) struct KafkaSinkSpec {
     pub(crate) table: String,
     pub(crate) servers: String,
     pub(crate) client: ClientProperties,
+    pub(crate) writing: Writing,
     pub(crate) topics: Topics,
     pub(crate) columns: TableColumns,
     pub(crate) formats: Formats,
@@ -65,21 +64,6 @@ pub(crate) struct KafkaSinkSpec {
     pub(crate) context: FormatContext,
     /// Whether the last record of a key stands for its row, and one without a value for none.
     pub(crate) is_upsert: bool,
-}
-
-impl KafkaSinkSpec {
-    /// Tells whether records of a key must stay in their order through every failure, as changes must; the user may
-    /// have asked for less.
-    fn needs_order(&self) -> bool {
-        let values = &self.client.values;
-        let waits_for_all = values
-            .get("acks")
-            .is_none_or(|acks| acks == "all" || acks == "-1");
-        let asked = ["max.in.flight.requests.per.connection", "retries"];
-        self.changelog_mode() != ChangelogMode::InsertOnly
-            && waits_for_all
-            && !asked.iter().any(|key| values.contains_key(*key))
-    }
 }
 
 impl SinkSpec for KafkaSinkSpec {
@@ -183,14 +167,10 @@ fn check_members(members: &[KafkaSinkSpec]) -> Result<(), ConnectorError> {
     Ok(())
 }
 
-/// A producer with its poll thread.
-pub(crate) type SharedProducer = Arc<ThreadedProducer<Ear>>;
-
 struct KafkaSinkGroup {
     members: Vec<KafkaSinkSpec>,
     ctx: OpenContext,
-    producer: Option<SharedProducer>,
-    ear: Ear,
+    producer: Option<Arc<Producer>>,
     mark: Option<MarkKeeper>,
     open: bool,
 }
@@ -201,7 +181,6 @@ impl KafkaSinkGroup {
             members,
             ctx,
             producer: None,
-            ear: Ear::default(),
             mark: None,
             open: false,
         }
@@ -229,152 +208,78 @@ impl KafkaSinkGroup {
         )
     }
 
-    fn fail(&self, action: &str, error: KafkaError) -> ConnectorError {
-        failure(action, &self.first().servers, error, &self.ear)
+    fn fail(&self, action: &str, error: WireError) -> ConnectorError {
+        trouble(action, &self.first().servers, error)
     }
 
-    fn producer(&self) -> &SharedProducer {
+    fn producer(&self) -> &Arc<Producer> {
         self.producer.as_ref().expect("`fence` comes first")
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let values = &self.first().client.values;
-        let queue = self.ctx.buffer_bytes_max.min(QUEUE_BYTES_MAX);
-        let asked = values
-            .get("queue.buffering.max.kbytes")
-            .and_then(|text| text.parse::<u64>().ok());
-        let kilobytes = asked.unwrap_or(u64::MAX).min(queue / 1024).max(1024);
-        let mut settings = vec![
-            ("queue.buffering.max.kbytes", kilobytes.to_string()),
-            ("queue.buffering.max.messages", "2000000".into()),
-            // As Java's producer spreads keys, so that a key stays in its partition when a pipeline moves here.
-            ("partitioner", "murmur2_random".into()),
-        ];
-        let mut default = |key: &'static str, value: String| {
-            if !values.contains_key(key) {
-                settings.push((key, value));
-            }
-        };
-        default("linger.ms", "20".into());
-        if self.members.iter().any(KafkaSinkSpec::needs_order) {
-            // As Java's producer: a batch that is sent again must not overtake the one behind it.
-            default("enable.idempotence", "true".into());
-        }
-        default("client.id", self.ctx.pipeline.clone());
-        if values
-            .get("compression.type")
-            .is_some_and(|codec| codec == "zstd")
-        {
-            // Packs as tightly as the default level 3 on such rows, for half the work (docs/performance.md).
-            default("compression.level", "1".into());
-        }
-        if self.is_transactional() {
-            default("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string());
-            settings.push(("transactional.id", self.transactional_id()));
-        }
-        settings
-    }
-
-    /// Makes a producer of its own; an old one cannot be told to forget its transaction.
+    /// Makes a producer of its own: of an old one records may still be under way.
     fn connect(&mut self) -> Result<(), ConnectorError> {
         self.producer = None;
-        self.ear = Ear::default();
-        let producer: ThreadedProducer<Ear> = config(&self.first().client.values, &self.settings())
-            .create_with_context(self.ear.clone())
+        let id = self.is_transactional().then(|| self.transactional_id());
+        let (settings, produce) = self.first().writing.open(&self.ctx, id);
+        let producer = Producer::new(settings, produce)
             .map_err(|error| self.fail("make a Kafka producer", error))?;
         self.producer = Some(Arc::new(producer));
-        for index in 0..self.members.len() {
-            for topic in self.members[index].topics.list().to_vec() {
-                self.check_topic(&topic)?;
-            }
-        }
-        Ok(())
+        let topics = self.members.iter().flat_map(|member| member.topics.list());
+        topics
+            .into_iter()
+            .try_for_each(|topic| self.check_topic(topic))
     }
 
     /// Waits until the topic is there: brokers that make topics by themselves do so at the first question.
     fn check_topic(&self, topic: &str) -> Result<(), ConnectorError> {
         let begun = Instant::now();
+        let cluster = self.producer().cluster();
         loop {
-            let metadata = self
-                .producer()
-                .client()
-                .fetch_metadata(Some(topic), CALL_TIMEOUT)
+            let names = [topic.to_owned()];
+            let found = cluster
+                .topics(Some(&names), CALL_TIMEOUT)
                 .map_err(|error| self.fail(&format!("look up topic '{topic}'"), error))?;
-            let found = metadata.topics().iter().find(|found| found.name() == topic);
-            let code = found
-                .and_then(|found| found.error())
-                .map(RDKafkaErrorCode::from);
-            match code {
-                None if found.is_some_and(|found| !found.partitions().is_empty()) => return Ok(()),
-                Some(
-                    RDKafkaErrorCode::UnknownTopicOrPartition
-                    | RDKafkaErrorCode::LeaderNotAvailable,
-                )
-                | None
-                    if begun.elapsed() < TOPIC_PATIENCE =>
-                {
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-                Some(code) if code != RDKafkaErrorCode::UnknownTopicOrPartition => {
+            let found = found.into_iter().find(|found| found.name == topic);
+            let is_there = found
+                .as_ref()
+                .is_some_and(|found| !found.partitions.is_empty());
+            match found.and_then(|found| found.error) {
+                None if is_there => return Ok(()),
+                None
+                | Some(
+                    ResponseError::UnknownTopicOrPartition | ResponseError::LeaderNotAvailable,
+                ) => {}
+                Some(code) => {
+                    let what = format!("write to topic '{topic}'");
                     return Err(self.fail(
-                        &format!("write to topic '{topic}'"),
-                        KafkaError::MetadataFetch(code),
+                        &what,
+                        WireError::Refused {
+                            what: what.clone(),
+                            code,
+                        },
                     ));
                 }
-                _ => {
-                    return Err(ConnectorError::new(
-                        ErrorKind::Config,
-                        Retry::Never,
-                        format!(
-                            "topic '{topic}' does not exist on {}, and the broker does not make it",
-                            self.first().servers
-                        ),
-                    )
-                    .help(format!(
-                        "create it: kafka-topics.sh --create --topic {topic} --partitions 4 …"
-                    )));
-                }
             }
-        }
-    }
-
-    /// Repeats a transactional call while it only needs more time.
-    fn patiently(
-        &self,
-        patience: Duration,
-        mut call: impl FnMut(&SharedProducer) -> Result<(), KafkaError>,
-    ) -> Result<(), KafkaError> {
-        let begun = Instant::now();
-        loop {
-            match call(self.producer()) {
-                Err(error)
-                    if is_passing(&error)
-                        && begun.elapsed() < patience
-                        && !self.ctx.cancel.is_cancelled() =>
-                {
-                    tracing::debug!(%error, "asking again");
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                other => return other,
+            if begun.elapsed() >= TOPIC_PATIENCE || self.ctx.cancel.is_cancelled() {
+                return Err(self.no_topic(topic));
             }
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
-}
 
-fn is_passing(error: &KafkaError) -> bool {
-    match error {
-        KafkaError::Transaction(inner) => {
-            inner.is_retriable() && !inner.txn_requires_abort() && !inner.is_fatal()
-        }
-        _ => matches!(
-            error.rdkafka_error_code(),
-            Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::InProgress)
-        ),
+    fn no_topic(&self, topic: &str) -> ConnectorError {
+        ConnectorError::new(
+            ErrorKind::Config,
+            Retry::Never,
+            format!(
+                "topic '{topic}' does not exist on {}, and the broker does not make it",
+                self.first().servers
+            ),
+        )
+        .help(format!(
+            "create it: kafka-topics.sh --create --topic {topic} --partitions 4 …"
+        ))
     }
-}
-
-fn is_fatal(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::Transaction(inner) if inner.is_fatal())
 }
 
 impl SinkGroup for KafkaSinkGroup {
@@ -384,34 +289,26 @@ impl SinkGroup for KafkaSinkGroup {
 
     fn fence(&mut self) -> Result<(), ConnectorError> {
         self.connect()?;
-        if !self.is_transactional() {
-            return Ok(());
-        }
-        self.patiently(FENCE_PATIENCE, |producer| {
-            producer.init_transactions(CALL_TIMEOUT)
-        })
-        .map_err(|error| self.fail("take over the Kafka transactions", error))?;
-        if self.mark.is_none() {
-            let first = self.first();
-            let mut topics: Vec<&String> = self
-                .members
-                .iter()
-                .flat_map(|member| member.topics.list())
-                .collect();
-            topics.sort_unstable();
-            let topic = topics.first().expect("a sink table has a topic");
-            self.mark = Some(MarkKeeper::open(
-                &first.servers,
-                &first.client,
-                &self.transactional_id(),
-                topic,
-            )?);
+        let action = if self.is_transactional() {
+            "take over the Kafka transactions"
+        } else {
+            "become a producer"
+        };
+        self.producer()
+            .init(FENCE_PATIENCE)
+            .map_err(|error| self.fail(action, error))?;
+        if self.is_transactional() && self.mark.is_none() {
+            let topics = self.members.iter().flat_map(|member| member.topics.list());
+            let topic = topics.min().expect("a sink table has a topic");
+            let id = self.transactional_id();
+            self.mark = Some(MarkKeeper::new(&self.first().servers, &id, topic));
         }
         Ok(())
     }
 
     fn read_mark(&mut self) -> Result<Option<Mark>, ConnectorError> {
-        self.mark.as_ref().expect("`fence` comes first").read()
+        let mark = self.mark.as_ref().expect("`fence` comes first");
+        mark.read(self.producer().cluster())
     }
 
     fn writer(
@@ -419,20 +316,14 @@ impl SinkGroup for KafkaSinkGroup {
         member: usize,
         lane: LaneId,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        let writer = KafkaWriter::open(
-            &self.members[member],
-            self.producer(),
-            self.ear.clone(),
-            &self.ctx,
-            lane,
-        )?;
+        let writer = KafkaWriter::open(&self.members[member], self.producer(), &self.ctx, lane)?;
         Ok(Box::new(writer))
     }
 
     fn begin(&mut self, _epoch: Epoch) -> Result<(), ConnectorError> {
         if self.is_transactional() {
             self.producer()
-                .begin_transaction()
+                .begin()
                 .map_err(|error| self.fail("begin a transaction", error))?;
             self.open = true;
         }
@@ -440,10 +331,17 @@ impl SinkGroup for KafkaSinkGroup {
     }
 
     fn prepare(&mut self, epoch: Epoch) -> Result<Committable, ConnectorError> {
-        flush(self.producer(), &self.ctx.cancel)
-            .map_err(|error| self.fail(&format!("flush the output of epoch {epoch}"), error))?;
-        if self.first().guarantee != DeliveryGuarantee::None {
-            check_deliveries(self.producer(), &self.ear, &self.first().servers)?;
+        let first = self.first();
+        let limit = first.writing.patience() + FLUSH_SLACK;
+        match self.producer().flush(limit, &self.ctx.cancel) {
+            // Whoever wants no guarantee is not told of what was lost on the way.
+            Err(failure)
+                if first.guarantee == DeliveryGuarantee::None && failure.partition.is_some() => {}
+            Err(failure) => {
+                let action = format!("flush the output of epoch {epoch}");
+                return Err(producing(&action, &first.servers, failure));
+            }
+            Ok(()) => {}
         }
         Ok(Committable::default())
     }
@@ -458,20 +356,16 @@ impl SinkGroup for KafkaSinkGroup {
             return Ok(CommitOutcome::Committed);
         }
         let keeper = self.mark.as_ref().expect("`fence` comes first");
-        let (offsets, group) = keeper.offsets(mark)?;
-        self.patiently(COMMIT_PATIENCE, |producer| {
-            producer.send_offsets_to_transaction(&offsets, &group, CALL_TIMEOUT)
-        })
-        .map_err(|error| self.fail(&format!("mark epoch {epoch}"), error))?;
-        let committed = self.patiently(COMMIT_PATIENCE, |producer| {
-            producer.commit_transaction(CALL_TIMEOUT)
-        });
-        match committed {
+        let offsets = [keeper.offset(mark)?];
+        self.producer()
+            .send_offsets(keeper.group(), &offsets, COMMIT_PATIENCE)
+            .map_err(|error| self.fail(&format!("mark epoch {epoch}"), error))?;
+        match self.producer().commit(COMMIT_PATIENCE) {
             Ok(()) => {
                 self.open = false;
                 Ok(CommitOutcome::Committed)
             }
-            Err(error) if is_fatal(&error) => {
+            Err(error) if is_fenced(&error) => {
                 self.open = false;
                 Err(self.fail(&format!("commit epoch {epoch}"), error))
             }
@@ -487,38 +381,7 @@ impl SinkGroup for KafkaSinkGroup {
             return Ok(());
         }
         self.producer()
-            .abort_transaction(Duration::from_secs(5))
+            .abort(ABORT_PATIENCE)
             .map_err(|error| self.fail("abort the transaction", error))
     }
-}
-
-/// Waits until everything handed over is acknowledged or has failed.
-fn flush(producer: &SharedProducer, cancel: &Cancel) -> Result<(), KafkaError> {
-    let begun = Instant::now();
-    loop {
-        match producer.flush(Duration::from_millis(500)) {
-            Err(error)
-                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut)
-                    && begun.elapsed() < FLUSH_PATIENCE
-                    && !cancel.is_cancelled() => {}
-            other => return other,
-        }
-    }
-}
-
-/// Returns the first delivery that failed since the last call.
-pub(crate) fn check_deliveries(
-    producer: &SharedProducer,
-    ear: &Ear,
-    servers: &str,
-) -> Result<(), ConnectorError> {
-    let Some((error, topic)) = ear.take_delivery_failure() else {
-        return Ok(());
-    };
-    // What a fenced producer had queued fails as "purged"; why is known only to the client.
-    if let Some((_, reason)) = producer.client().fatal_error() {
-        ear.hear_fatal(&reason);
-    }
-    let action = format!("write to topic '{topic}'");
-    Err(failure(&action, servers, error, ear))
 }

@@ -391,8 +391,8 @@ impl KafkaSource {
         let mut found = BTreeMap::new();
         let mut missing = Vec::new();
         for partition in partitions {
-            match committed.get(partition).copied().flatten() {
-                Some(offset) => drop(found.insert(partition.clone(), offset)),
+            match committed.get(partition).and_then(Option::as_ref) {
+                Some(committed) => drop(found.insert(partition.clone(), committed.offset)),
                 None => missing.push(partition.clone()),
             }
         }

@@ -1,7 +1,7 @@
-//! What our consumer's errors mean to the engine.
+//! What our client's errors mean to the engine.
 
 use millrace_connector::{ConnectorError, ErrorKind, Retry};
-use millrace_kafka_wire::{FetchFailure, ResponseError, TopicPartition, WireError};
+use millrace_kafka_wire::{FetchFailure, ProduceFailure, ResponseError, TopicPartition, WireError};
 
 /// Returns `error` with what was tried, what helps and whether to try again.
 pub(crate) fn trouble(action: &str, servers: &str, error: WireError) -> ConnectorError {
@@ -38,15 +38,47 @@ fn classify(action: &str, servers: &str, code: ResponseError) -> ConnectorError 
         Code::SaslAuthenticationFailed
         | Code::UnsupportedSaslMechanism
         | Code::IllegalSaslState => refused_credentials(servers, &code.to_string()),
+        Code::ProducerFenced | Code::InvalidProducerEpoch => ConnectorError::new(
+            ErrorKind::Fenced,
+            Retry::Never,
+            "another copy of this pipeline has taken over its Kafka transactions",
+        )
+        .help("run one copy for each pipeline.name and slot; this one stops and leaves the other alone"),
         Code::TopicAuthorizationFailed
         | Code::GroupAuthorizationFailed
-        | Code::ClusterAuthorizationFailed => with(ErrorKind::Auth, Retry::Never)
+        | Code::ClusterAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => with(ErrorKind::Auth, Retry::Never)
             .help("the user lacks a right: see the cause, and grant it with kafka-acls.sh"),
         Code::UnknownTopicOrPartition | Code::InvalidTopicException => {
             with(ErrorKind::Config, Retry::Never)
                 .help("create the topic, or correct its name in the table's options")
         }
+        Code::MessageTooLarge | Code::RecordListTooLarge => with(ErrorKind::Data, Retry::Never).help(
+            "a row, or a batch of rows, is larger than the producer or the topic allows: raise 'properties.max.request.size' and the topic's max.message.bytes, or lower 'properties.batch.size'",
+        ),
+        Code::InvalidTransactionTimeout => with(ErrorKind::Config, Retry::Never).help(
+            "the broker's transaction.max.timeout.ms is smaller: lower 'properties.transaction.timeout.ms'",
+        ),
         _ => with(ErrorKind::Rejected, Retry::Restart),
+    }
+}
+
+/// Tells whether another producer has come under the same name.
+pub(crate) fn is_fenced(error: &WireError) -> bool {
+    matches!(
+        error,
+        WireError::Refused {
+            code: ResponseError::ProducerFenced | ResponseError::InvalidProducerEpoch,
+            ..
+        }
+    )
+}
+
+/// Returns why writing cannot go on.
+pub(crate) fn producing(action: &str, servers: &str, failure: ProduceFailure) -> ConnectorError {
+    match failure.partition {
+        Some(partition) => trouble(&format!("write to {partition}"), servers, failure.error),
+        None => trouble(action, servers, failure.error),
     }
 }
 

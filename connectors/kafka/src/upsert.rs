@@ -17,6 +17,7 @@ use crate::connector::{
 use crate::format::{self, Formats};
 use crate::properties::{self, Role};
 use crate::sink::{KafkaSinkSpec, Partitioner};
+use crate::writing;
 
 /// The `upsert-kafka` connector.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,6 +75,7 @@ impl Connector for UpsertKafkaConnector {
         for used in std::iter::once(&formats.value).chain(&formats.key) {
             diagnostics.extend(used.check_encoder(table, &context));
         }
+        let writing = writing::writing(&options, &client, &mut diagnostics);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
@@ -81,6 +83,7 @@ impl Connector for UpsertKafkaConnector {
             table: table.name.value.clone(),
             servers: servers(&options),
             client,
+            writing,
             topics,
             columns,
             formats,

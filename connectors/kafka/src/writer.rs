@@ -1,8 +1,8 @@
-//! The writer of one lane: encodes a batch, hands it over in one call.
+//! The writer of one lane: encodes a batch, appends its rows to the batches of their partitions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -11,18 +11,13 @@ use millrace_connector::sink::{SinkBatch, SinkWriter, Written};
 use millrace_connector::{
     Cancel, ConnectorError, DeliveryGuarantee, ErrorKind, LaneId, OpenContext, Retry,
 };
-use millrace_librdkafka::{Record, TopicHandle};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer};
+use millrace_kafka_wire::{Header, NewRecord, Outlet, Producer, Sticky, WireError};
 
-use crate::client::{Ear, failure};
 use crate::encode::RecordEncoder;
 use crate::metadata::Metadata;
-use crate::sink::{KafkaSinkSpec, Partitioner, SharedProducer, check_deliveries};
+use crate::sink::{KafkaSinkSpec, Partitioner};
+use crate::trouble::{producing, trouble};
 
-/// How long to wait for room in the producer's queue before asking again.
-const FULL_WAIT: Duration = Duration::from_millis(2);
 /// How many topics one table may route rows to.
 const TOPICS_MAX: usize = 10_000;
 /// How long a topic's number of partitions may take to look up.
@@ -30,10 +25,9 @@ const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(crate) struct KafkaWriter {
     spec: KafkaSinkSpec,
-    producer: SharedProducer,
-    ear: Ear,
+    producer: Arc<Producer>,
     cancel: Cancel,
-    lane: u32,
+    lane: usize,
     records: RecordEncoder,
     topic_column: Option<usize>,
     timestamp_column: Option<usize>,
@@ -45,16 +39,26 @@ pub(crate) struct KafkaWriter {
 type Route = (String, Option<Vec<usize>>);
 
 struct Topic {
-    handle: TopicHandle<Ear>,
-    partitions: i32,
-    next: i32,
+    outlet: Outlet,
+    sticky: Sticky,
+    next: usize,
+    /// The rows of each partition, used again for each batch.
+    parts: Vec<Vec<usize>>,
+}
+
+/// What becomes of a batch's rows as records.
+struct Records<'a> {
+    encoded: &'a RecordEncoder,
+    now: i64,
+    timestamps: Option<&'a ArrayRef>,
+    /// The headers of each row; none where the table has no column of them.
+    headers: Vec<Vec<Header<'a>>>,
 }
 
 impl KafkaWriter {
     pub(crate) fn open(
         spec: &KafkaSinkSpec,
-        producer: &SharedProducer,
-        ear: Ear,
+        producer: &Arc<Producer>,
         ctx: &OpenContext,
         lane: LaneId,
     ) -> Result<Self, ConnectorError> {
@@ -71,37 +75,33 @@ impl KafkaWriter {
             headers_column: metadata(Metadata::Headers),
             spec: spec.clone(),
             producer: Arc::clone(producer),
-            ear,
             cancel: ctx.cancel.clone(),
-            lane: lane.0,
+            lane: lane.0 as usize,
             topics: HashMap::new(),
         })
     }
 
     /// Looks a topic up once; later rows find it in the map.
     fn prepare_topic(&mut self, name: &str) -> Result<(), ConnectorError> {
-        if self.topics.contains_key(name) {
+        if let Some(topic) = self.topics.get_mut(name) {
+            topic.outlet.refresh(LOOK_UP_TIMEOUT);
             return Ok(());
         }
         self.check_routed(name)?;
-        let servers = &self.spec.servers;
-        let fail = |action: String, error| failure(&action, servers, error, &self.ear);
-        let metadata = self
+        let outlet = self
             .producer
-            .client()
-            .fetch_metadata(Some(name), LOOK_UP_TIMEOUT)
-            .map_err(|error| fail(format!("look up topic '{name}'"), error))?;
-        let found = metadata.topics().iter().find(|topic| topic.name() == name);
-        let partitions = found.map_or(0, |topic| topic.partitions().len());
-        let handle = TopicHandle::new(Arc::clone(&self.producer), name)
-            .map_err(|error| fail(format!("write to topic '{name}'"), error))?;
-        let partitions = i32::try_from(partitions.max(1)).unwrap_or(i32::MAX);
+            .outlet(name, LOOK_UP_TIMEOUT)
+            .map_err(|error| {
+                let action = format!("look up topic '{name}'");
+                trouble(&action, &self.spec.servers, error)
+            })?;
         self.topics.insert(
             name.to_owned(),
             Topic {
-                handle,
-                partitions,
+                outlet,
+                sticky: Sticky::default(),
                 next: 0,
+                parts: Vec::new(),
             },
         );
         Ok(())
@@ -170,119 +170,106 @@ impl KafkaWriter {
         chosen: Option<&[usize]>,
         rows: &SinkBatch<'_>,
     ) -> Result<(), ConnectorError> {
-        let all: Vec<usize>;
-        let chosen = match chosen {
-            Some(chosen) => chosen,
-            None => {
-                all = (0..rows.rows).collect();
-                &all
-            }
+        let target = self.topics.get_mut(topic).expect("it was prepared");
+        let records = Records {
+            encoded: &self.records,
+            now: now(),
+            timestamps: self.timestamp_column.map(|column| &rows.columns[column]),
+            headers: match self.headers_column {
+                Some(column) => headers(&rows.columns[column]),
+                None => Vec::new(),
+            },
         };
-        if self.timestamp_column.is_some() || self.headers_column.is_some() {
-            return chosen
-                .iter()
-                .try_for_each(|row| self.produce_one(topic, *row, rows));
-        }
-        let Self {
-            topics,
-            records,
-            spec,
-            lane,
-            ..
-        } = self;
-        let (keys, values) = (&records.keys, &records.values);
-        let target = topics.get_mut(topic).expect("it was prepared");
-        let batch: Vec<Record<'_>> = chosen
-            .iter()
-            .map(|row| Record {
-                key: (records.has_keys() && !keys.is_null(*row)).then(|| keys.row(*row)),
-                payload: (!values.is_null(*row)).then(|| values.row(*row)),
-                partition: partition(spec.partitioner, target.partitions, &mut target.next, *lane),
-            })
-            .collect();
-        let mut from = 0;
-        loop {
-            let failures = target.handle.produce(batch[from..].iter().copied());
-            let Some(first) = failures.first() else {
-                return Ok(());
-            };
-            if first.code != RDKafkaErrorCode::QueueFull {
-                let error = KafkaError::MessageProduction(first.code);
-                return Err(failure(
-                    &format!("write to topic '{topic}'"),
-                    &spec.servers,
-                    error,
-                    &self.ear,
-                ));
+        let spread = (self.spec.partitioner, self.lane);
+        let outcome = match chosen {
+            Some(chosen) => target.write(spread, &records, chosen.iter().copied(), &self.cancel),
+            None => target.write(spread, &records, 0..rows.rows, &self.cancel),
+        };
+        outcome.map_err(|error| match error {
+            WireError::Cancelled => cancelled(),
+            error => {
+                let action = format!("write to topic '{topic}'");
+                trouble(&action, &self.spec.servers, error)
             }
-            // Once the queue is full no later record of the call is taken, so the order holds.
-            from += first.index;
-            if self.cancel.is_cancelled() {
-                return Err(cancelled());
+        })
+    }
+}
+
+impl Topic {
+    /// Appends rows to the batches of their partitions.
+    ///
+    /// # Flink
+    /// `FlinkFixedPartitioner`: each sink subtask writes to the partition of its number, modulo the number of partitions.
+    fn write(
+        &mut self,
+        (partitioner, lane): (Partitioner, usize),
+        records: &Records<'_>,
+        rows: impl Iterator<Item = usize> + Clone,
+        cancel: &Cancel,
+    ) -> Result<(), WireError> {
+        let outlet = &self.outlet;
+        let partitions = outlet.partitions();
+        match partitioner {
+            Partitioner::Fixed => {
+                let rows = rows.map(|row| records.get(row));
+                outlet.append(lane % partitions, rows, cancel)
             }
-            std::thread::sleep(FULL_WAIT);
+            Partitioner::Default if !records.encoded.has_keys() => {
+                let rows = rows.map(|row| records.get(row));
+                outlet.append_sticky(&mut self.sticky, rows, cancel)
+            }
+            Partitioner::Default | Partitioner::RoundRobin => {
+                self.parts.resize_with(partitions, Vec::new);
+                for row in rows {
+                    let key = records
+                        .key(row)
+                        .filter(|_| partitioner == Partitioner::Default);
+                    let partition = key.map_or_else(
+                        || {
+                            self.next = (self.next + 1) % partitions;
+                            self.next
+                        },
+                        |key| outlet.partition_of(key),
+                    );
+                    self.parts[partition].push(row);
+                }
+                for (partition, rows) in self.parts.iter_mut().enumerate() {
+                    let records = rows.drain(..).map(|row| records.get(row));
+                    outlet.append(partition, records, cancel)?;
+                }
+                Ok(())
+            }
         }
     }
+}
 
-    /// The way of records with a timestamp or headers of their own, which a batch call cannot carry.
-    fn produce_one(
-        &mut self,
-        topic: &str,
-        row: usize,
-        rows: &SinkBatch<'_>,
-    ) -> Result<(), ConnectorError> {
-        let target = self.topics.get_mut(topic).expect("it was prepared");
-        let partition = partition(
-            self.spec.partitioner,
-            target.partitions,
-            &mut target.next,
-            self.lane,
-        );
-        let timestamp = self.timestamp_column.and_then(|column| {
-            let column = rows.columns[column].as_primitive::<TimestampMicrosecondType>();
+impl<'a> Records<'a> {
+    fn key(&self, row: usize) -> Option<&'a [u8]> {
+        let keys = &self.encoded.keys;
+        (self.encoded.has_keys() && !keys.is_null(row)).then(|| keys.row(row))
+    }
+
+    fn get<'b>(&'b self, row: usize) -> NewRecord<'b> {
+        let values = &self.encoded.values;
+        let timestamp = self.timestamps.and_then(|column| {
+            let column = column.as_primitive::<TimestampMicrosecondType>();
             (!column.is_null(row)).then(|| column.value(row).div_euclid(1000))
         });
-        let headers = self
-            .headers_column
-            .and_then(|column| headers(&rows.columns[column], row));
-        let (keys, values) = (&self.records.keys, &self.records.values);
-        let has_key = self.records.has_keys() && !keys.is_null(row);
-        loop {
-            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
-            record.key = has_key.then(|| keys.row(row));
-            record.payload = (!values.is_null(row)).then(|| values.row(row));
-            record.timestamp = timestamp;
-            record.headers.clone_from(&headers);
-            if partition >= 0 {
-                record.partition = Some(partition);
-            }
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((error, _))
-                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) =>
-                {
-                    if self.cancel.is_cancelled() {
-                        return Err(cancelled());
-                    }
-                    std::thread::sleep(FULL_WAIT);
-                }
-                Err((error, _)) => {
-                    return Err(failure(
-                        &format!("write to topic '{topic}'"),
-                        &self.spec.servers,
-                        error,
-                        &self.ear,
-                    ));
-                }
-            }
+        NewRecord {
+            key: self.key(row),
+            value: (!values.is_null(row)).then(|| values.row(row)),
+            timestamp: timestamp.unwrap_or(self.now),
+            headers: self.headers.get(row).map_or(&[], Vec::as_slice),
         }
     }
 }
 
 impl SinkWriter for KafkaWriter {
     fn write(&mut self, rows: &SinkBatch<'_>) -> Result<Written, ConnectorError> {
-        if self.spec.guarantee != DeliveryGuarantee::None {
-            check_deliveries(&self.producer, &self.ear, &self.spec.servers)?;
+        if self.spec.guarantee != DeliveryGuarantee::None
+            && let Some(failure) = self.producer.take_failure()
+        {
+            return Err(producing("write", &self.spec.servers, failure));
         }
         self.records.encode(rows)?;
         for (topic, chosen) in self.route(rows)? {
@@ -297,37 +284,31 @@ fn cancelled() -> ConnectorError {
     ConnectorError::new(ErrorKind::Internal, Retry::Restart, "writing was cancelled")
 }
 
-/// Returns the partition of a record; -1 leaves it to the producer.
-///
-/// # Flink
-/// `FlinkFixedPartitioner`: each sink subtask writes to the partition of its number, modulo the number of partitions.
-fn partition(partitioner: Partitioner, partitions: i32, next: &mut i32, lane: u32) -> i32 {
-    match partitioner {
-        Partitioner::Default => -1,
-        Partitioner::Fixed => i32::try_from(lane).unwrap_or(0) % partitions,
-        Partitioner::RoundRobin => {
-            *next = (*next + 1) % partitions;
-            *next
-        }
-    }
+/// Returns the milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
-fn headers(column: &ArrayRef, row: usize) -> Option<OwnedHeaders> {
+/// Returns the headers of each row.
+fn headers(column: &ArrayRef) -> Vec<Vec<Header<'_>>> {
     let map = column.as_map();
-    if map.is_null(row) {
-        return None;
-    }
-    let entries = map.value(row);
-    let (names, values) = (
-        entries.column(0).as_string_view(),
-        entries.column(1).as_binary_view(),
-    );
-    let headers = (0..entries.len()).fold(OwnedHeaders::new(), |headers, index| {
-        let value = (!values.is_null(index)).then(|| values.value(index));
-        headers.insert(Header {
-            key: names.value(index),
-            value,
+    let (names, values) = (map.keys().as_string_view(), map.values().as_binary_view());
+    let offsets = map.value_offsets();
+    (0..map.len())
+        .map(|row| {
+            if map.is_null(row) {
+                return Vec::new();
+            }
+            let entries = offsets[row] as usize..offsets[row + 1] as usize;
+            entries
+                .map(|at| {
+                    let value = (!values.is_null(at)).then(|| values.value(at));
+                    (names.value(at).as_bytes(), value)
+                })
+                .collect()
         })
-    });
-    Some(headers)
+        .collect()
 }

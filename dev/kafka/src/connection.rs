@@ -66,7 +66,10 @@ async fn serve(
     peer: SocketAddr,
 ) -> Result<(), ConnectionError> {
     stream.set_nodelay(true)?;
-    let local = stream.local_addr()?;
+    let local = match broker.options.advertised {
+        Some(address) => address,
+        None => stream.local_addr()?,
+    };
     let mut size = [0u8; 4];
     loop {
         match stream.read_exact(&mut size).await {

@@ -19,9 +19,11 @@ const WORKER_THREADS: usize = 2;
 /// What a broker is started with.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Address to listen on; port 0 takes a free one. Clients are told the address that they
-    /// connected to.
+    /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Address that clients are told to connect to, for one behind a proxy; `None` = the one that
+    /// they connected to.
+    pub advertised: Option<SocketAddr>,
     /// Partitions of a topic made on its first use, or without a number.
     pub default_partitions: i32,
     /// Whether a topic is made when a client first asks for it.
@@ -39,6 +41,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            advertised: None,
             default_partitions: 1,
             auto_create_topics: true,
             retention_bytes: 256 << 20,

@@ -31,6 +31,7 @@ mod sql;
 mod stop;
 mod store;
 mod text;
+mod topic;
 mod transform;
 
 pub use cli::main;

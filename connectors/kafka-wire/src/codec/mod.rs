@@ -1,13 +1,17 @@
-//! Unpacking of what producers packed.
+//! Unpacking of what producers packed, and packing.
 
 mod gzip;
 mod lz4;
+mod pack;
 mod snappy;
 mod zstd;
 
 use std::ops::Range;
 
 use crate::arena::Arena;
+
+pub use pack::Compression;
+pub(crate) use pack::Packer;
 
 /// The most that one batch may unpack to: a broker takes batches of a few megabytes at most.
 const UNPACKED_MAX: usize = 1 << 30;
@@ -25,6 +29,10 @@ pub(crate) enum Codec {
 }
 
 impl Codec {
+    pub(crate) fn number(self) -> i16 {
+        self as i16
+    }
+
     pub(crate) fn from_number(number: i16) -> Option<Self> {
         [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd]
             .get(usize::try_from(number).ok()?)
@@ -150,6 +158,34 @@ mod tests {
                 assert!(arena.bytes()[range] == bytes, "{codec:?}, {size}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        let all = [
+            Compression::Gzip(6),
+            Compression::Snappy,
+            Compression::Lz4,
+            Compression::Zstd(1),
+            Compression::Zstd(3),
+        ];
+        for compression in all {
+            let mut packer = Packer::new(compression).unwrap();
+            // Larger and smaller in turns, as the room is used again.
+            for size in [70_000, 0, 3_000_000, 1, 100] {
+                let bytes = [b"head".to_vec(), text(size)].concat();
+                let packed = packer.pack(&bytes, 4).unwrap().unwrap();
+                assert_eq!(&packed[..4], b"head");
+                let mut arena = Arena::default();
+                let unpacked =
+                    Unpacker::default().unpack(compression.codec(), &packed[4..], &mut arena);
+                assert!(
+                    arena.bytes()[unpacked.unwrap()] == bytes[4..],
+                    "{compression:?}, {size}"
+                );
+            }
+        }
+        assert!(Packer::new(Compression::Gzip(99)).is_err());
     }
 
     #[test]

@@ -3,17 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use millrace_connector::{Spanned, TableDefinition};
 use millrace_dev_kafka::{EmbeddedBroker, Options};
-use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+
+use crate::topic::Filler;
 
 const PARTITIONS: i32 = 4;
-const PATIENCE: Duration = Duration::from_secs(120);
 /// The stand-in keeps everything in memory.
 const BYTES_MAX: u64 = 4 << 30;
 
@@ -65,34 +62,15 @@ fn lines(path: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
 }
 
 fn fill(brokers: &str, topic: &str, lines: &[Vec<u8>], rows: u64) -> anyhow::Result<()> {
-    let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("compression.type", "lz4")
-        .set("linger.ms", "20")
-        .set("batch.size", "1000000")
-        .set("acks", "all")
-        .create()
-        .context("cannot make a Kafka producer")?;
+    let filler = Filler::open(brokers, topic)?;
+    let now = jiff::Timestamp::now().as_millisecond();
     let mut lines = lines.iter().cycle();
     for row in 0..rows {
         let line = lines.next().expect("there are lines");
-        let partition = i32::try_from(row % PARTITIONS as u64).expect("partitions are few");
-        loop {
-            let record = BaseRecord::<(), [u8]>::to(topic)
-                .partition(partition)
-                .payload(line);
-            match producer.send(record) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                Err((error, _)) => return Err(error).context("cannot write a line"),
-            }
-        }
+        let partition = usize::try_from(row % PARTITIONS as u64).expect("partitions are few");
+        filler.write(partition, now, line)?;
     }
-    producer
-        .flush(PATIENCE)
-        .context("the lines were not taken in time")
+    filler.finish()
 }
 
 /// Returns the topics that a table reads, where it names them.

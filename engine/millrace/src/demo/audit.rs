@@ -1,13 +1,10 @@
 //! Counts what a read_committed reader finds: each source record exactly once?
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, ensure};
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde::Deserialize;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::topic::read_committed;
+
 /// How many rows are shown.
 pub(super) const SAMPLES: usize = 3;
 /// How much of a sample is shown.
@@ -46,7 +43,7 @@ pub(super) fn audit(
         })
         .collect();
     let mut audit = Audit::default();
-    read_all(brokers, topic, partitions, |payload| {
+    read_committed(brokers, topic, partitions, |payload| {
         audit.rows += 1;
         let origin: Origin<'_> = serde_json::from_slice(payload)
             .context("a row that was written is not as it should be")?;
@@ -76,49 +73,4 @@ fn shortened(text: &str) -> String {
         Some((at, _)) => format!("{} …", &text[..at]),
         None => text.to_owned(),
     }
-}
-
-/// Gives every committed record to `take`.
-fn read_all(
-    brokers: &str,
-    topic: &str,
-    partitions: u32,
-    mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("group.id", "millrace-demo-audit")
-        .set("isolation.level", "read_committed")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("fetch.queue.backoff.ms", "5")
-        .create()
-        .context("cannot make a Kafka consumer")?;
-    let mut assignment = TopicPartitionList::new();
-    for partition in 0..partitions {
-        let partition = i32::try_from(partition).expect("partitions are few");
-        assignment
-            .add_partition_offset(topic, partition, Offset::Beginning)
-            .context("cannot name an offset")?;
-    }
-    consumer
-        .assign(&assignment)
-        .context("cannot read what was written")?;
-    let mut at_end = 0;
-    let mut last = Instant::now();
-    while at_end < partitions {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                last = Instant::now();
-                take(message.payload().unwrap_or_default())?;
-            }
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => at_end += 1,
-            Some(Err(error)) => return Err(error).context("cannot read what was written"),
-            None => ensure!(
-                last.elapsed() < PATIENCE,
-                "the topic '{topic}' does not end"
-            ),
-        }
-    }
-    Ok(())
 }

@@ -232,7 +232,7 @@ fn slot(text: &str, slots: i64) -> Result<u32, String> {
     Ok(slot)
 }
 
-/// With a sink, librdkafka's own threads use as much as a lane does.
+/// With a sink, the threads that pack and send use almost as much as a lane does.
 fn default_parallelism() -> i64 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     i64::try_from((cores / 2).max(1)).unwrap_or(1)
