@@ -125,22 +125,35 @@ class FirstRow:
 
 def measured(command, rows, broker, cwd, size=None, first=None):
     """Runs a process to its end; returns its figures."""
+    return measured_together([command], rows, broker, cwd, size, first)
+
+
+def measured_together(commands, rows, broker, cwd, size=None, first=None):
+    """Runs processes side by side to their end; returns the figures of all of them: CPU and memory are sums."""
     before_broker, before_busy, begun = cpu_of(broker.pid), busy(), time.time()
-    with open(os.path.join(cwd, "log"), "w+") as log:
-        process = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=subprocess.STDOUT, env=dict(os.environ, RUST_LOG="warn", RUST_BACKTRACE="0"))
+    own, memory, logs, processes = 0.0, 0, [], []
+    for number, command in enumerate(commands):
+        logs.append(open(os.path.join(cwd, "log%d" % number), "w+"))
+        processes.append(subprocess.Popen(command, cwd=cwd, stdout=logs[-1], stderr=subprocess.STDOUT,
+                                          env=dict(os.environ, RUST_LOG="warn", RUST_BACKTRACE="0")))
+    for process, log, command in zip(processes, logs, commands):
         _, status, usage = os.wait4(process.pid, 0)
-        wall = time.time() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            log.seek(0)
-            raise RuntimeError("%s failed (%d):\n%s" % (" ".join(command)[:200], process.returncode, log.read()[-3000:]))
-    own = usage.ru_utime + usage.ru_stime
+        with log:
+            if process.returncode:
+                log.seek(0)
+                for other in processes:
+                    if other.returncode is None:
+                        other.kill()
+                raise RuntimeError("%s failed (%d):\n%s" % (" ".join(command)[:200], process.returncode, log.read()[-3000:]))
+        own, memory = own + usage.ru_utime + usage.ru_stime, memory + usage.ru_maxrss
+    wall = time.time() - begun
     of_broker = cpu_of(broker.pid) - before_broker
     others = (busy() - before_busy - own - of_broker) / wall
     return {
         "ok": True, "rows": rows, "seconds": round(wall, 2), "rows_per_s": round(rows / wall),
         "mb_per_s": size and round(size / 1e6 / wall, 1), "cpu_per_mrows": round(own / rows * 1e6, 3),
-        "broker_per_mrows": round(of_broker / rows * 1e6, 3), "rss_mb": round(usage.ru_maxrss / 1024), "others": round(others, 2),
+        "broker_per_mrows": round(of_broker / rows * 1e6, 3), "rss_mb": round(memory / 1024), "others": round(others, 2),
         "first_s": first and first.seconds_since(begun),
     }
 

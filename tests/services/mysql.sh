@@ -76,6 +76,8 @@ CONF
 }
 svc_start() {
   want_port "$PORT" MYSQL_PORT
+  # A server that was killed leaves them, and until its parent takes note its number looks like that of a running one.
+  rm -f "$SOCKET" "$SOCKET.lock"
   write_config
   local log="$LOG"
   if first_start; then

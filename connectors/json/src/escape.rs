@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::swar::escape_stop;
+use crate::append::{append_short, append_word};
+use crate::swar::{escape_stop, has_escape};
 
 /// Appends the string whose raw text between the quotes is `raw`, which a scanner has accepted. A surrogate
 /// without its partner becomes `?`, as in Java's encoding to UTF-8.
@@ -80,6 +81,20 @@ pub fn write_escaped_utf8_bytes(text: &[u8], out: &mut Vec<u8>) {
     write::<true>(text, out);
 }
 
+/// Appends a text of at most twelve bytes, the low ones of `word`, as [`write_escaped_utf8_bytes`] does.
+#[inline]
+pub fn write_escaped_word(word: u128, len: usize, out: &mut Vec<u8>) {
+    const SPACES: u128 = 0x2020_2020_2020_2020_2020_2020_2020_2020;
+    const QUOTE: u128 = b'"' as u128;
+    let mask = (1_u128 << (8 * len)) - 1;
+    let text = word & mask;
+    if has_escape(text | (SPACES & !mask)) {
+        return write_escaped_utf8_bytes(&text.to_le_bytes()[..len], out);
+    }
+    let quoted = QUOTE | text << 8 | QUOTE << (8 * (len + 1));
+    append_word(quoted, len + 2, out);
+}
+
 #[inline]
 fn write<const ASTRAL: bool>(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
@@ -94,7 +109,7 @@ fn write<const ASTRAL: bool>(text: &[u8], out: &mut Vec<u8>) {
             write_special(&text[stop..], out) + stop
         };
     }
-    out.extend_from_slice(&text[done..]);
+    append_short(&text[done..], out);
     out.push(b'"');
 }
 
@@ -171,5 +186,28 @@ mod tests {
         let mut out = Vec::new();
         write_escaped_utf8_bytes("x😀y".as_bytes(), &mut out);
         assert_eq!(out, br#""x\uD83D\uDE00y""#);
+    }
+
+    #[test]
+    fn short_texts_are_escaped_as_long_ones() {
+        let texts = [
+            "",
+            "a",
+            "plain text 1",
+            "\"",
+            "ab\\c",
+            "\u{1f}",
+            "é中",
+            "x😀y",
+            "\u{7f}12345678901",
+        ];
+        for text in texts {
+            let mut bytes = [0xff; 16];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            let (mut short, mut long) = (vec![b'-'], vec![b'-']);
+            write_escaped_word(u128::from_le_bytes(bytes), text.len(), &mut short);
+            write_escaped_utf8_bytes(text.as_bytes(), &mut long);
+            assert_eq!(short, long, "{text}");
+        }
     }
 }

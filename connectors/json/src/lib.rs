@@ -5,6 +5,7 @@
 //! [`Tape`] (the document as an array of nodes) and [`write_canonical`] (a document as Jackson's `toString`
 //! writes it).
 
+mod append;
 mod canonical;
 mod error;
 mod escape;
@@ -16,9 +17,12 @@ mod scanner;
 mod swar;
 mod tape;
 
+pub use append::{Piece, push_integer};
 pub use canonical::{write_canonical, write_canonical_exact};
 pub use error::{Fault, JsonError};
-pub use escape::{unescape, unescaped, write_escaped, write_escaped_utf8_bytes};
+pub use escape::{
+    unescape, unescaped, write_escaped, write_escaped_utf8_bytes, write_escaped_word,
+};
 pub use java_double::{double_to_string, float_to_string, write_double, write_float};
 pub use number::{Number, push_double, push_float, push_number};
 pub use scanner::{ESCAPED, Kind, REWRITE, Scanner, Scratch, Span};

@@ -100,6 +100,13 @@ pub(crate) fn escape_stop<const ASTRAL: bool>(bytes: &[u8], mut at: usize) -> Op
         .map(|found| at + found)
 }
 
+/// Tells whether one of sixteen bytes must be escaped, characters beyond U+FFFF included.
+#[inline]
+pub(crate) fn has_escape(bytes: u128) -> bool {
+    let marks = escape_marks::<true>(bytes as u64) | escape_marks::<true>((bytes >> 64) as u64);
+    marks != 0
+}
+
 #[inline]
 fn needs_escape<const ASTRAL: bool>(byte: u8) -> bool {
     let is_out = if ASTRAL {

@@ -192,3 +192,27 @@ pub(crate) fn named(settings: &Settings, ctx: &OpenContext, role: &str) -> Setti
         ..settings.clone()
     }
 }
+
+/// Returns the options of a table with these `properties.*`, for tests.
+#[cfg(test)]
+pub(crate) fn options_of(properties: &[(&str, &str)]) -> Options {
+    use millrace_connector::{
+        OptionDef, OptionKind, Span, Spanned, TableDefinition, check_options,
+    };
+    let spanned = |text: &str| Spanned::new(text.to_owned(), Span::default());
+    let properties = properties.iter();
+    let table = TableDefinition {
+        name: spanned("t"),
+        columns: Vec::new(),
+        primary_key: Vec::new(),
+        options: properties
+            .map(|(key, value)| (spanned(&format!("properties.{key}")), spanned(value)))
+            .collect(),
+        options_span: Span::default(),
+    };
+    let any = OptionDef {
+        kind: OptionKind::Prefix,
+        ..OptionDef::text("properties.", "")
+    };
+    check_options(&table, &[("properties.".into(), any)], "kafka").expect("all are properties")
+}

@@ -441,28 +441,10 @@ fn security(options: &Options, mapped: &mut ClientProperties, diagnostics: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millrace_connector::{OptionDef, OptionKind, Span, TableDefinition, check_options};
+    use crate::client::options_of;
 
     fn map_all(written: &[(&str, &str)], role: Role) -> Result<ClientProperties, Vec<Diagnostic>> {
-        let spanned = |text: &str| Spanned::new(text.to_owned(), Span::default());
-        let table = TableDefinition {
-            name: spanned("t"),
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            options: written
-                .iter()
-                .map(|(k, v)| (spanned(&format!("properties.{k}")), spanned(v)))
-                .collect(),
-            options_span: Span::default(),
-        };
-        let any = OptionDef {
-            kind: OptionKind::Prefix,
-            ..OptionDef::text("properties.", "")
-        };
-        map(
-            &check_options(&table, &[("properties.".into(), any)], "kafka").unwrap(),
-            role,
-        )
+        map(&options_of(written), role)
     }
 
     #[test]

@@ -73,31 +73,13 @@ impl Reading {
 mod tests {
     use std::time::Duration;
 
-    use millrace_connector::{
-        OptionDef, OptionKind, Span, Spanned, TableDefinition, check_options,
-    };
-
     use super::*;
+    use crate::client::options_of;
     use crate::properties::{self, Role};
     use millrace_kafka_wire::Mechanism;
 
     fn read(written: &[(&str, &str)]) -> Result<Reading, Vec<String>> {
-        let spanned = |text: &str| Spanned::new(text.to_owned(), Span::default());
-        let options = written.iter();
-        let table = TableDefinition {
-            name: spanned("t"),
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            options: options
-                .map(|(key, value)| (spanned(&format!("properties.{key}")), spanned(value)))
-                .collect(),
-            options_span: Span::default(),
-        };
-        let any = OptionDef {
-            kind: OptionKind::Prefix,
-            ..OptionDef::text("properties.", "")
-        };
-        let options = check_options(&table, &[("properties.".into(), any)], "kafka").unwrap();
+        let options = options_of(written);
         let client = properties::map(&options, Role::Consumer).unwrap();
         let mut diagnostics = Vec::new();
         let reading = reading(&options, &client, &mut diagnostics);

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millrace_connector::sink::{
     CommitOutcome, CommitRole, Committable, Mark, SinkGroup, SinkWriter,
@@ -24,8 +24,6 @@ use crate::trouble::{is_fenced, producing, trouble};
 use crate::writer::KafkaWriter;
 use crate::writing::Writing;
 
-/// How long a question about topics may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a commit is asked again for a clear answer.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(120);
 /// How long output may take to be acknowledged beyond the time after which the producer gives up on it.
@@ -232,38 +230,13 @@ impl KafkaSinkGroup {
 
     /// Waits until the topic is there: brokers that make topics by themselves do so at the first question.
     fn check_topic(&self, topic: &str) -> Result<(), ConnectorError> {
-        let begun = Instant::now();
-        let cluster = self.producer().cluster();
-        loop {
-            let names = [topic.to_owned()];
-            let found = cluster
-                .topics(Some(&names), CALL_TIMEOUT)
-                .map_err(|error| self.fail(&format!("look up topic '{topic}'"), error))?;
-            let found = found.into_iter().find(|found| found.name == topic);
-            let is_there = found
-                .as_ref()
-                .is_some_and(|found| !found.partitions.is_empty());
-            match found.and_then(|found| found.error) {
-                None if is_there => return Ok(()),
-                None
-                | Some(
-                    ResponseError::UnknownTopicOrPartition | ResponseError::LeaderNotAvailable,
-                ) => {}
-                Some(code) => {
-                    let what = format!("write to topic '{topic}'");
-                    return Err(self.fail(
-                        &what,
-                        WireError::Refused {
-                            what: what.clone(),
-                            code,
-                        },
-                    ));
-                }
-            }
-            if begun.elapsed() >= TOPIC_PATIENCE || self.ctx.cancel.is_cancelled() {
-                return Err(self.no_topic(topic));
-            }
-            std::thread::sleep(Duration::from_millis(100));
+        match self.producer().outlet(topic, TOPIC_PATIENCE) {
+            Ok(_) => Ok(()),
+            Err(WireError::Refused {
+                code: ResponseError::UnknownTopicOrPartition,
+                ..
+            }) => Err(self.no_topic(topic)),
+            Err(error) => Err(self.fail(&format!("write to topic '{topic}'"), error)),
         }
     }
 

@@ -173,8 +173,10 @@ async fn serve(
     let ticking = tokio::spawn(tick(broker));
     // An error means that the handle is gone, which is a reason to stop as well.
     let _ = stopped.wait_for(|stop| *stop).await;
-    accepting.abort();
     ticking.abort();
+    accepting.abort();
+    // The address is free once the task is gone, which is a moment after it was told to go.
+    let _ = accepting.await;
 }
 
 async fn tick(broker: Arc<Broker>) {

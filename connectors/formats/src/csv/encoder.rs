@@ -15,9 +15,9 @@ use millrace_json::java_time::{TimestampStyle, WallTime, write_date, write_time,
 use millrace_json::{push_double, push_float};
 
 use super::options::CsvOptions;
-use crate::json::push_integer;
 use crate::registry::{FormatOptions, Schema};
 use crate::{EncodeError, EncodedBatch, Encoder, FormatContext, FormatError};
+use millrace_json::push_integer;
 
 /// Makes an encoder of `csv`.
 pub(crate) fn make_encoder(

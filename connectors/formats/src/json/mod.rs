@@ -26,4 +26,4 @@ pub(crate) use options::{
     IGNORE_PARSE_ERRORS, NULL_KEY_LITERAL, NULL_KEY_MODE, OPTIONS, PLAIN_DECIMAL, TIMESTAMP_FORMAT,
     TimestampFormat, check_names, encode_options, timestamp_format,
 };
-pub(crate) use write::{RowWriter, ValueWriter, push_integer};
+pub(crate) use write::{RowWriter, ValueWriter};

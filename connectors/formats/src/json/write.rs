@@ -11,7 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use millrace_connector::physical::MICROSECOND_PRECISION_MAX;
 use millrace_connector::{FlinkType, TypeKind};
-use millrace_json::{push_double, push_float, write_escaped_utf8_bytes};
+use millrace_json::{
+    Piece, push_double, push_float, push_integer, write_escaped_utf8_bytes, write_escaped_word,
+};
 
 use super::nested::non_string_key;
 use super::options::{NullKey, TimestampFormat};
@@ -210,7 +212,8 @@ pub(crate) struct RowWriter<'a> {
 }
 
 struct BoundField<'a> {
-    key: &'a [u8],
+    /// What precedes the value: `{` or a comma, and the name as `"name":`.
+    before: Piece,
     nulls: Option<&'a NullBuffer>,
     values: BoundValues<'a>,
 }
@@ -230,8 +233,9 @@ impl<'a> RowWriter<'a> {
         let fields = fields
             .iter()
             .zip(columns)
-            .map(|((key, writer), column)| BoundField {
-                key,
+            .enumerate()
+            .map(|(place, ((key, writer), column))| BoundField {
+                before: Piece::new(&[if place == 0 { b"{" } else { b"," }, &key[..]].concat()),
                 nulls: column.nulls(),
                 values: match writer {
                     ValueWriter::Text => BoundValues::Text(column.as_string_view()),
@@ -263,20 +267,17 @@ impl<'a> RowWriter<'a> {
     /// # Errors
     /// A map has a NULL key that the options do not allow.
     pub(crate) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<(), String> {
-        out.push(b'{');
-        for (i, field) in self.fields.iter().enumerate() {
-            if i > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(field.key);
+        if self.fields.is_empty() {
+            out.push(b'{');
+        }
+        for field in &self.fields {
+            field.before.append(out);
             if field.nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 out.extend_from_slice(b"null");
                 continue;
             }
             match &field.values {
-                BoundValues::Text(texts) => {
-                    write_escaped_utf8_bytes(texts.value(row).as_bytes(), out);
-                }
+                BoundValues::Text(texts) => write_text(texts, row, out),
                 BoundValues::Int(values) => push_integer(values[row].into(), out),
                 BoundValues::BigInt(values) => push_integer(values[row], out),
                 BoundValues::Double(values) => {
@@ -292,6 +293,20 @@ impl<'a> RowWriter<'a> {
         }
         out.push(b'}');
         Ok(())
+    }
+}
+
+/// A text of up to so many bytes lies in its view, behind its length.
+const INLINE_MAX: usize = 12;
+
+#[inline]
+fn write_text(texts: &StringViewArray, row: usize, out: &mut Vec<u8>) {
+    let view = texts.views()[row];
+    let len = view as u32 as usize;
+    if len <= INLINE_MAX {
+        write_escaped_word(view >> 32, len, out);
+    } else {
+        write_escaped_utf8_bytes(texts.value(row).as_bytes(), out);
     }
 }
 
@@ -389,24 +404,4 @@ fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
         .expect("the slice has room for the text");
     out.truncate(start + written);
     out.push(b'"');
-}
-
-/// Appends a whole number in decimal.
-#[inline]
-pub(crate) fn push_integer(value: i64, out: &mut Vec<u8>) {
-    let mut digits = [0_u8; 20];
-    let mut start = digits.len();
-    let mut rest = value.unsigned_abs();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if value < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(&digits[start..]);
 }

@@ -13,6 +13,9 @@ use crate::batch::HEAD;
 use crate::error::WireError;
 use crate::record::NewRecord;
 
+/// How often a topic is looked at that is just being made.
+const MAKING_PAUSE: Duration = Duration::from_millis(100);
+
 /// A way to write to one topic. Each lane has its own.
 pub struct Outlet {
     shared: Arc<Shared>,
@@ -39,7 +42,23 @@ pub(super) fn open(shared: &Arc<Shared>, name: &str, limit: Duration) -> Result<
 }
 
 impl Outlet {
+    /// Waits until the topic is there: brokers that make topics by themselves do so at the first question.
     fn look_up(&mut self, limit: Duration) -> Result<(), WireError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            use ResponseError::{LeaderNotAvailable, UnknownTopicOrPartition};
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.ask(left) {
+                Err(WireError::Refused {
+                    code: UnknownTopicOrPartition | LeaderNotAvailable,
+                    ..
+                }) if left > MAKING_PAUSE => std::thread::sleep(MAKING_PAUSE),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn ask(&mut self, limit: Duration) -> Result<(), WireError> {
         let names = [self.name.clone()];
         let cluster = &self.shared.cluster;
         let what = || format!("look up topic '{}'", self.name);
