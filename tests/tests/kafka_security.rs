@@ -97,7 +97,7 @@ fn write(row: &str, properties: &[(&str, &str)]) -> Result<Output> {
   'connector' = 'kafka',
   'topic' = '{TOPIC}',
   'sink.delivery-guarantee' = 'exactly-once',
-  'sink.transactional-id-prefix' = 'guarded',
+  'sink.transactional-id-prefix' = '{row}',
   'format' = 'raw'{}
 );
 INSERT INTO guarded VALUES ('{row}');
