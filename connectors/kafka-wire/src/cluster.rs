@@ -155,18 +155,17 @@ impl Cluster {
         limit: Duration,
         attempt: impl FnMut(&mut State, Instant) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
-        self.retry_from(limit, self.settings.retry_backoff.0, attempt)
+        self.retry_with(limit, self.settings.retry_backoff, attempt)
     }
 
-    /// Does the same with a first pause of its own.
-    pub(crate) fn retry_from<T>(
+    /// Does the same with a first and a longest pause of its own.
+    pub(crate) fn retry_with<T>(
         &self,
         limit: Duration,
-        mut pause: Duration,
+        (mut pause, pause_max): (Duration, Duration),
         mut attempt: impl FnMut(&mut State, Instant) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
         let deadline = Instant::now() + limit;
-        let pause_max = self.settings.retry_backoff.1;
         loop {
             let outcome = attempt(&mut self.state.lock(), deadline);
             match outcome {

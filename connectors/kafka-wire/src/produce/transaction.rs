@@ -23,8 +23,8 @@ use super::{Identity, Producer, Shared, TICK};
 use crate::cluster::{Cluster, Coordinator, State as ClusterState, TopicPartition, topic_name};
 use crate::error::WireError;
 
-/// The first pause before a question that the end of the transaction before it holds up.
-const PAUSE: Duration = Duration::from_millis(2);
+/// First and longest pause before a question that the end of the transaction before it holds up: a moment, while lanes wait.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 /// How long partitions may take to be added before the sender looks around.
 const JOIN_LIMIT: Duration = Duration::from_secs(10);
 /// How long a new identity may take before the pilot looks around.
@@ -109,7 +109,7 @@ impl Producer {
             .with_topics(topics_of(offsets));
         let cluster = &shared.cluster;
         let coordinator = Coordinator::Group(group.to_owned());
-        cluster.retry_from(limit, PAUSE, |state, deadline| {
+        cluster.retry_with(limit, PAUSES, |state, deadline| {
             let node = cluster.coordinator(state, &coordinator, deadline)?;
             let outcome = cluster
                 .ask(state, node, &request, (0, 3), deadline)
@@ -240,7 +240,7 @@ impl Shared {
         let id = self.settings.transactional_id.clone().unwrap_or_default();
         let coordinator = Coordinator::Transaction(id);
         let cluster = &self.cluster;
-        cluster.retry_from(limit, PAUSE, |state, deadline| {
+        cluster.retry_with(limit, PAUSES, |state, deadline| {
             let node = cluster.coordinator(state, &coordinator, deadline)?;
             let outcome = ask(cluster, state, node, deadline);
             outcome.inspect_err(|error| {
