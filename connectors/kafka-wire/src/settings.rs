@@ -51,6 +51,14 @@ impl Settings {
             auto_create: false,
         }
     }
+
+    /// Returns the pause before another attempt to connect, after so many failures in a row.
+    pub(crate) fn reconnect_pause(&self, failures: u32) -> Duration {
+        const LEAST: Duration = Duration::from_millis(10);
+        let (first, most) = self.reconnect_backoff;
+        let pause = first.saturating_mul(1 << failures.min(10).saturating_sub(1));
+        pause.min(most).max(LEAST)
+    }
 }
 
 /// Name and password.

@@ -2,7 +2,7 @@
 
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kafka_protocol::messages::{BrokerId, FetchRequest};
 use kafka_protocol::protocol::StrBytes;
@@ -152,9 +152,8 @@ impl Worker {
         state.lookup = true;
         drop(state);
         shared.changed.notify_all();
-        let (first, most) = shared.cluster.settings().reconnect_backoff;
-        let pause = first.saturating_mul(1 << self.failures.min(10).saturating_sub(1));
-        shared.pause(pause.min(most).max(Duration::from_millis(10)))
+        let settings = shared.cluster.settings();
+        shared.pause(settings.reconnect_pause(self.failures))
     }
 }
 

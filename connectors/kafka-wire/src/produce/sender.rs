@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -256,7 +256,7 @@ impl Sender<'_> {
     fn recover(&mut self, error: WireError) -> bool {
         self.link = None;
         let mut state = self.shared.state.lock();
-        for flight in self.flights.drain(..).rev() {
+        for flight in self.flights.drain(..) {
             for (id, batch) in flight.batches {
                 self.shared.put_back(&mut state, id, batch);
             }
@@ -278,10 +278,8 @@ impl Sender<'_> {
         } else {
             tracing::debug!(broker = self.node, %error, "the connection is made anew");
         }
-        let (first, most) = self.shared.cluster.settings().reconnect_backoff;
-        let pause = first.saturating_mul(1 << self.failures.min(10).saturating_sub(1));
-        self.shared
-            .pause(pause.min(most).max(Duration::from_millis(10)))
+        let settings = self.shared.cluster.settings();
+        self.shared.pause(settings.reconnect_pause(self.failures))
     }
 }
 

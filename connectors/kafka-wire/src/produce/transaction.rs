@@ -319,18 +319,12 @@ impl Shared {
 
     /// Throws everything away that is not under way.
     fn doom(&self) {
-        let lots = {
-            let mut state = self.state.lock();
-            state.is_doomed = true;
-            self.throw_away(&mut state);
-            state.lots.clone()
-        };
-        for lot in lots {
-            let mut open = lot.open.lock();
-            if let Some(open) = open.take() {
-                self.seal(&lot, open);
-            }
-        }
+        let mut state = self.state.lock();
+        state.is_doomed = true;
+        self.throw_away(&mut state);
+        drop(state);
+        // What is sealed now is thrown away too.
+        self.seal_all();
     }
 
     /// Waits until nothing is under way.
