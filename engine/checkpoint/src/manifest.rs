@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_connector::sink::Committable;
-use millrace_connector::{Epoch, Position, Positions, SplitId};
+use millrace_connector::{Epoch, Origin, Position, Positions, SplitId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -53,6 +53,9 @@ pub struct Manifest {
     /// Set where it is the last one of its slot in its generation: nothing may be built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub closes: bool,
+    /// What the positions count, by source table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<String, Origin>,
     /// When it was made, milliseconds since the epoch; for people, never for decisions.
     pub created_ms: i64,
 }
@@ -298,6 +301,7 @@ pub(crate) mod tests {
             sinks: Vec::new(),
             replay: None,
             closes: false,
+            origins: BTreeMap::new(),
             created_ms: 0,
         }
     }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use millrace_checkpoint::protocol::{
     EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_genesis, discard_void,
-    recover, retire,
+    recover, renew_mark, retire,
 };
-use millrace_checkpoint::rescale::{Plan, RescaleError, plan};
+use millrace_checkpoint::rescale::{Plan, RescaleError, Wanted, plan};
 use millrace_checkpoint::{
     Identity, MemoryStore, ParentRef, PendingPut, Ranges, Store, StoreError, owner,
 };
@@ -447,6 +447,7 @@ impl Process {
             to: &of(to),
             replay,
             closes: false,
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         if parent.is_none() {
@@ -495,6 +496,21 @@ fn run(shared: &Shared, slot: u32, slots: u32, epochs_max: u64) -> Result<bool, 
     let mut process = Process::new(shared, slot, slots);
     let mut state = recover(&process.store, &mut process.identity, &mut process.groups)?;
     let mut positions = state.positions.remove(TABLE).unwrap_or_default();
+    process.discover(&mut positions);
+    if state.checkpoint.is_none() {
+        let genesis = process.commit(state.next_epoch, None, (&positions, &positions), None)?;
+        state.next_epoch = genesis.epoch.next();
+        state.checkpoint = Some(genesis);
+    }
+    if !state.is_marked {
+        let checkpoint = state.checkpoint.as_ref().unwrap();
+        renew_mark(
+            &mut process.groups,
+            &process.identity,
+            checkpoint,
+            state.next_epoch,
+        )?;
+    }
     if let Some(replay) = state.replay.take() {
         let ends = |end: fn(&millrace_checkpoint::SplitRange) -> &Position| -> Positions {
             let ranges = replay.ranges[TABLE].iter();
@@ -505,12 +521,6 @@ fn run(shared: &Shared, slot: u32, slots: u32, epochs_max: u64) -> Result<bool, 
         let rows = rows_of(&ends(|range| &range.from), &ends(|range| &range.to));
         *process.doris_rows.lock() = rows;
         process.epoch(&mut state, (&positions, &positions), Some(&replay.ranges))?;
-    }
-    process.discover(&mut positions);
-    if state.checkpoint.is_none() {
-        let genesis = process.commit(state.next_epoch, None, (&positions, &positions), None)?;
-        state.next_epoch = genesis.epoch.next();
-        state.checkpoint = Some(genesis);
     }
     for _ in 0..epochs_max {
         let to: Positions = positions
@@ -545,12 +555,12 @@ fn run(shared: &Shared, slot: u32, slots: u32, epochs_max: u64) -> Result<bool, 
 /// `millrace rescale`, without a second try of anything.
 fn rescale(shared: &Shared, slots: u32) -> Result<(), RescaleError> {
     let store = StepStore(shared.clone());
-    let Plan::Change(mut rescale) = plan(&store, "p", "d", slots)? else {
+    let Plan::Change(mut rescale) = plan(&store, "p", "d", Wanted { slots, names: None })? else {
         return Ok(());
     };
     for slot in 0..rescale.from().slots {
         let mut process = Process::new(shared, slot, 0);
-        rescale.close(&store, slot, &mut process.groups, 0)?;
+        rescale.close(&store, slot, &mut process.groups, None, 0)?;
     }
     rescale.finish(&store).map(drop)
 }

@@ -8,9 +8,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use millrace_checkpoint::decision::Contradiction;
 use millrace_checkpoint::protocol::{
-    EpochCommit, NamedGroup, ProtocolError, commit_epoch, commit_genesis, discard_void, recover,
-    retire,
+    EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_genesis, commit_rest,
+    discard_void, recover_accepting, renew_mark, retire,
 };
 use millrace_checkpoint::{Identity, MemoryStore, PendingPut, Store, StoreError};
 use millrace_connector::sink::{
@@ -39,6 +40,8 @@ enum Fault {
     Expiry,
     /// The process dies before the call has an effect, and is started again only after such a time.
     DiesForLong,
+    /// The mark is lost before the call: it has expired, or somebody has deleted the group.
+    LostMark,
 }
 
 /// What the other systems hold.
@@ -56,6 +59,8 @@ struct Kafka {
     open: Vec<u64>,
     committed: Vec<u64>,
     mark: Option<Mark>,
+    /// The epochs that were committed, whatever the mark says.
+    truth: Vec<Epoch>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +120,8 @@ impl Shared {
         };
         match fault {
             Some(Fault::Before) => return Err(died()),
-            Some(Fault::SecondCopy) => drop(run(self, 2)),
+            Some(Fault::SecondCopy) => drop(run(self, 2, None)),
+            Some(Fault::LostMark) => self.world.lock().kafka.mark = None,
             Some(Fault::Expiry) => self.world.lock().expire(),
             Some(Fault::DiesForLong) => {
                 self.world.lock().expire();
@@ -224,6 +230,7 @@ impl SinkGroup for KafkaGroup {
         self.act(|kafka| {
             let rows = std::mem::take(&mut kafka.open);
             kafka.committed.extend(rows);
+            kafka.truth.push(mark.epoch);
             kafka.mark = Some(mark.clone());
             CommitOutcome::Committed
         })
@@ -329,7 +336,7 @@ fn offset_of(positions: &BTreeMap<String, Positions>) -> u64 {
 
 /// One process: recovers and commits at most `epochs_max` epochs. The two groups keep their rows outside of the trait, as
 /// writers do.
-fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
+fn run(shared: &Shared, epochs_max: u64, accepted: Option<Epoch>) -> Result<(), ProtocolError> {
     let store = StepStore(shared.clone());
     let kafka = || KafkaGroup {
         shared: shared.clone(),
@@ -362,7 +369,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
         });
     }
     let mut identity = identity();
-    let mut state = recover(&store, &mut identity, &mut groups)?;
+    let mut state = recover_accepting(&store, &mut identity, &mut groups, accepted)?;
     if state.checkpoint.is_none() {
         state.positions = at(0);
         let genesis = EpochCommit {
@@ -373,10 +380,15 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             to: &state.positions,
             replay: None,
             closes: false,
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         state.checkpoint = Some(commit_genesis(&store, &groups, &genesis)?);
         state.next_epoch = Epoch(1);
+    }
+    if !state.is_marked {
+        let checkpoint = state.checkpoint.as_ref().unwrap();
+        renew_mark(&mut groups, &identity, checkpoint, state.next_epoch)?;
     }
     if let Some(replay) = state.replay.take() {
         assert_eq!(replay.lost, [("doris".to_owned(), vec![0])]);
@@ -391,6 +403,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             to: &state.positions,
             replay: Some(&replay.ranges),
             closes: false,
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         let done = commit_epoch(&store, &mut groups, &commit)?;
@@ -402,7 +415,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
     for _ in 0..epochs_max {
         let from = offset_of(&state.positions);
         if from == ROWS {
-            return Ok(());
+            return rest(&store, &identity, &mut groups, &mut state);
         }
         let rows: Vec<u64> = (from..from + ROWS_PER_EPOCH).collect();
         if shared.sinks != Sinks::Doris {
@@ -426,6 +439,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             to: &to,
             replay: None,
             closes: false,
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         let done = commit_epoch(&store, &mut groups, &commit)?;
@@ -434,7 +448,38 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
         state.next_epoch = done.epoch.next();
         state.checkpoint = Some(done);
         state.positions = to;
+        if from / ROWS_PER_EPOCH % 2 == 1 {
+            rest(&store, &identity, &mut groups, &mut state)?;
+        }
     }
+    Ok(())
+}
+
+/// What a process does that has nothing to read: settles what it has, and keeps the mark alive.
+fn rest(
+    store: &StepStore,
+    identity: &Identity,
+    groups: &mut [NamedGroup],
+    state: &mut Recovered,
+) -> Result<(), ProtocolError> {
+    if !state.void.is_empty() {
+        return Ok(());
+    }
+    let commit = EpochCommit {
+        identity,
+        epoch: state.next_epoch,
+        parent: state.checkpoint.as_ref(),
+        from: &state.positions,
+        to: &state.positions,
+        replay: None,
+        closes: false,
+        origins: &BTreeMap::new(),
+        now_ms: 0,
+    };
+    let rest = commit_rest(store, groups, &commit)?;
+    state.next_epoch = rest.epoch.next();
+    renew_mark(groups, identity, &rest, state.next_epoch)?;
+    state.checkpoint = Some(rest);
     Ok(())
 }
 
@@ -512,11 +557,19 @@ fn check(sinks: Sinks, faults: &[(u64, Fault)]) {
     };
     shared.world.lock().faults = faults.to_vec();
     let mut finished = false;
+    let mut accepted = None;
     for _ in 0..20 {
-        match run(&shared, u64::MAX) {
+        match run(&shared, u64::MAX, accepted.take()) {
             Ok(()) => {
                 finished = true;
                 break;
+            }
+            // Somebody looks at the output, and says what is there.
+            Err(ProtocolError::Contradiction(Contradiction::MarkLost { proposal, before }))
+                if faults.iter().any(|(_, fault)| *fault == Fault::LostMark) =>
+            {
+                let is_there = shared.world.lock().kafka.truth.contains(&proposal);
+                accepted = Some(if is_there { proposal } else { before });
             }
             Err(error) => assert!(
                 !matches!(
@@ -553,13 +606,14 @@ fn steps(sinks: Sinks) -> u64 {
         sinks,
         ..Shared::default()
     };
-    run(&shared, u64::MAX).unwrap();
+    run(&shared, u64::MAX, None).unwrap();
     let steps = shared.world.lock().steps;
     assert!(steps < STEPS_MAX, "the simulation has {steps} steps");
     steps
 }
 
-const KINDS: [Fault; 5] = [
+const KINDS: [Fault; 6] = [
+    Fault::LostMark,
     Fault::Before,
     Fault::After,
     Fault::SecondCopy,
@@ -592,6 +646,9 @@ fn every_row_arrives_once_through_two_faults() {
                     (Fault::DiesForLong, Fault::After),
                     (Fault::DiesForLong, Fault::DiesForLong),
                     (Fault::SecondCopy, Fault::Expiry),
+                    (Fault::LostMark, Fault::After),
+                    (Fault::After, Fault::LostMark),
+                    (Fault::LostMark, Fault::SecondCopy),
                 ] {
                     check(sinks, &[(first, a), (second, b)]);
                 }

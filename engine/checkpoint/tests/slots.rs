@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use millrace_checkpoint::protocol::{
     EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_genesis, discard_void,
-    recover, retire,
+    recover, renew_mark, retire,
 };
 use millrace_checkpoint::{Identity, MemoryStore, PendingPut, Store, StoreError, owner};
 use millrace_connector::sink::{
@@ -309,10 +309,15 @@ impl Slot {
                 to: &state.positions,
                 replay: None,
                 closes: false,
+                origins: &BTreeMap::new(),
                 now_ms: 0,
             };
             state.checkpoint = Some(commit_genesis(shared, &groups, &genesis)?);
             state.next_epoch = Epoch(1);
+        }
+        if !state.is_marked {
+            let checkpoint = state.checkpoint.as_ref().unwrap();
+            renew_mark(&mut groups, &self.identity, checkpoint, state.next_epoch)?;
         }
         Ok(Process {
             groups,
@@ -357,6 +362,7 @@ impl Slot {
             to: &to,
             replay: None,
             closes: false,
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         let done = commit_epoch(shared, &mut process.groups, &commit)?;

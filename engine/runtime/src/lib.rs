@@ -33,7 +33,7 @@ pub use coordinator::{End, run};
 pub use dataflow::{Branch, Dataflow, SinkInput, SourceInput};
 pub use error::RunError;
 pub use options::{RestartStrategy, RuntimeOptions};
-pub use rescale::{Rescaled, rescale};
+pub use rescale::{Rescaled, end, has_other_names, rescale, wanted_names};
 pub use stages::{Stage, StageTime, StageTimes};
 pub use status::{DataflowStatus, Phase, StatusSnapshot};
 pub use transform::{Transform, TransformFactory, Transformed};

@@ -1,6 +1,9 @@
 //! How to run, with every bound named.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use millrace_connector::Epoch;
 
 /// How to run a dataflow.
 #[derive(Clone, Debug)]
@@ -27,6 +30,12 @@ pub struct RuntimeOptions {
     pub batch_bytes_max: usize,
     /// What to do after a failure.
     pub restart: RestartStrategy,
+    /// How often a dataflow without rows renews its mark: well within the time that brokers keep one.
+    pub mark_interval: Duration,
+    /// The epoch that the user vouches for, where the mark of the newest is lost.
+    pub accepted_mark: Option<Epoch>,
+    /// Parts of sources whose positions are dropped: a split's name, or what stands before its number.
+    pub forgotten: BTreeSet<String>,
 }
 
 /// What to do after a failure, by Flink's names.

@@ -37,7 +37,7 @@ pub(crate) fn bound_sources(
         };
         let open = sources
             .iter_mut()
-            .find(|open| open.table == *table)
+            .find(|open| open.key == *table)
             .ok_or_else(gone)?;
         let ends: Positions = ranges
             .iter()
@@ -102,6 +102,7 @@ pub(crate) fn finish(
         to: &recovered.positions,
         replay: Some(&replay.ranges),
         closes: false,
+        origins: &attempt.origins,
         now_ms: around.clock.now_ms(),
     };
     commit_epoch(around.store, &mut attempt.groups, &commit)?;

@@ -310,8 +310,11 @@ impl Transform for Pass {
 fn dataflow(source: Counting, sink: LogSink, poison: Option<i64>) -> Dataflow {
     Dataflow {
         name: "d".into(),
+        id: "d".into(),
+        names: None,
         sources: vec![SourceInput {
             name: "numbers".into(),
+            key: "numbers".into(),
             spec: Arc::new(source),
             projection: Projection { columns: vec![0] },
             branches: vec![Branch {
@@ -343,6 +346,9 @@ fn options() -> RuntimeOptions {
             attempts_max: 100,
             delay: Duration::from_millis(1),
         },
+        mark_interval: Duration::from_secs(3_600),
+        accepted_mark: None,
+        forgotten: Default::default(),
     }
 }
 

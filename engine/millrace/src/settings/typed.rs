@@ -22,6 +22,8 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 const PARALLELISM_MAX: i64 = 1_024;
 /// The most processes of one pipeline.
 const SLOTS_MAX: i64 = 10_000;
+/// How often a dataflow without rows renews its mark; brokers keep one for a week by default, at least for hours.
+const MARK_INTERVAL: Duration = Duration::from_secs(3_600);
 /// The least memory for queues that can work.
 const BUFFERS_MIN: u64 = 4 << 20;
 
@@ -30,6 +32,8 @@ const BUFFERS_MIN: u64 = 4 << 20;
 pub(crate) struct RunSettings {
     /// How to run each dataflow.
     pub(crate) runtime: RuntimeOptions,
+    /// Whether the pipeline's name was given, and not taken from the file.
+    pub(crate) is_named: bool,
     /// Where checkpoints lie.
     pub(crate) checkpoints: String,
     /// How to reach them.
@@ -198,7 +202,13 @@ impl RunSettings {
                 batch_rows_max: BATCH_ROWS_MAX,
                 batch_bytes_max: BATCH_BYTES_MAX,
                 restart: restart::strategy(&values),
+                mark_interval: MARK_INTERVAL,
+                accepted_mark: None,
+                forgotten: Default::default(),
             },
+            is_named: values
+                .text(key::PIPELINE_NAME)
+                .is_some_and(|name| !name.trim().is_empty()),
             checkpoints: text(key::CHECKPOINTS).unwrap_or_default(),
             store: ObjectStoreOptions {
                 endpoint: text(key::S3_ENDPOINT),
