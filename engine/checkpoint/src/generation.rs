@@ -16,8 +16,10 @@ use crate::path::{dataflow_prefix, generation_path, generations_prefix, number_o
 use crate::protocol::ProtocolError;
 use crate::{Identity, Manifest, PutOutcome, Store, owner};
 
-/// The version of the record's format.
-const FORMAT: u32 = 1;
+/// The newest version of the record's format that this build reads.
+const FORMAT: u32 = 2;
+/// What is written while the dataflow runs: builds from before know no ends.
+const FORMAT_WITHOUT_END: u32 = 1;
 /// The generation that begins without a record of the one before.
 pub(crate) const FIRST: u64 = 1;
 
@@ -123,7 +125,11 @@ impl Generation {
     fn seal(&self) -> Vec<u8> {
         let body = serde_json::value::to_raw_value(self).expect("a record is plain data");
         let envelope = Envelope {
-            format: FORMAT,
+            format: if self.has_ended() {
+                FORMAT
+            } else {
+                FORMAT_WITHOUT_END
+            },
             digest: digest(body.get()),
             generation: body,
         };

@@ -57,6 +57,8 @@ pub struct Ambiguous {
     pub known: Known,
     /// Its name when it was recorded.
     pub name: String,
+    /// A name that no other table of the record has.
+    pub spoken: String,
     /// Which tables of the file it may be.
     pub candidates: Vec<String>,
 }
@@ -68,6 +70,8 @@ pub struct Orphan {
     pub known: Known,
     /// Its name when it was recorded.
     pub name: String,
+    /// A name that no other table of the record has.
+    pub spoken: String,
     /// Where it was.
     pub place: Option<Place>,
     /// Whether it is a source.
@@ -106,22 +110,6 @@ pub struct Matching {
     pub new_sources: Vec<String>,
     /// Sinks of the file that have no partner, by name.
     pub new_sinks: Vec<String>,
-}
-
-impl Orphan {
-    /// Returns a name that no other table of the record has.
-    #[must_use]
-    pub fn known_name(&self) -> String {
-        self.known.to_string()
-    }
-}
-
-impl Ambiguous {
-    /// Returns a name that no other table of the record has.
-    #[must_use]
-    pub fn known_name(&self) -> String {
-        self.known.to_string()
-    }
 }
 
 impl std::fmt::Display for Known {
@@ -417,6 +405,13 @@ impl<'a> Sides<'a> {
             if old.is_forgotten {
                 matching.forgotten.insert(old.known.clone());
             }
+            let name = &old.table.name;
+            let namesakes = self.old.iter().filter(|other| other.table.name == *name);
+            let spoken = if namesakes.count() == 1 {
+                name.clone()
+            } else {
+                old.known.to_string()
+            };
             let fits = |new: &usize| self.is_free(index, *new) && self.are_one(index, *new);
             let candidates: Vec<String> = (0..self.new.len())
                 .filter(fits)
@@ -425,14 +420,16 @@ impl<'a> Sides<'a> {
             if candidates.is_empty() {
                 matching.orphans.push(Orphan {
                     known: old.known.clone(),
-                    name: old.table.name.clone(),
+                    name: name.clone(),
+                    spoken,
                     place: old.table.place.clone(),
                     is_source: self.is_source,
                 });
             } else {
                 matching.ambiguous.push(Ambiguous {
                     known: old.known.clone(),
-                    name: old.table.name.clone(),
+                    name: name.clone(),
+                    spoken,
                     candidates,
                 });
             }

@@ -28,7 +28,7 @@ pub(super) fn check(matching: &Matching, file: &str) -> Result<(), Failure> {
         let pairs: Vec<String> = one
             .candidates
             .iter()
-            .map(|new| format!("--match {}={new}", one.known_name()))
+            .map(|new| format!("--match {}={new}", one.spoken))
             .collect();
         diagnostics.push(
             Diagnostic::global(
@@ -45,7 +45,7 @@ pub(super) fn check(matching: &Matching, file: &str) -> Result<(), Failure> {
             ))
             .help(format!(
                 "or --forget {}: its positions are dropped",
-                one.known_name()
+                one.spoken
             )),
         );
     }
@@ -77,7 +77,7 @@ fn orphaned(orphan: &Orphan, matching: &Matching) -> Diagnostic {
         .place
         .as_ref()
         .map_or_else(String::new, |place| format!(" ({place})"));
-    let name = orphan.known_name();
+    let name = &orphan.spoken;
     let loss = if orphan.is_source {
         "its positions are dropped, and whatever the file reads instead begins where its startup mode says"
     } else {
