@@ -10,6 +10,7 @@
 #   KAFKA_CONTROLLER_PORT  default KAFKA_PORT + 1
 #   KAFKA_DATA             default data-PORT in the cache folder
 #   KAFKA_HEAP             the broker's -Xmx (default 768m)
+#   KAFKA_CONFIG           more lines of the broker's configuration
 #   KAFKA_SECURE           1 = also listens with passwords (KAFKA_PORT + 2) and with TLS (KAFKA_PORT + 3);
 #                          user alice, password alice-secret, for PLAIN and SCRAM; certificates in $RUN/tls
 NAME=kafka
@@ -119,6 +120,7 @@ num.network.threads=2
 num.io.threads=4
 CONFIG
   [ "${KAFKA_SECURE:-0}" != 1 ] || secure_config
+  [ -z "${KAFKA_CONFIG:-}" ] || printf '%s\n' "$KAFKA_CONFIG" >>"$CONF"
   cat >"$RUN/log4j2.properties" <<'CONFIG'
 status=error
 appender.out.type=Console

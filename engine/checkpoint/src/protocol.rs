@@ -172,7 +172,7 @@ pub enum ProtocolError {
         slots: u32,
     },
     /// A rescale came to its end between two looks at the store.
-    #[error("the number of slots was changed a moment ago")]
+    #[error("the number of slots, or the names at the other side, were changed a moment ago")]
     GenerationChanged,
     /// The record of a generation cannot be used.
     #[error("the record of generation {generation} cannot be used")]
@@ -235,12 +235,24 @@ pub fn recover_accepting(
     accepted: Option<Epoch>,
 ) -> Result<Recovered, ProtocolError> {
     let record = generation::enter(store, identity)?;
+    check_names(record.as_ref(), groups)?;
     match recover_in(store, identity, record.as_ref(), groups, accepted)? {
         (recovered, false) => Ok(recovered),
         (_, true) => Err(ProtocolError::SlotClosed {
             slot: identity.slot,
             slots: identity.slots,
         }),
+    }
+}
+
+/// Checks that the groups have the names of the generation: they were opened before it was entered, and under names of
+/// before nobody would fence whoever has those of now.
+fn check_names(record: Option<&Generation>, groups: &[NamedGroup]) -> Result<(), ProtocolError> {
+    let recorded = record.and_then(|record| record.names.as_ref());
+    let mut names = groups.iter().filter_map(|named| named.group.names());
+    match recorded.zip(names.next()) {
+        Some((recorded, names)) if *recorded != names => Err(ProtocolError::GenerationChanged),
+        _ => Ok(()),
     }
 }
 
