@@ -28,9 +28,21 @@ pub struct SplitStart {
 pub trait Source: Send {
     /// Tells it that the pipeline has read this table before, also where none of its splits is known here (other slots may
     /// read them all): what `discover` finds from now on has come up since. `origin` is what [`Source::origin`] said then;
-    /// `None` for checkpoints of earlier builds. Of what is named in `forgotten`, positions were dropped: it is new again.
-    /// Called before the first `discover`.
-    fn resume(&mut self, _origin: Option<&Origin>, _forgotten: &BTreeSet<String>) {}
+    /// `None` for checkpoints of earlier builds. Called before the first `discover`.
+    fn resume(&mut self, _origin: Option<&Origin>) {}
+
+    /// Returns the splits of `known` whose positions mean nothing any more and whose loss the user accepts: what they are
+    /// parts of is named in `forgotten`. Called after `resume`, before the first `discover`.
+    ///
+    /// # Errors
+    /// What the other side said; positions that mean nothing any more, and that nobody gave up.
+    fn lapsed(
+        &mut self,
+        _known: &Positions,
+        _forgotten: &BTreeSet<String>,
+    ) -> Result<Vec<SplitId>, ConnectorError> {
+        Ok(Vec::new())
+    }
 
     /// Returns what the positions count, so that nobody goes on with them in something else of the same name. Asked after
     /// each `discover`, kept in the checkpoint.

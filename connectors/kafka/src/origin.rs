@@ -43,6 +43,12 @@ impl TopicsOrigin {
         self.topics.contains_key(topic)
     }
 
+    /// Tells whether a topic is what it was, as far as anybody knows.
+    pub(crate) fn is_same(&self, found: &Self, topic: &str) -> bool {
+        let ids = self.topics.get(topic).zip(found.topics.get(topic));
+        ids.is_none_or(|(was, is)| was.is_empty() || is.is_empty() || was == is)
+    }
+
     pub(crate) fn forget(&mut self, names: &BTreeSet<String>) {
         self.topics.retain(|topic, _| !names.contains(topic));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use millrace_connector::source::{Source, SplitReader, SplitStart};
 use millrace_connector::{
     ChangelogMode, ConnectorError, ErrorKind, LaneId, MetadataKey, OpenContext, Origin, Place,
-    Positions, Projection, Retry, SourceSpec,
+    Positions, Projection, Retry, SourceSpec, SplitId,
 };
 use millrace_formats::FormatContext;
 use millrace_kafka_wire::{At, Cluster, ResponseError, Topic, TopicPartition, WireError};
@@ -144,12 +144,47 @@ struct KafkaSource {
 }
 
 impl Source for KafkaSource {
-    fn resume(&mut self, origin: Option<&Origin>, forgotten: &BTreeSet<String>) {
+    fn resume(&mut self, origin: Option<&Origin>) {
         self.resumes = true;
         self.before = origin.and_then(TopicsOrigin::read);
-        if let Some(before) = &mut self.before {
-            before.forget(forgotten);
+    }
+
+    fn lapsed(
+        &mut self,
+        known: &Positions,
+        forgotten: &BTreeSet<String>,
+    ) -> Result<Vec<SplitId>, ConnectorError> {
+        let mut lapsed = Vec::new();
+        let mut topics = BTreeSet::new();
+        for (id, position) in known {
+            let (partition, _) = read(id, position)?;
+            if forgotten.contains(&partition.topic) {
+                lapsed.push((partition.topic.clone(), id.clone()));
+                topics.insert(partition.topic);
+            }
         }
+        if topics.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Only of topics that the table does not read any more, or that are not those of before: said once more, it means nothing.
+        let names: Vec<String> = topics.iter().cloned().collect();
+        let found = self.look_up(&names)?;
+        let is_read = |topic: &String| match &self.spec.topics {
+            Topics::List(topics) => topics.contains(topic),
+            Topics::Pattern(pattern) => pattern.is_match(topic),
+        };
+        let found = TopicsOrigin::of(self.cluster.id(), &found);
+        let is_same = |topic: &String| {
+            self.before
+                .as_ref()
+                .is_none_or(|before| before.is_same(&found, topic))
+        };
+        topics.retain(|topic| !is_read(topic) || !is_same(topic));
+        if let Some(before) = &mut self.before {
+            before.forget(&topics);
+        }
+        lapsed.retain(|(topic, _)| topics.contains(topic));
+        Ok(lapsed.into_iter().map(|(_, id)| id).collect())
     }
 
     fn origin(&self) -> Option<Origin> {

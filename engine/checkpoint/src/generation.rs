@@ -315,8 +315,13 @@ pub(crate) fn found(
         names,
         ..Generation::first(identity)
     };
-    let record = first.put(store)?;
-    check(record.slots, identity)
+    let record = first.clone().put(store)?;
+    check(record.slots, identity)?;
+    // Whoever was first has chosen the names, too: under others, nobody would fence anybody.
+    match record.names.as_ref().zip(first.names.as_ref()) {
+        Some((there, own)) if there != own => Err(ProtocolError::GenerationChanged),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -235,7 +235,6 @@ pub fn recover_accepting(
     accepted: Option<Epoch>,
 ) -> Result<Recovered, ProtocolError> {
     let record = generation::enter(store, identity)?;
-    check_names(record.as_ref(), groups)?;
     match recover_in(store, identity, record.as_ref(), groups, accepted)? {
         (recovered, false) => Ok(recovered),
         (_, true) => Err(ProtocolError::SlotClosed {
@@ -264,6 +263,7 @@ pub(crate) fn recover_in(
     groups: &mut [NamedGroup],
     accepted: Option<Epoch>,
 ) -> Result<(Recovered, bool), ProtocolError> {
+    check_names(record, groups)?;
     for named in groups.iter_mut() {
         named.group.fence()?;
     }

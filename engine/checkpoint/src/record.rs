@@ -37,6 +37,9 @@ pub struct PipelineRecord {
     pub earlier: Vec<String>,
     /// The dataflows by their ids.
     pub dataflows: BTreeMap<String, DataflowRecord>,
+    /// What the user said when it was written: it is carried out, and means nothing more when a supervisor says it again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub carried_out: BTreeSet<String>,
     /// The name that the pipeline has now; whoever starts under the old one stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successor: Option<String>,

@@ -101,24 +101,50 @@ impl Today<'_> {
         &self.options.pipeline
     }
 
-    fn word(&self) -> Word {
+    /// Returns what the user says that is not carried out yet.
+    fn word(&self, base: &Base) -> Word {
+        let is_new = |word: &String| !base.record.carried_out.contains(word);
         Word {
-            matches: self.args.matches.clone(),
-            forgets: self.args.forget.iter().cloned().collect(),
+            matches: self
+                .args
+                .matches
+                .iter()
+                .filter(|pair| is_new(&args::matching(pair)))
+                .cloned()
+                .collect(),
+            forgets: self
+                .args
+                .forget
+                .iter()
+                .filter(|name| is_new(&args::forgetting(name)))
+                .cloned()
+                .collect(),
         }
+    }
+
+    /// Tells whether all is to begin anew, and has not done so already.
+    fn begins_anew(&self, base: &Base) -> bool {
+        let says = self.args.from == Some(From::Nothing);
+        let is_done = base.record.carried_out.contains(args::ANEW);
+        if says && is_done {
+            tracing::info!(
+                "--from none is carried out already: goes on; start once without it before all is to begin anew once more"
+            );
+        }
+        says && !is_done
     }
 
     /// Returns what is to be run; `None` when another process has changed the record meanwhile.
     fn settle(&self) -> Result<Option<Vec<Dataflow>>, Failure> {
         let base = self.base()?;
         self.check_base(&base)?;
-        let from_none = matches!(self.args.from, Some(From::Nothing));
+        let from_none = self.begins_anew(&base);
         let empty = PipelineRecord::default();
         let known = if from_none { &empty } else { &base.record };
-        let matching = match_up(known, &self.flows, &self.word());
+        let matching = match_up(known, &self.flows, &self.word(&base));
         refusal::check(&matching, &self.pipeline.text.name)?;
         self.tell(&matching);
-        change::carry_out(self, &base, &matching)
+        change::carry_out(self, &base, &matching, from_none)
     }
 
     /// Returns what the file may go on from.

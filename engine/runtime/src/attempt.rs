@@ -1,6 +1,6 @@
 //! Opening a dataflow: sinks, recovery, sources, lanes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -373,10 +373,13 @@ fn open_sources(
         let known = recovered.positions.get(&input.key).cloned();
         let forgotten = &around.options.forgotten;
         if known.is_some() {
-            source.resume(recovered.origins.get(&input.key), forgotten);
+            source.resume(recovered.origins.get(&input.key));
         }
         let mut known = known.unwrap_or_default();
-        known.retain(|split, _| !is_forgotten(split, forgotten));
+        for split in source.lapsed(&known, forgotten).map_err(at(&input.name))? {
+            tracing::warn!(table = input.name, %split, "its position is dropped, as --forget says");
+            known.remove(&split);
+        }
         let mut found = source.discover(&known).map_err(at(&input.name))?;
         keep_own(&mut found, &input.key, around.options);
         known.extend(found.into_iter().map(|start| (start.split, start.position)));
@@ -394,15 +397,6 @@ fn open_sources(
 pub(crate) fn origins_of(sources: &[OpenSource]) -> BTreeMap<String, Origin> {
     let origin = |open: &OpenSource| Some((open.key.clone(), open.source.origin()?));
     sources.iter().filter_map(origin).collect()
-}
-
-/// Tells whether the user wants a split's position dropped: it is named, or what stands before its number is.
-fn is_forgotten(split: &SplitId, forgotten: &BTreeSet<String>) -> bool {
-    let stem = split.0.trim_end_matches(|c: char| c.is_ascii_digit());
-    forgotten.contains(&split.0)
-        || stem
-            .strip_suffix('-')
-            .is_some_and(|stem| forgotten.contains(stem))
 }
 
 /// Leaves out the splits that other slots read.

@@ -34,7 +34,7 @@ pub struct RuntimeOptions {
     pub mark_interval: Duration,
     /// The epoch that the user vouches for, where the mark of the newest is lost.
     pub accepted_mark: Option<Epoch>,
-    /// Parts of sources whose positions are dropped: a split's name, or what stands before its number.
+    /// Parts of sources, such as topics, whose positions may go where they mean nothing any more.
     pub forgotten: BTreeSet<String>,
 }
 

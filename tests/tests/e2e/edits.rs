@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::broker::{Broker, RowWriter};
+use crate::broker::{Broker, Feeder, RowWriter};
 use crate::delivery::Delivered;
+use crate::doris::Doris;
 use crate::pipeline::{Flow, Pipeline, Running};
 use crate::reader::{Isolation, Reader};
 
@@ -347,4 +348,143 @@ fn a_moved_folder_has_to_be_told() -> Result<()> {
     scene.stops(2, &["MR0855", "--moved", "--copy"])?;
     scene.goes_on(&["--moved"], End::Killed)?;
     scene.goes_on(&[], End::Terminated)
+}
+
+/// A front end of Doris is replaced while loads wait for their commit: whoever knows their labels commits them.
+#[test]
+fn a_front_end_of_doris_is_replaced() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let broker = Broker::shared();
+    let source = broker.topic("edit-doris", i32::try_from(PARTITIONS)?)?;
+    let doris = Doris::start()?;
+    let sql = doris.sql(&broker, &source, &["checked"]);
+    let pipeline =
+        Pipeline::new("edit-doris", &sql)?.set("execution.checkpointing.interval", "100ms");
+    let writer = RowWriter::new(&broker, &source, PARTITIONS)?;
+    let feeder = Feeder::start(writer, 2_000);
+    for turn in 0..8 {
+        let mut running = pipeline.start_with(&["--roll-back"])?;
+        running.wait_until_ready(LIMIT)?;
+        std::thread::sleep(Duration::from_millis(600 + 37 * turn));
+        running.kill()?;
+        let other = if turn % 2 == 0 {
+            "'fenodes' = 'localhost:"
+        } else {
+            "'fenodes' = '127.0.0.1:"
+        };
+        pipeline.rewrite(&sql.replace("'fenodes' = '127.0.0.1:", other))?;
+    }
+    let written = feeder.stop()?.finish()?;
+    let mut running = pipeline.start_with(&["--roll-back"])?;
+    doris.wait_for(written.iter().sum(), LIMIT, &mut running)?;
+    running.ends_on_sigterm()?;
+    doris
+        .delivered("checked", &source)?
+        .ensure_exactly_once(&written)
+}
+
+/// The file is edited while one process after the other is replaced.
+#[test]
+fn two_slots_are_rolled_one_after_the_other() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    for end in [End::Terminated, End::Killed] {
+        let mut scene = Scene::new("rolled")?;
+        let start = |scene: &Scene, slot: &str| {
+            let slot = format!("millrace.slot={slot}");
+            scene
+                .pipeline
+                .start_with(&["-D", "millrace.slots=2", "-D", &slot])
+        };
+        let (mut first, second) = (start(&scene, "0")?, start(&scene, "1")?);
+        scene.write(600)?;
+        scene.wait(&mut first)?;
+        scene.pipeline.rewrite(
+            &scene
+                .sql
+                .replace("numbered", "quelle")
+                .replace("checked", "ziel"),
+        )?;
+        finish(second, end)?;
+        scene.write(200)?;
+        let mut second = start(&scene, "1")?;
+        second.wait_until_ready(LIMIT)?;
+        finish(first, end)?;
+        scene.write(200)?;
+        let mut first = start(&scene, "0")?;
+        scene.wait(&mut first)?;
+        // Names at the other side are for a command.
+        let text = format!("'sink.transactional-id-prefix' = '{}'", scene.sink);
+        let other = scene
+            .sql
+            .replace("numbered", "quelle")
+            .replace("checked", "ziel");
+        scene
+            .pipeline
+            .rewrite(&other.replace(&text, "'sink.transactional-id-prefix' = 'other'"))?;
+        finish(first, end)?;
+        let mut refused = start(&scene, "0")?;
+        refused.ends_with(2, LIMIT)?;
+        refused.says(&["MR0857", "--slots 2"])?;
+        finish(second, end)?;
+        scene.pipeline.rescale(2)?.ends_with(0, LIMIT)?;
+        scene.write(200)?;
+        let (mut first, second) = (start(&scene, "0")?, start(&scene, "1")?);
+        scene.wait(&mut first)?;
+        finish(first, end)?;
+        finish(second, end)?;
+        let written = scene.writer.finish()?;
+        Delivered::read(&scene.broker, &scene.sink, &scene.source)?
+            .ensure_exactly_once(&written)?;
+    }
+    Ok(())
+}
+
+/// Dataflows become one and fall apart again.
+#[test]
+fn dataflows_merge_and_split() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    for end in [End::Terminated, End::Killed] {
+        let mut scene = Scene::new("merge")?;
+        let more = Scene::new("merge-more")?;
+        let second = more
+            .sql
+            .replace("numbered", "numbered2")
+            .replace("checked", "checked2");
+        let two = format!("{}{second}", scene.sql);
+        let one = format!(
+            "{two}INSERT INTO checked SELECT id, UPPER(`name`), amount * 2, src_topic, src_partition, src_offset FROM numbered2 WHERE id < 0;\n"
+        );
+        let mut writer = more.writer;
+        let mut turn = |scene: &mut Scene, sql: &str, words: &[&str]| -> Result<()> {
+            scene.pipeline.rewrite(sql)?;
+            writer.write(150)?;
+            let written = writer.finish()?;
+            scene.write(150)?;
+            let mut running = scene.pipeline.start_with(words)?;
+            scene.wait(&mut running)?;
+            let rows = usize::try_from(written.iter().sum::<u64>())?;
+            Reader::open(&scene.broker, &more.sink, Isolation::Committed)?.wait_for(
+                rows,
+                LIMIT,
+                &mut running,
+            )?;
+            finish(running, end)?;
+            Delivered::read(&scene.broker, &more.sink, &more.source)?
+                .ensure_exactly_once(&written)?;
+            let written = scene.writer.finish()?;
+            Delivered::read(&scene.broker, &scene.sink, &scene.source)?
+                .ensure_exactly_once(&written)
+        };
+        turn(&mut scene, &two, &[])?;
+        turn(&mut scene, &one, &[])?;
+        turn(&mut scene, &two, &["--roll-back"])?;
+        turn(&mut scene, &two, &[])?;
+    }
+    Ok(())
 }

@@ -121,3 +121,89 @@ pub(super) fn mark_of(manifest: &Manifest, digest: &str) -> Mark {
         digest: digest.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millrace_connector::sink::{SinkGroup, SinkWriter};
+    use millrace_connector::{ConnectorError, LaneId};
+    use serde_json::json;
+
+    use super::*;
+    use millrace_connector::sink::Committable;
+
+    /// A group that knows of labels that begin with a letter.
+    struct Knows(&'static str);
+
+    impl SinkGroup for Knows {
+        fn role(&self) -> CommitRole {
+            CommitRole::Follows
+        }
+        fn fence(&mut self) -> Result<(), ConnectorError> {
+            Ok(())
+        }
+        fn read_mark(&mut self) -> Result<Option<Mark>, ConnectorError> {
+            Ok(None)
+        }
+        fn writer(&mut self, _: usize, _: LaneId) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+            unreachable!("nothing is written")
+        }
+        fn begin(&mut self, _: Epoch) -> Result<(), ConnectorError> {
+            Ok(())
+        }
+        fn prepare(&mut self, _: Epoch) -> Result<Committable, ConnectorError> {
+            Ok(Committable::default())
+        }
+        fn commit(
+            &mut self,
+            _: Epoch,
+            _: &Committable,
+            _: &Mark,
+        ) -> Result<CommitOutcome, ConnectorError> {
+            Ok(CommitOutcome::Committed)
+        }
+        fn discard(&mut self, _: Epoch, _: Option<&Committable>) -> Result<(), ConnectorError> {
+            Ok(())
+        }
+        fn knows(&mut self, committable: &Committable) -> Result<bool, ConnectorError> {
+            let label = committable.0["loads"][0].as_str().unwrap_or_default();
+            Ok(label.starts_with(self.0))
+        }
+    }
+
+    #[test]
+    fn prepared_output_is_committed_by_whoever_knows_of_it_or_nobody() {
+        let named = |key: &str, letter| NamedGroup {
+            key: key.into(),
+            group: Box::new(Knows(letter)),
+        };
+        let mut groups = vec![
+            named("doris transactions on new:8030", "a"),
+            named("doris transactions on other:8030", "b"),
+            named("lake on new:1", "c"),
+        ];
+        let record = |group: &str, label: &str| SinkRecord {
+            group: group.into(),
+            committable: Committable(json!({ "loads": [label] })),
+        };
+        let mut claimed = |group: &str, label: &str| claim(&mut groups, &record(group, label)).ok();
+        assert_eq!(
+            claimed("doris transactions on other:8030", "a"),
+            Some(Some(1))
+        );
+        assert_eq!(
+            claimed("doris transactions on old:8030", "a"),
+            Some(Some(0))
+        );
+        assert_eq!(
+            claimed("doris transactions on old:8030", "b"),
+            Some(Some(1))
+        );
+        // Another kind of system never commits it, and it is not dropped either.
+        assert_eq!(claimed("doris transactions on old:8030", "c"), None);
+        let empty = SinkRecord {
+            group: "doris transactions on old:8030".into(),
+            committable: Committable(json!({ "loads": [] })),
+        };
+        assert_eq!(claim(&mut groups, &empty).ok(), Some(None));
+    }
+}

@@ -1,5 +1,7 @@
 //! What a user may say of the checkpoints, by one set of words for all commands.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use millrace_checkpoint::matching::Reason;
 
@@ -27,6 +29,29 @@ pub(crate) struct BelongArgs {
     /// Go back to a file as it was before
     #[arg(long)]
     pub(crate) roll_back: bool,
+}
+
+/// `--from none` as the record keeps it.
+pub(crate) const ANEW: &str = "from none";
+
+/// Returns `--match` as the record keeps it.
+pub(crate) fn matching((old, new): &(String, String)) -> String {
+    format!("match {old}={new}")
+}
+
+/// Returns `--forget` as the record keeps it.
+pub(crate) fn forgetting(name: &str) -> String {
+    format!("forget {name}")
+}
+
+impl BelongArgs {
+    /// Returns everything that is to be carried out once.
+    pub(crate) fn words(&self) -> BTreeSet<String> {
+        let anew = (self.from == Some(From::Nothing)).then(|| ANEW.to_owned());
+        let matches = self.matches.iter().map(matching);
+        let forgets = self.forget.iter().map(|name| forgetting(name));
+        anew.into_iter().chain(matches).chain(forgets).collect()
+    }
 }
 
 /// What `--from` says.

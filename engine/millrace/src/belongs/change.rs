@@ -11,7 +11,7 @@ use millrace_checkpoint::{
 use millrace_connector::{FNV_BASIS, Place, fnv1a};
 use millrace_runtime::{Dataflow, RunError, end, has_other_names, rescale, wanted_names};
 
-use super::{From, Today, args, refusal};
+use super::{Today, args, refusal};
 use crate::failure::Failure;
 use crate::run;
 
@@ -60,6 +60,7 @@ pub(super) fn carry_out(
     today: &Today<'_>,
     base: &Base,
     matching: &Matching,
+    gives_up: bool,
 ) -> Result<Option<Vec<Dataflow>>, Failure> {
     let here = args::plain(&today.store.location());
     let is_copy = today.args.copy && base.is_known() && base.record.location != here;
@@ -87,7 +88,7 @@ pub(super) fn carry_out(
         next.dataflows.insert(one.id.clone(), one.entry.clone());
         placed.push(one);
     }
-    let ended = end_all(today, base, &placed, is_copy)?;
+    let ended = end_all(today, base, &placed, (is_copy, gives_up))?;
     for (index, one) in placed.iter_mut().enumerate() {
         begin(today, one, &ended, &matching.sources[index]);
         next.dataflows.insert(one.id.clone(), one.entry.clone());
@@ -160,12 +161,14 @@ fn next_record(today: &Today<'_>, base: &Base, here: &str) -> PipelineRecord {
             number: 1,
             location: here.to_owned(),
             digest: today.digest.clone(),
+            carried_out: today.args.words(),
             ..PipelineRecord::default()
         };
     }
     let mut next = base.record.next(&today.digest);
     next.earlier.retain(|digest| !digest.is_empty());
     next.location = here.to_owned();
+    next.carried_out = today.args.words();
     next
 }
 
@@ -275,10 +278,9 @@ fn end_all(
     today: &Today<'_>,
     base: &Base,
     placed: &[Placed],
-    is_copy: bool,
+    (is_copy, gives_up): (bool, bool),
 ) -> Result<BTreeMap<String, Generation>, Failure> {
     let mut ended = BTreeMap::new();
-    let gives_up = matches!(today.args.from, Some(From::Nothing));
     let all: BTreeSet<String> = if gives_up {
         base.record.running().map(|(id, _)| id.clone()).collect()
     } else {
@@ -315,7 +317,7 @@ fn end_one(today: &Today<'_>, base: &Base, id: &str) -> Result<Option<Generation
     let mut options = today.options.clone();
     options.pipeline.clone_from(&base.record.pipeline);
     let old = base.record.dataflows.get(id);
-    let sinks = match_up(&base.record, &today.flows, &today.word()).sinks;
+    let sinks = match_up(&base.record, &today.flows, &today.word(base)).sinks;
     let mut closing = Dataflow {
         name: id.to_owned(),
         id: id.to_owned(),
@@ -406,7 +408,8 @@ fn put(today: &Today<'_>, base: &Base, next: PipelineRecord) -> Result<bool, Fai
     let store: &dyn Store = &**today.store;
     let is_same = base.record.dataflows == next.dataflows
         && base.record.digest == next.digest
-        && base.record.location == next.location;
+        && base.record.location == next.location
+        && base.record.carried_out == next.carried_out;
     if is_same && !base.moves {
         return Ok(true);
     }

@@ -14,14 +14,9 @@ fn refused(code: &'static str, text: String, help: String) -> Failure {
 pub(super) fn check(matching: &Matching, file: &str) -> Result<(), Failure> {
     let mut diagnostics = Vec::new();
     for word in &matching.unknown {
-        diagnostics.push(
-            Diagnostic::global(
-                "MR0853",
-                format!("the checkpoint has nothing called '{word}', or the file has not"),
-            )
-            .help(format!(
-                "'millrace checkpoints {file} --positions' lists what it has; leave the option out"
-            )),
+        tracing::warn!(
+            word,
+            "an option names what neither the checkpoint nor the file has: 'millrace checkpoints {file} --positions' lists what there is"
         );
     }
     for one in &matching.ambiguous {
