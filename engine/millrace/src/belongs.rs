@@ -212,7 +212,8 @@ impl Today<'_> {
         if record.location != here && !self.args.moved && !self.args.copy {
             return Err(refusal::elsewhere(&record.location, &here));
         }
-        if !self.pipeline.run.is_named && record.pipeline == self.name() && !self.shares(record) {
+        let may_be_mistaken = record.pipeline == self.name() && self.keeps_something(record);
+        if !self.pipeline.run.is_named && may_be_mistaken && !self.shares(record) {
             return Err(refusal::needs_name(self.name(), &self.store.location()));
         }
         let is_earlier = record.digest != self.digest && record.earlier.contains(&self.digest);
@@ -220,6 +221,16 @@ impl Today<'_> {
             return Err(refusal::earlier(&self.pipeline.text.name));
         }
         Ok(())
+    }
+
+    /// Tells whether anything that lasts is written: not by what prints or throws away.
+    fn keeps_something(&self, record: &PipelineRecord) -> bool {
+        let mut known = record.running().flat_map(|(_, flow)| flow.sinks.values());
+        let mut today = self.flows.iter().flat_map(|flow| &flow.sinks);
+        // Of checkpoints of an earlier build nobody knows.
+        record.number == 0
+            || known.any(|sink| sink.place.is_some())
+            || today.any(|sink| sink.place.is_some())
     }
 
     /// Tells whether the file has a source and a sink of the record.

@@ -380,6 +380,10 @@ fn open_sources(
             tracing::warn!(table = input.name, %split, "its position is dropped, as --forget says");
             known.remove(&split);
         }
+        if let Some(checkpoint) = recovered.checkpoint.as_ref().filter(|_| !known.is_empty()) {
+            let (epoch, splits) = (checkpoint.epoch.0, known.len());
+            tracing::info!(table = input.name, splits, epoch, "positions carried over");
+        }
         let mut found = source.discover(&known).map_err(at(&input.name))?;
         keep_own(&mut found, &input.key, around.options);
         known.extend(found.into_iter().map(|start| (start.split, start.position)));
