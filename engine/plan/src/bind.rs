@@ -12,6 +12,7 @@ mod literal;
 mod membership;
 mod merge;
 mod operator;
+mod peek;
 mod scope;
 
 use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind};
