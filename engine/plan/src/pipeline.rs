@@ -11,7 +11,7 @@ use millrace_sql::ast::{self, Statement};
 
 use crate::catalog::{self, Catalog, Creation, Entry, Kind, Table};
 use crate::expr::ExprRef;
-use crate::optimise::{Folding, fold};
+use crate::optimise::{Folding, fold, stands_alone};
 use crate::program::{LaneProgram, OutputColumn, ProgramSource, Unnest};
 use crate::query::{Branch as QueryBranch, Input, QueryBinder, Relation, persisted_columns};
 use crate::settings::{NotNullEnforcer, Origin, Setting, Settings};
@@ -395,7 +395,10 @@ impl Planner {
                 .collect::<Vec<_>>()
         };
         let filters = fold_all(&branch.filters);
-        let columns = fold_all(&branch.columns);
+        let columns: Vec<ExprRef> = fold_all(&branch.columns)
+            .into_iter()
+            .map(stands_alone)
+            .collect();
         let unnests: Vec<Unnest> = branch
             .unnests
             .iter()
