@@ -2,6 +2,8 @@
 
 mod extract;
 mod fold;
+mod missing;
 
 pub(crate) use extract::merge_extractions;
 pub(crate) use fold::{Folding, fold};
+pub(crate) use missing::{may_miss, stands_alone};

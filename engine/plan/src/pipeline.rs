@@ -9,9 +9,9 @@ use millrace_connector::{Diagnostic, Projection, Span, Spanned, TableDefinition}
 use millrace_functions::BindContext;
 use millrace_sql::ast::{self, Statement};
 
-use crate::catalog::{self, Catalog, Entry, Kind, Table};
+use crate::catalog::{self, Catalog, Creation, Entry, Kind, Table};
 use crate::expr::ExprRef;
-use crate::optimise::{Folding, fold};
+use crate::optimise::{Folding, fold, stands_alone};
 use crate::program::{LaneProgram, OutputColumn, ProgramSource, Unnest};
 use crate::query::{Branch as QueryBranch, Input, QueryBinder, Relation, persisted_columns};
 use crate::settings::{NotNullEnforcer, Origin, Setting, Settings};
@@ -250,8 +250,11 @@ impl Planner {
                 self.catalog.define(
                     &create.name,
                     entry,
-                    create.temporary,
-                    create.if_not_exists,
+                    Creation {
+                        temporary: create.temporary,
+                        if_not_exists: create.if_not_exists,
+                        or_replace: create.or_replace,
+                    },
                     &mut self.diagnostics,
                 );
             }
@@ -266,8 +269,11 @@ impl Planner {
                 self.catalog.define(
                     &create.name,
                     entry,
-                    create.temporary,
-                    create.if_not_exists,
+                    Creation {
+                        temporary: create.temporary,
+                        if_not_exists: create.if_not_exists,
+                        or_replace: create.or_replace,
+                    },
                     &mut self.diagnostics,
                 );
             }
@@ -299,7 +305,8 @@ impl Planner {
                     query.span,
                 )
                 .label("not part of a pipeline")
-                .help("put INSERT INTO and a table before it"),
+                .help("put INSERT INTO and a table before it")
+                .help("or show its changes: millrace run --changes-to-stdout FILE"),
             ),
             Statement::Unsupported { what, span } => {
                 self.diagnostics.push(not_yet::clause(what, *span));
@@ -388,7 +395,10 @@ impl Planner {
                 .collect::<Vec<_>>()
         };
         let filters = fold_all(&branch.filters);
-        let columns = fold_all(&branch.columns);
+        let columns: Vec<ExprRef> = fold_all(&branch.columns)
+            .into_iter()
+            .map(stands_alone)
+            .collect();
         let unnests: Vec<Unnest> = branch
             .unnests
             .iter()
