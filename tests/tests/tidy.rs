@@ -88,10 +88,17 @@ fn allowed(folder: &str) -> &'static [&'static str] {
         _ if folder.starts_with("connectors/") => &["connectors/api", "connectors/formats"],
         "engine/functions" => &["connectors/api", "connectors/json", "connectors/views"],
         "engine/sql" | "engine/checkpoint" => &["connectors/api"],
-        "engine/plan" => &["connectors/api", "engine/sql", "engine/functions"],
+        "engine/program" => &["connectors/api", "engine/functions"],
+        "engine/plan" => &[
+            "connectors/api",
+            "engine/sql",
+            "engine/functions",
+            "engine/program",
+        ],
         "engine/runtime" => &[
             "connectors/api",
             "engine/plan",
+            "engine/program",
             "engine/checkpoint",
             "engine/sql",
             "engine/functions",

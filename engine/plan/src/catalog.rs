@@ -10,7 +10,7 @@ use millrace_functions::BindContext;
 use millrace_sql::ast;
 
 use crate::bind::{Binder, Scope, ScopeColumn};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 pub(crate) use names::{Catalog, Entry, Kind};
 

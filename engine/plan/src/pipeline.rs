@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use millrace_connector::{Diagnostic, Projection, Span, Spanned, TableDefinition};
 use millrace_functions::BindContext;
+use millrace_program::{
+    ExprRef, Folding, LaneProgram, NotNullEnforcer, OutputColumn, ProgramSource, Unnest, fold,
+};
 use millrace_sql::ast::{self, Statement};
 
 use crate::catalog::{self, Catalog, Entry, Kind, Table};
-use crate::expr::ExprRef;
-use crate::optimise::{Folding, fold};
-use crate::program::{LaneProgram, OutputColumn, ProgramSource, Unnest};
 use crate::query::{Branch as QueryBranch, Input, QueryBinder, Relation, persisted_columns};
-use crate::settings::{NotNullEnforcer, Origin, Setting, Settings};
+use crate::settings::{Origin, Setting, Settings};
 use crate::{not_yet, sink};
 
 pub use shown::plan_shown;

@@ -12,10 +12,10 @@ use millrace_sql::ast;
 
 use crate::bind::{Binder, Scope, ScopeColumn, implicit_cast, least_restrictive};
 use crate::catalog::{Catalog, Entry, Table, merge_options};
-use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::not_yet;
-use crate::program::Unnest;
 use lateral::RowByRow;
+use millrace_program::Unnest;
+use millrace_program::{Expr, ExprKind, ExprRef};
 use unnest::UnnestClause;
 
 /// What a query gives: columns, and one branch for each input that its rows come from.

@@ -9,10 +9,10 @@ use millrace_sql::ast;
 
 use crate::bind::{implicit_cast, null_literal};
 use crate::catalog::Table;
-use crate::expr::{Call, Expr, ExprKind, ExprRef};
 use crate::length::LengthEnforcer;
-use crate::program::OutputColumn;
 use crate::query::{Relation, RelationColumn, persisted_columns};
+use millrace_program::OutputColumn;
+use millrace_program::{Call, Expr, ExprKind, ExprRef};
 
 /// Brings a query's columns to those that `table` persists, in the table's order; `None` after errors.
 pub(crate) fn fit(

@@ -9,7 +9,7 @@ use millrace_sql::ast::{
 };
 
 use super::{Binder, text_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 impl Binder<'_> {
     pub(super) fn bind_unary(

@@ -6,7 +6,7 @@ use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind, did_you_mean};
 use millrace_sql::ast::Ident;
 
 use super::{Binder, text_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 /// A column that can be named.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use millrace_sql::ast::{self, Statement};
 
 use super::{Pipeline, PlannedInsert, Planner};
 use crate::catalog::Table;
-use crate::program::OutputColumn;
 use crate::query::Relation;
 use crate::settings::Settings;
+use millrace_program::OutputColumn;
 
 /// The name of what a shown query is written into, and so of its dataflow.
 const NAME: &str = "changes";

@@ -5,7 +5,7 @@ use millrace_sql::ast;
 
 use super::{QueryBinder, Relation, UnnestClause, bind_items, names_do_not_fit, project};
 use crate::bind::{Binder, Scope, ScopeColumn};
-use crate::expr::ExprKind;
+use millrace_program::ExprKind;
 
 /// The right side of a join that needs nothing but the row to its left.
 pub(super) enum RowByRow<'a> {

@@ -5,9 +5,9 @@ use millrace_sql::ast;
 
 use super::{Branch, Input, QueryBinder, Relation, RelationColumn, names_do_not_fit, substitute};
 use crate::bind::{Binder, Scope, ScopeColumn};
-use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::not_yet;
-use crate::program::{Unnest, unnested_columns};
+use millrace_program::{Expr, ExprKind, ExprRef};
+use millrace_program::{Unnest, unnested_columns};
 
 /// `UNNEST(…)` as it is written.
 pub(super) struct UnnestClause<'a> {

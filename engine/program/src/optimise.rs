@@ -4,4 +4,4 @@ mod extract;
 mod fold;
 
 pub(crate) use extract::merge_extractions;
-pub(crate) use fold::{Folding, fold};
+pub use fold::{Folding, fold};

@@ -13,18 +13,18 @@ use millrace_connector::{Diagnostic, TypeKind};
 use millrace_functions::{Column, EvalContext, Volatility};
 
 use crate::expr::{Expr, ExprKind, ExprRef};
-use crate::program::{LaneProgram, ProgramSource};
-use crate::settings::NotNullEnforcer;
+use crate::program::{LaneProgram, NotNullEnforcer, ProgramSource};
 
 /// Folds expressions; shared ones stay shared.
-#[derive(Default)]
-pub(crate) struct Folding {
+#[derive(Debug, Default)]
+pub struct Folding {
     done: HashMap<*const Expr, (ExprRef, ExprRef)>,
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What is wrong with constants that were folded.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Folds one expression.
-pub(crate) fn fold(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
+pub fn fold(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
     if let Some((_, folded)) = folding.done.get(&Arc::as_ptr(expr)) {
         return Arc::clone(folded);
     }
