@@ -44,6 +44,7 @@ pub const CODES: &[Code] = &[
     code("MR0504", "a clause that is not supported yet"),
     code("MR0505", "a query outside of INSERT INTO"),
     code("MR0506", "nothing to run"),
+    code("MR0508", "a fault of the planner"),
 ];
 
 const fn code(code: &'static str, title: &'static str) -> Code {

@@ -9,10 +9,13 @@ mod codes;
 mod edge;
 mod explain;
 mod length;
+mod logical;
 mod not_yet;
+mod physical;
 mod pipeline;
 mod query;
 mod row_key;
+mod rules;
 mod settings;
 mod sink;
 
@@ -22,8 +25,9 @@ pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
     StepCost,
 };
+pub use physical::{Fused, StreamNode};
 pub use pipeline::{
-    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source,
+    Branch, Dataflow, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source, Stage,
     effective_settings, plan, plan_query, plan_shown, tables,
 };
 pub use row_key::{SinkKey, sink_key};

@@ -1,6 +1,7 @@
 //! Typed expressions: what the binder makes of the syntax tree.
 
 mod shown;
+mod substitute;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use millrace_functions::{Kernel, Literal, Volatility};
 
 pub(crate) use shown::ShownConstant;
 pub use shown::ShownExpr;
+pub use substitute::substitute;
 
 /// A shared expression. Sharing one node says that it is one value: a call of RAND that two columns of a view's
 /// reader share is made once a row.

@@ -7,7 +7,7 @@ mod expr;
 mod optimise;
 mod program;
 
-pub use expr::{Call, Expr, ExprKind, ExprRef, ShownExpr};
+pub use expr::{Call, Expr, ExprKind, ExprRef, ShownExpr, substitute};
 pub use optimise::{Folding, fold};
 pub use program::{
     LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile, ProgramSource, StepCost, Unnest,

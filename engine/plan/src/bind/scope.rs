@@ -6,6 +6,7 @@ use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind, did_you_mean};
 use millrace_sql::ast::Ident;
 
 use super::{Binder, text_literal};
+use crate::logical::BoundQuery;
 use millrace_program::{Expr, ExprKind, ExprRef};
 
 /// A column that can be named.
@@ -43,6 +44,19 @@ enum Found {
 }
 
 impl Scope {
+    /// Returns the scope of an input that is called `table`.
+    pub(crate) fn of(query: &BoundQuery, table: &[String]) -> Self {
+        let columns = query.columns.iter().map(|column| ScopeColumn {
+            table: table.to_vec(),
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+        });
+        Self {
+            columns: columns.collect(),
+            outer: 0,
+        }
+    }
+
     fn find(&self, table: &[Ident], name: &str) -> Found {
         match self.find_in(self.outer..self.columns.len(), table, name) {
             Found::None => self.find_in(0..self.outer, table, name),

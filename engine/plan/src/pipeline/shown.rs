@@ -9,7 +9,7 @@ use millrace_sql::ast::{self, Statement};
 
 use super::{Pipeline, PlannedInsert, Planner};
 use crate::catalog::Table;
-use crate::query::Relation;
+use crate::logical::{BoundQuery, Insert};
 use crate::settings::Settings;
 use millrace_program::OutputColumn;
 
@@ -83,18 +83,20 @@ impl Planner {
             enforced: !column.ty.nullable,
         });
         self.inserts.push(PlannedInsert {
-            target: Arc::new(target(&relation, query.span)),
-            target_span: query.span,
-            span: query.span,
-            is_shown: true,
-            outputs: outputs.collect(),
-            relation,
+            target: Arc::new(Insert {
+                table: Arc::new(target(&relation, query.span)),
+                table_span: query.span,
+                span: query.span,
+                is_shown: true,
+                outputs: outputs.collect(),
+            }),
+            query: relation,
         });
     }
 }
 
 /// Returns the table that has the query's columns.
-fn target(relation: &Relation, span: Span) -> Table {
+fn target(relation: &BoundQuery, span: Span) -> Table {
     let columns = relation.columns.iter().map(|column| ColumnDefinition {
         name: Spanned::new(column.name.clone(), column.span),
         ty: column.ty.clone(),
