@@ -12,6 +12,7 @@ mod literal;
 mod membership;
 mod merge;
 mod operator;
+mod peek;
 mod scope;
 
 use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind};
@@ -115,14 +116,7 @@ impl<'a> Binder<'a> {
                 left,
                 negated,
                 right,
-            } => {
-                let name = if *negated {
-                    "IS NOT DISTINCT FROM"
-                } else {
-                    "IS DISTINCT FROM"
-                };
-                self.bind_call(name, &[left, right], span)
-            }
+            } => self.bind_distinct(left, right, *negated, span),
             K::Case {
                 operand,
                 branches,

@@ -12,7 +12,7 @@ use millrace_sql::ast;
 use crate::bind::{Binder, Scope, ScopeColumn};
 use millrace_program::{Expr, ExprKind, ExprRef, substitute};
 
-pub(crate) use names::{Catalog, Entry, Kind};
+pub(crate) use names::{Catalog, Creation, Entry, Kind};
 
 /// A table with what the engine computes for it.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ pub(crate) fn table(
     })
 }
 
-/// Adds options to inherited ones, which they replace.
+/// Adds options to inherited ones, which they replace; of an option that is set twice, the last value counts.
 pub(crate) fn merge_options(
     mut options: Vec<ast::OptionPair>,
     own: &[ast::OptionPair],
@@ -101,14 +101,14 @@ pub(crate) fn merge_options(
             .find(|(earlier, _)| earlier.value == key.value)
         {
             diagnostics.push(
-                Diagnostic::error(
+                Diagnostic::warning(
                     "MR0304",
-                    format!("option '{}' is set twice", key.value),
-                    key.span,
+                    format!("option '{}' is set twice: the last value counts", key.value),
+                    earlier.span,
                 )
-                .also(earlier.span, "first set here"),
+                .label("this value is not used")
+                .also(key.span, "set again here"),
             );
-            continue;
         }
         options.retain(|(known, _)| known.value != key.value);
         options.push((key.clone(), value.clone()));

@@ -30,8 +30,8 @@ use millrace_program::{NotNullEnforcer, OutputColumn};
 use crate::logical::{PlannedTable, SinkNode, UnnestNode};
 
 pub(crate) use fuse::Chain;
-pub(crate) use node::{Input, LaneScan, SinkTree};
 pub use node::{Fused, StreamNode};
+pub(crate) use node::{Input, LaneScan, SinkTree};
 
 /// Makes physical nodes of a logical plan.
 pub(crate) struct Walk<'a> {

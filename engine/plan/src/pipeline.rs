@@ -11,7 +11,7 @@ use millrace_functions::BindContext;
 use millrace_program::{ExprRef, LaneProgram, NotNullEnforcer, OutputColumn};
 use millrace_sql::ast::{self, Statement};
 
-use crate::catalog::{self, Catalog, Entry, Kind};
+use crate::catalog::{self, Catalog, Creation, Entry, Kind};
 use crate::logical::{self, BoundQuery, Insert, SinkNode};
 use crate::physical::{Input, SinkTree, StreamNode, Walk};
 use crate::query::QueryBinder;
@@ -276,8 +276,11 @@ impl Planner {
                 self.catalog.define(
                     &create.name,
                     entry,
-                    create.temporary,
-                    create.if_not_exists,
+                    Creation {
+                        temporary: create.temporary,
+                        if_not_exists: create.if_not_exists,
+                        or_replace: create.or_replace,
+                    },
                     &mut self.diagnostics,
                 );
             }
@@ -292,8 +295,11 @@ impl Planner {
                 self.catalog.define(
                     &create.name,
                     entry,
-                    create.temporary,
-                    create.if_not_exists,
+                    Creation {
+                        temporary: create.temporary,
+                        if_not_exists: create.if_not_exists,
+                        or_replace: create.or_replace,
+                    },
                     &mut self.diagnostics,
                 );
             }
@@ -325,7 +331,8 @@ impl Planner {
                     query.span,
                 )
                 .label("not part of a pipeline")
-                .help("put INSERT INTO and a table before it"),
+                .help("put INSERT INTO and a table before it")
+                .help("or show its changes: millrace run --changes-to-stdout FILE"),
             ),
             Statement::Unsupported { what, span } => {
                 self.diagnostics.push(not_yet::clause(what, *span));

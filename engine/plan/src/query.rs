@@ -579,16 +579,16 @@ fn bind_items(
             ast::SelectItem::QualifiedWildcard { name, span } => {
                 let before = bound.len();
                 star(binder, &name.parts, *span, &mut bound);
-                if bound.len() == before {
-                    failed = true;
-                    binder.diagnostics.push(
-                        Diagnostic::error(
-                            "MR0301",
-                            format!("no table is called '{name}' here"),
-                            *span,
-                        )
-                        .label("unknown name"),
-                    );
+                if bound.len() > before {
+                    continue;
+                }
+                match binder.bind_row_star(&name.parts, *span) {
+                    Some(fields) => {
+                        for (name, field) in fields {
+                            bound.push((unique(name, &bound), field));
+                        }
+                    }
+                    None => failed = true,
                 }
             }
         }

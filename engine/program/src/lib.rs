@@ -8,7 +8,7 @@ mod optimise;
 mod program;
 
 pub use expr::{Call, Expr, ExprKind, ExprRef, ShownExpr, substitute};
-pub use optimise::{Folding, fold};
+pub use optimise::{Folding, fold, may_miss, stands_alone};
 pub use program::{
     LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile, ProgramSource, StepCost, Unnest,
     expand, unnested_columns,

@@ -69,6 +69,8 @@ pub struct Output {
     pub rows: usize,
     /// The input row of each output row; `None` = all rows were kept.
     pub kept: Option<Vec<u32>>,
+    /// How many rows were left out because a NULL would have gone into a NOT NULL column of the sink.
+    pub not_null_dropped: usize,
 }
 
 /// What a program is compiled from.
@@ -314,6 +316,7 @@ impl LaneProgram {
             columns,
             rows: kept_rows,
             kept: selection.map(|selection| selection.indices()),
+            not_null_dropped: 0,
         };
         self.enforce_not_null(output)
     }
@@ -332,6 +335,7 @@ impl LaneProgram {
             columns,
             rows: 0,
             kept: Some(Vec::new()),
+            not_null_dropped: 0,
         }
     }
 
@@ -389,6 +393,7 @@ fn drop_rows(output: &Output, drop: &[bool]) -> Output {
     };
     Output {
         columns,
+        not_null_dropped: drop.len() - kept.len(),
         rows: kept.len(),
         kept: Some(kept),
     }

@@ -131,6 +131,8 @@ pub enum Statement {
 pub struct CreateTable {
     /// Whether TEMPORARY was written.
     pub temporary: bool,
+    /// Whether OR REPLACE was written, which replaces nothing in Flink.
+    pub or_replace: bool,
     /// Whether an existing one is no error.
     pub if_not_exists: bool,
     /// The table's name.
@@ -254,6 +256,8 @@ pub enum LikeStrategy {
 pub struct CreateView {
     /// Whether TEMPORARY was written.
     pub temporary: bool,
+    /// Whether OR REPLACE was written, which replaces nothing in Flink.
+    pub or_replace: bool,
     /// Whether an existing one is no error.
     pub if_not_exists: bool,
     /// The view's name.

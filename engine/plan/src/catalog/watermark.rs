@@ -94,7 +94,10 @@ fn is_source_watermark(expr: &ast::Expr) -> bool {
         if call.args.is_empty() && call.name.last().value.eq_ignore_ascii_case("SOURCE_WATERMARK"))
 }
 
-/// Returns the type of the column or of the nested field.
+/// Returns the type of the column.
+///
+/// # Flink
+/// `MergeTableLikeUtil` looks among the columns alone: a field of a ROW cannot be the rowtime.
 #[expect(
     clippy::result_large_err,
     reason = "made once, at start; boxing would only burden callers"
@@ -108,14 +111,17 @@ fn rowtime_type(
         .parts
         .split_first()
         .expect("a name has at least one part");
-    let missing = |known: &mut dyn Iterator<Item = &str>| {
+    let missing = || {
         let fault = Diagnostic::error(
             "MR0302",
             format!("the rowtime column '{}' is not in the table", clause.column),
             clause.column.span,
         )
         .label("no such column");
-        let names: Vec<&str> = known.collect();
+        let names: Vec<&str> = columns
+            .iter()
+            .map(|column| column.name.value.as_str())
+            .collect();
         match did_you_mean(&clause.column.last().value, names.iter().copied()) {
             Some(near) => fault.help(format!("did you mean '{near}'?")),
             None => fault.help(format!("there are: {}", names.join(", "))),
@@ -124,19 +130,18 @@ fn rowtime_type(
     let column = columns
         .iter()
         .find(|column| column.name.value == first.value)
-        .ok_or_else(|| missing(&mut columns.iter().map(|column| column.name.value.as_str())))?;
-    let mut kind = &column.ty.kind;
-    for field in fields {
-        let TypeKind::Row(known) = kind else {
-            return Err(missing(&mut std::iter::empty()));
-        };
-        let found = known.iter().find(|known| known.name == field.value);
-        kind = &found
-            .ok_or_else(|| missing(&mut known.iter().map(|known| known.name.as_str())))?
-            .ty
-            .kind;
+        .ok_or_else(missing)?;
+    if fields.is_empty() {
+        return Ok(column.ty.kind.clone());
     }
-    Ok(kind.clone())
+    let message = format!(
+        "the rowtime '{}' is a field of a ROW: WATERMARK is for a column of the table",
+        clause.column
+    );
+    let field = &clause.column.last().value;
+    Err(Diagnostic::error("MR0302", message, clause.column.span)
+        .label("no column")
+        .help(format!("make it a column: {field} AS {}", clause.column)))
 }
 
 fn unfit(kind: &TypeKind, clause: &ast::Watermark) -> Option<Diagnostic> {

@@ -6,6 +6,7 @@ use datafusion_common::Result;
 use datafusion_expr::{Filter, Projection};
 use millrace_program::{
     Expr, ExprKind, ExprRef, Folding, LaneProgram, OutputColumn, ProgramSource, Unnest, fold,
+    stands_alone,
 };
 
 use super::{Fused, Input, LaneScan, StreamNode, Walk};
@@ -107,7 +108,10 @@ impl Walk<'_> {
             exprs.iter().map(|expr| fold(expr, &mut folding)).collect()
         };
         let filters = fold_all(&chain.filters);
-        let columns = fold_all(&chain.columns);
+        let columns: Vec<ExprRef> = fold_all(&chain.columns)
+            .into_iter()
+            .map(stands_alone)
+            .collect();
         let unnests: Vec<Unnest> = chain
             .unnests
             .iter()

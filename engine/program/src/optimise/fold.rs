@@ -12,6 +12,7 @@ use arrow_schema::DataType;
 use millrace_connector::{Diagnostic, TypeKind};
 use millrace_functions::{Column, EvalContext, Volatility};
 
+use super::missing::{null_test, settle_constant};
 use crate::expr::{Expr, ExprKind, ExprRef};
 use crate::program::{LaneProgram, NotNullEnforcer, ProgramSource};
 
@@ -41,10 +42,10 @@ fn fold_new(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
         return Arc::clone(expr);
     }
     if is_constant(expr) {
-        return fold_constant(expr, folding);
+        return fold_constant(&settle_constant(expr), folding);
     }
     let folded = expr.map_children(|child| fold(child, folding));
-    simplify(&folded)
+    simplify(&null_test(folded))
 }
 
 /// Tells whether the value depends on no row, clock or chance.

@@ -83,7 +83,7 @@ impl Explode {
         for row in 0..rows {
             let before = origins.len();
             if !collection.is_null(row) {
-                for element in self.elements_of(collection, row) {
+                for element in self.given_elements(collection, row) {
                     origins.push(number(row));
                     elements.push(Some(number(element)));
                 }
@@ -94,6 +94,23 @@ impl Explode {
             }
         }
         (UInt32Array::from(origins), UInt32Array::from(elements))
+    }
+
+    /// Returns the positions of the elements that give rows.
+    ///
+    /// # Flink
+    /// An element is the row itself where it is a ROW: a missing one is no row. With a number behind it, it is one.
+    /// Other elements, and the values of a MAP, are columns of a row, and may be NULL.
+    fn given_elements(&self, collection: &ArrayRef, row: usize) -> Vec<usize> {
+        let mut positions = self.elements_of(collection, row);
+        if let TypeKind::Array(element) = &self.collection
+            && matches!(element.kind, TypeKind::Row(_))
+            && !self.ordinality
+        {
+            let rows = collection.as_list::<i32>().values();
+            positions.retain(|position| rows.is_valid(*position));
+        }
+        positions
     }
 
     /// Returns the positions of a row's elements among all elements; a multiset's as often as they occur.

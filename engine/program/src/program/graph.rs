@@ -57,6 +57,8 @@ pub(crate) enum Op {
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     by_key: HashMap<String, NodeId>,
+    /// Literals by their type: which of them is meant is a matter of their values.
+    literals: HashMap<String, Vec<NodeId>>,
     by_pointer: HashMap<*const Expr, NodeId>,
 }
 
@@ -102,6 +104,9 @@ impl Graph {
                 otherwise: self.intern(otherwise),
             },
         };
+        if let Op::Literal(value) = &op {
+            return self.literal(value, expr);
+        }
         let key = key(&op, expr);
         if let Some(id) = key.as_ref().and_then(|key| self.by_key.get(key)) {
             return *id;
@@ -118,6 +123,28 @@ impl Graph {
         if let Some(key) = key {
             self.by_key.insert(key, id);
         }
+        id
+    }
+
+    /// Returns the node of a literal: the same for the same value of the same type, NaN and -0.0 included.
+    ///
+    /// Values are compared by their bits, never by a text: Arrow's Debug form leaves out the middle of long arrays.
+    fn literal(&mut self, value: &ArrayRef, expr: &Expr) -> NodeId {
+        let ty = format!("{} {:?}", expr.ty.kind, value.data_type());
+        let is_same = |id: &&NodeId| match &self.nodes[**id].op {
+            Op::Literal(known) => known.to_data() == value.to_data(),
+            _ => false,
+        };
+        let alike = self.literals.get(&ty).map_or(&[][..], Vec::as_slice);
+        if let Some(id) = alike.iter().find(is_same) {
+            return *id;
+        }
+        let id = self.push(Node {
+            op: Op::Literal(ArrayRef::clone(value)),
+            fallible: false,
+            uses: 0,
+        });
+        self.literals.entry(ty).or_default().push(id);
         id
     }
 
@@ -160,17 +187,11 @@ pub(crate) fn children(op: &Op) -> Vec<NodeId> {
     }
 }
 
-/// Returns a text that is equal for equal values; `None` for what differs from call to call.
+/// Returns a text that is equal for equal values; `None` for what differs from call to call, and for literals.
 fn key(op: &Op, expr: &Expr) -> Option<String> {
     let mut key = String::new();
     match op {
         Op::Column(index) => write!(key, "column {index}"),
-        Op::Literal(value) => write!(
-            key,
-            "literal {} {:?} {value:?}",
-            expr.ty.kind,
-            value.data_type()
-        ),
         Op::Call {
             volatility: Volatility::PerRow,
             ..
@@ -190,7 +211,7 @@ fn key(op: &Op, expr: &Expr) -> Option<String> {
             branches,
             otherwise,
         } => write!(key, "case {branches:?} {otherwise}"),
-        Op::Many { .. } | Op::Pick { .. } => return None,
+        Op::Literal(_) | Op::Many { .. } | Op::Pick { .. } => return None,
     }
     .expect("writing to a String cannot fail");
     Some(key)

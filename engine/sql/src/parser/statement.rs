@@ -134,17 +134,22 @@ impl Parser<'_> {
 
     fn create(&mut self) -> Parse<Statement> {
         let start = self.peek().span;
-        if self.is_word_at(1, "OR") {
-            return Ok(self.unsupported());
-        }
         self.expect_word("CREATE")?;
+        let or_replace = self.eat_word("OR");
+        if or_replace {
+            self.expect_word("REPLACE")?;
+        }
         let temporary = self.eat_word("TEMPORARY");
         let system = temporary && self.eat_word("SYSTEM");
         if !system && self.eat_word("TABLE") {
-            return self.create_table(temporary).map(Statement::CreateTable);
+            return self
+                .create_table(temporary, or_replace)
+                .map(Statement::CreateTable);
         }
         if !system && self.eat_word("VIEW") {
-            return self.create_view(temporary).map(Statement::CreateView);
+            return self
+                .create_view(temporary, or_replace)
+                .map(Statement::CreateView);
         }
         if !temporary && self.eat_word("CATALOG") {
             let name = self.ident("a catalog name")?;
@@ -374,11 +379,7 @@ impl Parser<'_> {
         }
         let key = self.setting_key()?;
         self.expect_symbol("=")?;
-        let value = if matches!(self.peek().kind, TokenKind::Text(..)) {
-            self.string("a value in quotes")?
-        } else {
-            self.bare_value()?
-        };
+        let value = self.quoted_or_bare("a value in quotes")?;
         Ok(Statement::Set { key, value })
     }
 
@@ -392,33 +393,20 @@ impl Parser<'_> {
         Ok(Statement::Reset { key })
     }
 
-    /// Reads a key in quotes, or bare as StreamPark allows it: `table.exec.state.ttl`.
+    /// Reads a key in quotes or bare: `table.exec.state.ttl`.
     fn setting_key(&mut self) -> Parse<Spanned<String>> {
-        if matches!(self.peek().kind, TokenKind::Text(..)) {
-            return self.string("a key in quotes");
-        }
-        if self.word_at(0).is_none() {
-            return Err(self.unexpected("a key in quotes"));
-        }
-        let start = self.peek().span;
-        while !self.at_symbol("=") && !self.at_statement_end() {
-            self.advance();
-        }
-        let span = self.since(start);
-        Ok(Spanned::new(self.source(span).to_owned(), span))
+        self.quoted_or_bare("a key in quotes")
     }
 
-    /// Reads a value without quotes up to `;` or the end of the line.
-    fn bare_value(&mut self) -> Parse<Spanned<String>> {
-        let start = self.peek().span;
-        if self.at_statement_end() {
-            return Err(self.unexpected("a value in quotes"));
+    fn quoted_or_bare(&mut self, expected: &str) -> Parse<Spanned<String>> {
+        if matches!(self.peek().kind, TokenKind::Text(..)) {
+            return self.string(expected);
         }
+        if self.peek().kind != TokenKind::Bare {
+            return Err(self.unexpected(expected));
+        }
+        let span = self.peek().span;
         self.advance();
-        while !self.at_statement_end() && !self.at_line_start() {
-            self.advance();
-        }
-        let span = self.since(start);
         Ok(Spanned::new(self.source(span).to_owned(), span))
     }
 }
