@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use millrace_operators::Operator;
 use millrace_program::{ExprRef, LaneProgram, OutputColumn};
 
 use crate::catalog::Table;
@@ -21,6 +22,9 @@ pub trait StreamNode: Debug + Send + Sync {
 
     /// Returns what it does, in one line for `explain`.
     fn describe(&self) -> String;
+
+    /// Returns a new operator without state, for one lane. Its inputs are those of the node, in their order.
+    fn operator(&self) -> Box<dyn Operator>;
 }
 
 /// The rows of a table, read by lanes.
