@@ -127,6 +127,19 @@ fn dependencies_point_down_only() -> Result<()> {
 }
 
 #[test]
+fn datafusion_is_named_by_plans_only() -> Result<()> {
+    let mut wrong = Vec::new();
+    for folder in crates()?.into_keys() {
+        let manifest = std::fs::read_to_string(root().join(&folder).join("Cargo.toml"))?;
+        let may = matches!(folder.as_str(), "engine/plan" | "engine/batch");
+        if !may && manifest.lines().any(|line| line.starts_with("datafusion")) {
+            wrong.push(folder);
+        }
+    }
+    none("crates that need DataFusion and are no planner", &wrong)
+}
+
+#[test]
 fn files_hold_one_idea() -> Result<()> {
     let mut long = Vec::new();
     for (path, text) in files(&["connectors", "engine", "dev", "tests", "benches"], "rs")? {

@@ -1,11 +1,17 @@
 //! What `explain` shows: sources with the columns they decode, expressions, and the steps of lane programs.
 
+pub(crate) mod logical;
+pub(crate) mod physical;
+mod tree;
+
 use std::fmt::{self, Display, Formatter, Write};
 
 use millrace_connector::{ColumnKind, TableDefinition};
 use millrace_program::ShownExpr as Shown;
 
 use crate::pipeline::{Branch, Dataflow, Pipeline, Sink, Source};
+
+pub use tree::PlanTree;
 
 /// The width of a nested line.
 const INDENT: &str = "  ";

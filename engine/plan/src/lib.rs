@@ -4,6 +4,7 @@
 //! (a file to a [`Pipeline`] of [`Dataflow`]s) and [`LaneProgram`] (what runs over each batch).
 
 mod bind;
+mod bounds;
 mod catalog;
 mod codes;
 mod edge;
@@ -21,14 +22,15 @@ mod sink;
 
 pub use codes::{CODES, Code};
 pub use edge::EdgeCasts;
+pub use explain::PlanTree;
 pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
     StepCost,
 };
-pub use physical::{Fused, StreamNode};
+pub use physical::{QueryTime, StreamNode};
 pub use pipeline::{
-    Branch, Dataflow, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source, Stage,
-    effective_settings, plan, plan_query, plan_shown, tables,
+    Branch, Dataflow, ExplainedPlan, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink,
+    Source, Stage, effective_settings, explain, plan, plan_query, plan_shown, tables,
 };
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{

@@ -14,8 +14,8 @@
 //!
 //! # How to add a node
 //! 1. *The node.* If DataFusion has it, use it. Otherwise write `logical/<name>.rs` with a struct that implements
-//!    `UserDefinedLogicalNodeCore`, as [`unnest`](self) does: its expressions as DataFusion's `Expr` (made by [`to_plan_expr`], so that rules can
-//!    rewrite what they read), its schema computed anew in `with_exprs_and_inputs`, its output fields made by [`field::field`], which puts Flink's type
+//!    `UserDefinedLogicalNodeCore`, as `unnest.rs` does: its expressions as DataFusion's `Expr` (made by `to_plan_expr`, so that rules can
+//!    rewrite what they read), its schema computed anew in `with_exprs_and_inputs`, its output fields made by `field::field`, which puts Flink's type
 //!    and the time attribute into them. `necessary_children_exprs` allows columns of the input to be pruned; the default keeps all.
 //! 2. *The binder.* Add a method to [`BoundQuery`] that puts the node on top of a query and says its columns (name, Flink's type, span,
 //!    time attribute), and call it from `query/<name>.rs`, an `impl QueryBinder` that reads the syntax tree. Expressions are bound
@@ -30,7 +30,7 @@
 
 mod bound;
 mod call;
-mod field;
+pub(crate) mod field;
 mod sink;
 mod table;
 mod unnest;
@@ -38,8 +38,9 @@ mod unnest;
 use datafusion_common::DataFusionError;
 use millrace_connector::{Diagnostic, Span};
 
-pub(crate) use bound::{BoundColumn, BoundQuery, Built, extension};
-pub(crate) use call::Restorer;
+pub(crate) use bound::{BoundColumn, BoundQuery, Built};
+pub(crate) use call::{Restorer, shown};
+pub(crate) use field::type_of;
 pub(crate) use sink::{Insert, SinkNode};
 pub(crate) use table::PlannedTable;
 pub(crate) use unnest::{UnnestNode, UnnestSpec};

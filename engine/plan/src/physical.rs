@@ -7,31 +7,45 @@
 //! Projections, filters, aliases, UNION ALL and UNNEST are no nodes here: the walk gathers them in [`Chain`]s, one for each way that rows
 //! come, and folds each into one lane program ([`Fused`]). That keeps AND, OR and CASE lazy, parses a text once, and makes a row's error know its row.
 //!
+//! All of them are `ExecutionPlan`s of DataFusion ([`Node`] answers what it asks). Lanes do not execute the plan: the pipeline walks it once and takes the
+//! programs and operators out of it. DataFusion itself can run a plan whose leaves it knows.
+//!
 //! # How to add a node with state
 //! Write `physical/<name>.rs` with
-//! 1. a struct that implements [`StreamNode`]: its inputs, its columns, its text for `explain`;
-//! 2. a function `fn plan(walk: &mut Walk<'_>, node: &Its logical node) -> Result<Vec<Chain>>`, which asks `walk.input(&node.input)` for each input (a node
-//!    whose columns are the input plan's fields, in their order), restores its own expressions with [`Restorer`] over those columns, and returns
-//!    [`Chain::over`] the new node;
+//! 1. a struct that implements [`StreamNode`]: its columns, its text for `explain`, and the operator that lanes call;
+//! 2. a method `fn <name>(&mut self, node: &Its logical node) -> Result<Vec<Chain>>` of [`Walk`], which calls `self.input(plan)` for each input plan (a node
+//!    whose columns are that plan's fields, in their order), finds the columns that its own expressions name (`schema.index_of_column`; anything
+//!    computed was projected before), and returns `vec![Chain::over(node, inputs)]`, whose columns must be the logical node's fields;
 //!
-//! and one line in [`Walk::chains`]. Whatever stands above it (projections, filters, the sink) is folded into the program that takes its rows.
+//! and one line in `Walk::unchecked`. Whatever stands above it (projections, filters, the sink) is folded into the program that takes its rows.
 
+mod check;
 mod fuse;
 mod node;
+mod scan;
+mod sink;
+mod stage;
 mod unnest;
 
 use std::sync::Arc;
 
 use datafusion_common::{Result, internal_err};
 use datafusion_expr::{Extension, LogicalPlan};
+use datafusion_physical_plan::ExecutionPlan;
+use datafusion_physical_plan::union::UnionExec;
 use millrace_connector::Diagnostic;
 use millrace_program::{NotNullEnforcer, OutputColumn};
 
 use crate::logical::{PlannedTable, SinkNode, UnnestNode};
 
-pub(crate) use fuse::Chain;
-pub use node::{Fused, StreamNode};
-pub(crate) use node::{Input, LaneScan, SinkTree};
+pub(crate) use fuse::{Chain, Fused, Input};
+pub(crate) use node::Node;
+pub(crate) use scan::LaneScan;
+pub(crate) use sink::Sink;
+pub(crate) use stage::Stage;
+
+pub use fuse::QueryTime;
+pub use stage::StreamNode;
 
 /// Makes physical nodes of a logical plan.
 pub(crate) struct Walk<'a> {
@@ -46,24 +60,20 @@ impl Walk<'_> {
     ///
     /// # Errors
     /// A node that nobody makes.
-    pub(crate) fn sink(&mut self, plan: &LogicalPlan) -> Result<SinkTree> {
+    pub(crate) fn sink(&mut self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
         let LogicalPlan::Extension(Extension { node }) = plan else {
             return internal_err!("a pipeline ends in a sink");
         };
         let Some(sink) = node.as_any().downcast_ref::<SinkNode>() else {
             return internal_err!("a pipeline ends in a sink");
         };
-        let chains = self.chains(&sink.input)?;
-        let inputs = chains
-            .into_iter()
-            .map(|chain| Arc::new(self.fuse(chain, sink.target.outputs.clone())));
-        Ok(SinkTree {
-            inputs: inputs.collect(),
-            target: Arc::clone(&sink.target),
-        })
+        let target = Arc::clone(&sink.target);
+        let outputs = target.outputs.clone();
+        let input = self.query(&sink.input, &outputs)?;
+        Ok(Arc::new(Node::new(Sink { target }, &outputs, vec![input])))
     }
 
-    /// Plans a query on its own: one program for each way that rows come.
+    /// Plans a query that gives those columns.
     ///
     /// # Errors
     /// A node that nobody makes.
@@ -71,12 +81,36 @@ impl Walk<'_> {
         &mut self,
         plan: &LogicalPlan,
         outputs: &[OutputColumn],
-    ) -> Result<Vec<Fused>> {
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut ways: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        for chain in self.chains(plan)? {
+            ways.push(Arc::new(self.fuse(chain, outputs)));
+        }
+        match ways.len() {
+            1 => Ok(ways.remove(0)),
+            _ => UnionExec::try_new(ways),
+        }
+    }
+
+    /// Returns one node that gives the rows of a plan; its columns are the plan's fields, in their order.
+    ///
+    /// # Errors
+    /// A node that nobody makes.
+    #[expect(dead_code, reason = "the entry of nodes with state")]
+    pub(crate) fn input(&mut self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
         let chains = self.chains(plan)?;
-        let fused = chains
-            .into_iter()
-            .map(|chain| self.fuse(chain, outputs.to_vec()));
-        Ok(fused.collect())
+        let Some(first) = chains.first() else {
+            return internal_err!("{} has no rows to come from", plan.display());
+        };
+        let columns = plan.schema().fields().iter().zip(&first.columns);
+        let outputs: Vec<OutputColumn> = columns
+            .map(|(field, value)| OutputColumn {
+                name: field.name().clone(),
+                ty: value.ty.clone(),
+                enforced: false,
+            })
+            .collect();
+        self.query(plan, &outputs)
     }
 
     /// Returns the ways in which the rows of a plan come. The columns of each are the plan's fields, in their order.
@@ -84,6 +118,14 @@ impl Walk<'_> {
     /// # Errors
     /// A node that nobody makes.
     pub(crate) fn chains(&mut self, plan: &LogicalPlan) -> Result<Vec<Chain>> {
+        let chains = self.unchecked(plan)?;
+        for chain in &chains {
+            check::columns(plan, &chain.columns)?;
+        }
+        Ok(chains)
+    }
+
+    fn unchecked(&mut self, plan: &LogicalPlan) -> Result<Vec<Chain>> {
         match plan {
             LogicalPlan::TableScan(scan) => {
                 let Some(table) = scan.source.downcast_ref::<PlannedTable>() else {
@@ -113,30 +155,12 @@ impl Walk<'_> {
             other => internal_err!("no physical node is made of {}", other.display()),
         }
     }
+}
 
-    /// Returns one node that gives the rows of a plan; its columns are the plan's fields, in their order.
-    ///
-    /// # Errors
-    /// A node that nobody makes.
-    #[expect(dead_code, reason = "the entry of nodes with state")]
-    pub(crate) fn input(&mut self, plan: &LogicalPlan) -> Result<Vec<Arc<Fused>>> {
-        let names: Vec<String> = plan
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let chains = self.chains(plan)?;
-        let fused = chains.into_iter().map(|chain| {
-            let columns = names.iter().zip(&chain.columns);
-            let outputs = columns.map(|(name, value)| OutputColumn {
-                name: name.clone(),
-                ty: value.ty.clone(),
-                enforced: false,
-            });
-            let outputs = outputs.collect();
-            Arc::new(self.fuse(chain, outputs))
-        });
-        Ok(fused.collect())
+/// Returns the programs that give the rows of a plan: itself, or those of a UNION ALL.
+pub(crate) fn ways(plan: &Arc<dyn ExecutionPlan>) -> Vec<&Node<Fused>> {
+    match plan.downcast_ref::<Node<Fused>>() {
+        Some(fused) => vec![fused],
+        None => plan.children().into_iter().flat_map(ways).collect(),
     }
 }

@@ -1,24 +1,29 @@
 //! A whole file: statements in, dataflows out.
 
+mod explained;
 mod shown;
 mod wiring;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use datafusion_expr::{Extension, LogicalPlan};
+use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::{Diagnostic, Projection, Span, Spanned, TableDefinition};
 use millrace_functions::BindContext;
 use millrace_program::{ExprRef, LaneProgram, NotNullEnforcer, OutputColumn};
 use millrace_sql::ast::{self, Statement};
 
+use crate::bounds::with_deep_stack;
 use crate::catalog::{self, Catalog, Creation, Entry, Kind};
 use crate::logical::{self, BoundQuery, Insert, SinkNode};
-use crate::physical::{Input, SinkTree, StreamNode, Walk};
+use crate::physical::{self, Input, StreamNode, Walk};
 use crate::query::QueryBinder;
 use crate::rules::optimise;
 use crate::settings::{Origin, Setting, Settings};
 use crate::{not_yet, sink};
 
+pub use explained::{ExplainedPlan, explain};
 pub use shown::plan_shown;
 use wiring::Wiring;
 
@@ -131,6 +136,8 @@ pub struct PlannedQuery {
     pub columns: Vec<OutputColumn>,
     /// One program for each input.
     pub branches: Vec<QueryProgram>,
+    /// The plan that the programs are of, which DataFusion can run where it reads no table.
+    pub plan: Arc<dyn ExecutionPlan>,
 }
 
 /// A branch of a query.
@@ -151,11 +158,13 @@ pub fn plan(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
-    let mut planner = Planner::new(statements, settings)?;
-    for statement in statements {
-        planner.statement(statement);
-    }
-    planner.finish()
+    with_deep_stack(|| {
+        let mut planner = Planner::new(statements, settings)?;
+        for statement in statements {
+            planner.statement(statement);
+        }
+        planner.finish()
+    })
 }
 
 /// Plans the one query among the statements (the last, if there are several); tables and views before it are known.
@@ -163,6 +172,13 @@ pub fn plan(
 /// # Errors
 /// Everything that is wrong, in the order of the text.
 pub fn plan_query(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+) -> Result<PlannedQuery, Vec<Diagnostic>> {
+    with_deep_stack(|| plan_last_query(statements, settings))
+}
+
+fn plan_last_query(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<PlannedQuery, Vec<Diagnostic>> {
@@ -223,6 +239,19 @@ struct Planner {
 struct PlannedInsert {
     query: BoundQuery,
     target: Arc<Insert>,
+}
+
+impl PlannedInsert {
+    /// Returns its logical plan, whose root is the sink.
+    fn plan(&self) -> LogicalPlan {
+        let node = SinkNode {
+            input: self.query.plan.as_ref().clone(),
+            target: Arc::clone(&self.target),
+        };
+        LogicalPlan::Extension(Extension {
+            node: Arc::new(node),
+        })
+    }
 }
 
 impl Planner {
@@ -334,6 +363,19 @@ impl Planner {
                 .help("put INSERT INTO and a table before it")
                 .help("or show its changes: millrace run --changes-to-stdout FILE"),
             ),
+            Statement::Explain(explain) => {
+                let inserts = self.inserts.len();
+                let is_query = matches!(explain.statement.value, Statement::Query(_));
+                if !is_query {
+                    self.statement(&explain.statement);
+                }
+                self.inserts.truncate(inserts);
+                self.diagnostics.push(
+                    Diagnostic::warning("MR0510", "EXPLAIN shows nothing here", statement.span)
+                        .label("not run")
+                        .help("`millrace explain` with this file shows the plan"),
+                );
+            }
             Statement::Unsupported { what, span } => {
                 self.diagnostics.push(not_yet::clause(what, *span));
             }
@@ -409,17 +451,17 @@ impl Planner {
     }
 
     /// Rewrites the plan of an INSERT and makes its physical plan; `None` after errors.
-    fn physical(&mut self, insert: &PlannedInsert) -> Option<SinkTree> {
-        let plan = logical::extension(SinkNode {
-            input: insert.query.plan.as_ref().clone(),
-            target: Arc::clone(&insert.target),
-        });
-        let mut walk = Walk {
+    fn physical(&mut self, insert: &PlannedInsert) -> Option<Arc<dyn ExecutionPlan>> {
+        let mut walk = self.walk();
+        let planned = optimise(insert.plan()).and_then(|plan| walk.sink(&plan));
+        self.kept(planned, insert.target.span)
+    }
+
+    fn walk(&mut self) -> Walk<'_> {
+        Walk {
             not_null: self.not_null,
             diagnostics: &mut self.diagnostics,
-        };
-        let planned = optimise(Arc::unwrap_or_clone(plan)).and_then(|plan| walk.sink(&plan));
-        self.kept(planned, insert.target.span)
+        }
     }
 
     fn kept<T>(&mut self, planned: datafusion_common::Result<T>, span: Span) -> Option<T> {
@@ -433,33 +475,26 @@ impl Planner {
     }
 
     fn query_programs(&mut self, query: &BoundQuery, span: Span) -> Option<PlannedQuery> {
-        let columns: Vec<OutputColumn> = query
-            .columns
-            .iter()
-            .map(|column| OutputColumn {
-                name: column.name.clone(),
-                ty: column.ty.clone(),
-                enforced: false,
-            })
-            .collect();
-        let mut walk = Walk {
-            not_null: self.not_null,
-            diagnostics: &mut self.diagnostics,
-        };
+        let columns = explained::outputs(query);
+        let mut walk = self.walk();
         let planned = optimise(query.plan.as_ref().clone());
         let planned = planned.and_then(|plan| walk.query(&plan, &columns));
-        let programs = self.kept(planned, span)?;
-        let branches = programs
+        let plan = self.kept(planned, span)?;
+        let branches = physical::ways(&plan)
             .into_iter()
             .map(|fused| QueryProgram {
-                table: match &fused.input {
-                    Input::Scan(scan) => Some(Arc::new(scan.table.definition.clone())),
-                    Input::OneRow | Input::Node(_) => None,
+                table: match &fused.kind.input {
+                    Input::Table(table) => Some(Arc::new(table.definition.clone())),
+                    Input::OneRow | Input::Stage(..) => None,
                 },
-                program: fused.program,
+                program: fused.kind.program.clone(),
             })
             .collect();
-        Some(PlannedQuery { columns, branches })
+        Some(PlannedQuery {
+            columns,
+            branches,
+            plan,
+        })
     }
 
     fn finish(mut self) -> Result<Pipeline, Vec<Diagnostic>> {
@@ -476,8 +511,8 @@ impl Planner {
         }
         let mut wiring = Wiring::default();
         for insert in &inserts {
-            if let Some(tree) = self.physical(insert) {
-                wiring.add(&tree);
+            if let Some(plan) = self.physical(insert) {
+                wiring.add(&plan);
             }
         }
         self.diagnostics.sort_by_key(|diagnostic| {

@@ -12,6 +12,7 @@ use millrace_program::{Expr, ExprKind, ExprRef};
 use millrace_sql::ast;
 
 use crate::bind::{Binder, Scope, implicit_cast, least_restrictive};
+use crate::bounds;
 use crate::catalog::{Catalog, Entry, Table, merge_options};
 use crate::logical::{self, BoundColumn, BoundQuery, Built};
 use crate::not_yet;
@@ -274,15 +275,18 @@ impl QueryBinder<'_> {
         self.built(query.project(items), span)
     }
 
-    /// Returns what was built. DataFusion refuses nothing that the binder let through: if it does, the mistake is ours.
-    pub(crate) fn built<T>(&mut self, built: Built<T>, span: Span) -> Option<T> {
-        match built {
-            Ok(built) => Some(built),
-            Err(error) => {
-                self.diagnostics.push(logical::internal(&error, span));
-                None
-            }
-        }
+    /// Returns what was built, if it is not too large. DataFusion refuses nothing that the binder let through: if it does, the
+    /// mistake is ours.
+    pub(crate) fn built(&mut self, built: Built<BoundQuery>, span: Span) -> Option<BoundQuery> {
+        let found = match built {
+            Ok(built) => match bounds::check(&built, span) {
+                None => return Some(built),
+                Some(fault) => fault,
+            },
+            Err(error) => logical::internal(&error, span),
+        };
+        self.diagnostics.push(found);
+        None
     }
 
     /// Returns a qualifier that no other input of the statement has.

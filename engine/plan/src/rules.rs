@@ -11,10 +11,14 @@
 //! `extract_equijoin_predicate`, `eliminate_cross_join`, `eliminate_outer_join` (blind: `=` is opaque), `extract_leaf_expressions`, `push_down_leaf_projections`, `unions_to_filter`,
 //! `rewrite_set_comparison`, `filter_null_join_keys`, and every analyzer rule (type coercion is the binder's).
 
+//!
+//! A plan's expressions are trees: pushing a filter through views that each read a column twice doubles it with each view. Where that
+//! would grow too much, filters stay where they are; nothing but speed depends on it.
+
 use std::sync::Arc;
 
-use datafusion_common::Result;
-use datafusion_expr::LogicalPlan;
+use datafusion_common::{Column, DFSchema, HashMap, Result};
+use datafusion_expr::{Expr, LogicalPlan};
 use datafusion_optimizer::optimize_projections::OptimizeProjections;
 use datafusion_optimizer::optimize_unions::OptimizeUnions;
 use datafusion_optimizer::optimizer::Optimizer;
@@ -23,15 +27,8 @@ use datafusion_optimizer::{OptimizerContext, OptimizerRule};
 
 /// How often the rules run over a plan that still changes.
 const PASSES_MAX: u8 = 3;
-
-/// Returns the rules in their order.
-fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
-    vec![
-        Arc::new(OptimizeUnions::new()),
-        Arc::new(PushDownFilter::new()),
-        Arc::new(OptimizeProjections::new()),
-    ]
-}
+/// How many parts a filter may have once the columns of the views below are put into it.
+const FILTER_PARTS_MAX: usize = 10_000;
 
 /// Rewrites a plan.
 ///
@@ -41,5 +38,73 @@ pub(crate) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan> {
     let context = OptimizerContext::new()
         .without_query_execution_start_time()
         .with_max_passes(PASSES_MAX);
-    Optimizer::with_rules(rules()).optimize(plan, &context, |_, _| {})
+    let rules = rules(&plan)?;
+    Optimizer::with_rules(rules).optimize(plan, &context, |_, _| {})
+}
+
+/// Returns the rules in their order.
+fn rules(plan: &LogicalPlan) -> Result<Vec<Arc<dyn OptimizerRule + Send + Sync>>> {
+    let mut growth = Growth::default();
+    growth.columns(plan)?;
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
+        vec![Arc::new(OptimizeUnions::new())];
+    if growth.largest_filter <= FILTER_PARTS_MAX {
+        rules.push(Arc::new(PushDownFilter::new()));
+    }
+    rules.push(Arc::new(OptimizeProjections::new()));
+    Ok(rules)
+}
+
+/// How large expressions become when columns are replaced by what they are computed of.
+#[derive(Default)]
+struct Growth {
+    largest_filter: usize,
+}
+
+impl Growth {
+    /// Returns the parts of each column of a plan.
+    fn columns(&mut self, plan: &LogicalPlan) -> Result<Vec<usize>> {
+        match plan {
+            LogicalPlan::Projection(projection) => {
+                let below = self.columns(&projection.input)?;
+                let schema = projection.input.schema();
+                let exprs = projection.expr.iter();
+                exprs.map(|expr| parts(expr, schema, &below)).collect()
+            }
+            LogicalPlan::Filter(filter) => {
+                let below = self.columns(&filter.input)?;
+                let own = parts(&filter.predicate, filter.input.schema(), &below)?;
+                self.largest_filter = self.largest_filter.max(own);
+                Ok(below)
+            }
+            LogicalPlan::SubqueryAlias(alias) => self.columns(&alias.input),
+            LogicalPlan::Union(union) => {
+                let mut largest = vec![1; union.schema.fields().len()];
+                for input in &union.inputs {
+                    let found = self.columns(input)?;
+                    for (largest, found) in largest.iter_mut().zip(found) {
+                        *largest = found.max(*largest);
+                    }
+                }
+                Ok(largest)
+            }
+            other => {
+                for input in other.inputs() {
+                    self.columns(input)?;
+                }
+                Ok(vec![1; other.schema().fields().len()])
+            }
+        }
+    }
+}
+
+fn parts(expr: &Expr, schema: &DFSchema, below: &[usize]) -> Result<usize> {
+    let mut counts: HashMap<&Column, usize> = HashMap::new();
+    expr.add_column_ref_counts(&mut counts);
+    let mut parts = 1usize;
+    for (column, count) in counts {
+        let own = below[schema.index_of_column(column)?];
+        parts = parts.saturating_add(own.saturating_mul(count));
+    }
+    Ok(parts)
 }

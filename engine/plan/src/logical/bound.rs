@@ -52,6 +52,28 @@ pub(crate) struct BoundColumn {
 pub(crate) struct BoundQuery {
     pub(crate) plan: Arc<LogicalPlan>,
     pub(crate) columns: Vec<BoundColumn>,
+    pub(crate) size: PlanSize,
+}
+
+/// How large a plan is. Rules copy what is read twice, so a view counts as often as it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PlanSize {
+    /// Its nodes.
+    pub(crate) nodes: usize,
+    /// The nodes on the longest way from its root to a leaf.
+    pub(crate) depth: usize,
+}
+
+impl PlanSize {
+    /// Returns the size of a plan with one node on top of these.
+    pub(crate) fn over(inputs: impl IntoIterator<Item = Self>) -> Self {
+        let mut size = Self { nodes: 1, depth: 1 };
+        for input in inputs {
+            size.nodes = size.nodes.saturating_add(input.nodes);
+            size.depth = size.depth.max(input.depth + 1);
+        }
+        size
+    }
 }
 
 /// What DataFusion refuses here was refused by the binder before: all its errors are our own mistakes.
@@ -67,6 +89,7 @@ impl BoundQuery {
         Self {
             plan: Arc::new(plan),
             columns: Vec::new(),
+            size: PlanSize::over([]),
         }
     }
 
@@ -79,6 +102,7 @@ impl BoundQuery {
         let scan = Self {
             plan: Arc::new(LogicalPlan::TableScan(scan)),
             columns,
+            size: PlanSize::over([]),
         };
         let is_own = |(index, value): (usize, &ExprRef)| matches!(value.kind, ExprKind::Column(column) if column == index);
         if table.values.iter().enumerate().all(is_own) {
@@ -122,6 +146,7 @@ impl BoundQuery {
         Ok(Self {
             plan: Arc::new(plan),
             columns: self.columns,
+            size: PlanSize::over([self.size]),
         })
     }
 
@@ -139,18 +164,24 @@ impl BoundQuery {
         Ok(Self {
             plan: Arc::new(plan),
             columns: items.into_iter().map(|(column, _)| column).collect(),
+            size: PlanSize::over([self.size]),
         })
     }
 
     /// Returns the rows of several queries, whose columns have the same types; the names are those of the first.
     pub(crate) fn union_all(queries: Vec<Self>) -> Built<Self> {
         let columns = queries[0].columns.clone();
+        let size = PlanSize::over(queries.iter().map(|query| query.size));
         let mut plans: Vec<_> = queries.into_iter().map(|query| query.plan).collect();
         let plan = match plans.len() {
             1 => plans.remove(0),
             _ => Arc::new(LogicalPlan::Union(Union::try_new(plans)?)),
         };
-        Ok(Self { plan, columns })
+        Ok(Self {
+            plan,
+            columns,
+            size,
+        })
     }
 
     /// Adds the columns of a collection, with a row for each of its elements.
@@ -162,6 +193,7 @@ impl BoundQuery {
         Ok(Self {
             plan: extension(node),
             columns,
+            size: PlanSize::over([self.size]),
         })
     }
 
@@ -172,6 +204,7 @@ impl BoundQuery {
         Ok(Self {
             plan: Arc::new(LogicalPlan::SubqueryAlias(plan)),
             columns: self.columns,
+            size: PlanSize::over([self.size]),
         })
     }
 }

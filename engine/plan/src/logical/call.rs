@@ -20,7 +20,7 @@ use datafusion_expr::{
 use millrace_connector::{Span, TypeKind};
 use millrace_functions::{EvalContext, Volatility};
 use millrace_program::{
-    Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, OutputColumn, ProgramSource,
+    Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, OutputColumn, ProgramSource, ShownExpr,
 };
 
 use super::bound::{TimeAttribute, plan_column};
@@ -305,5 +305,28 @@ impl Filling {
         let replaced = expr.map_children(|child| self.substitute(child));
         self.done.insert(Arc::as_ptr(expr), Arc::clone(&replaced));
         replaced
+    }
+}
+
+/// Returns a plan's expression as a person writes it.
+pub(crate) fn shown(expr: &DfExpr, schema: &DFSchema) -> String {
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    let values: Vec<ExprRef> = (0..names.len())
+        .map(|index| {
+            let ty = TypeKind::Null.nullable();
+            Expr::new(ExprKind::Column(index), ty, Span::default())
+        })
+        .collect();
+    match Restorer::new(schema, &values).restore(expr) {
+        Ok(restored) => ShownExpr {
+            expr: &restored,
+            names: &names,
+        }
+        .to_string(),
+        Err(_) => expr.to_string(),
     }
 }

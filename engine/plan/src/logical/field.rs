@@ -35,3 +35,15 @@ pub(crate) fn type_of(field: &Field) -> Option<&str> {
 pub(crate) fn time_of(field: &Field) -> Option<&str> {
     field.metadata().get(TIME).map(String::as_str)
 }
+
+/// Returns Flink's type as a person writes it, with the time attribute.
+pub(crate) fn shown_type(field: &Field) -> String {
+    let ty = type_of(field).unwrap_or("?");
+    let ty = ty
+        .replace("VARCHAR(2147483647)", "STRING")
+        .replace("VARBINARY(2147483647)", "BYTES");
+    match time_of(field) {
+        Some(time) => format!("{ty} *{time}*"),
+        None => ty,
+    }
+}

@@ -11,7 +11,7 @@ use datafusion_expr::{Expr as DfExpr, LogicalPlan, UserDefinedLogicalNodeCore};
 use millrace_program::ExprRef;
 
 use super::bound::{BoundColumn, BoundQuery, unique_names};
-use super::call::to_plan_expr;
+use super::call::{shown, to_plan_expr};
 use super::field;
 
 /// What UNNEST adds to its input.
@@ -118,7 +118,8 @@ impl UserDefinedLogicalNodeCore for UnnestNode {
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outer = if self.outer { " OUTER" } else { "" };
-        write!(f, "Unnest{outer}: {}", self.collection)
+        let collection = shown(&self.collection, self.input.schema());
+        write!(f, "Unnest{outer}: {collection}")
     }
 
     fn with_exprs_and_inputs(

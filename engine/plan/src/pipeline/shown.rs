@@ -8,6 +8,7 @@ use millrace_connector::{
 use millrace_sql::ast::{self, Statement};
 
 use super::{Pipeline, PlannedInsert, Planner};
+use crate::bounds::with_deep_stack;
 use crate::catalog::Table;
 use crate::logical::{BoundQuery, Insert};
 use crate::settings::Settings;
@@ -21,6 +22,13 @@ const NAME: &str = "changes";
 /// # Errors
 /// Everything that is wrong, in the order of the text; an INSERT is.
 pub fn plan_shown(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+) -> Result<Pipeline, Vec<Diagnostic>> {
+    with_deep_stack(|| plan_one_query(statements, settings))
+}
+
+fn plan_one_query(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<Pipeline, Vec<Diagnostic>> {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::{Projection, Span, Spanned, TableDefinition};
 use millrace_program::LaneProgram;
 
 use super::{Branch, Dataflow, Feed, Logical, Sink, Source, Stage};
 use crate::catalog::Table;
 use crate::logical::Insert;
-use crate::physical::{Input, SinkTree, StreamNode};
+use crate::physical::{self, Input, Node, StreamNode};
 use crate::query::persisted_columns;
 
 /// Sources, sinks and the ways between them, before they are grouped into dataflows.
@@ -21,22 +22,25 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    /// Adds an INSERT.
-    pub(super) fn add(&mut self, tree: &SinkTree) {
-        let insert = &tree.target;
+    /// Adds an INSERT: a plan whose root is a sink.
+    pub(super) fn add(&mut self, plan: &Arc<dyn ExecutionPlan>) {
+        let root = plan
+            .downcast_ref::<Node<physical::Sink>>()
+            .expect("the plan of an INSERT ends in its sink");
+        let insert = &root.kind.target;
         let sink = self.sink(insert);
         let mut one_row = None;
-        for fused in &tree.inputs {
+        for fused in root.inputs.iter().flat_map(physical::ways) {
             let branch = Branch {
-                program: fused.program.clone(),
+                program: fused.kind.program.clone(),
                 sink,
                 span: insert.span,
                 logical: Logical {
-                    filters: fused.filters.clone(),
-                    columns: fused.columns.clone(),
+                    filters: fused.kind.filters.clone(),
+                    columns: fused.kind.columns.clone(),
                 },
             };
-            match self.origin(&fused.input, insert, &mut one_row) {
+            match self.origin(&fused.kind.input, insert, &mut one_row) {
                 Origin::Source(source) => self.sources[source].1.branches.push(branch),
                 Origin::Stage(stage) => self.stages[stage].branches.push(branch),
             }
@@ -46,9 +50,9 @@ impl Wiring {
     /// Returns what gives a program its rows.
     fn origin(&mut self, input: &Input, insert: &Insert, one_row: &mut Option<usize>) -> Origin {
         match input {
-            Input::Scan(scan) => Origin::Source(self.source(&scan.table, insert.span)),
+            Input::Table(table) => Origin::Source(self.source(table, insert.span)),
             Input::OneRow => Origin::Source(*one_row.get_or_insert_with(|| self.one_row(insert))),
-            Input::Node(node) => Origin::Stage(self.stage(node, insert, one_row)),
+            Input::Stage(node, inputs) => Origin::Stage(self.stage(node, inputs, insert, one_row)),
         }
     }
 
@@ -56,6 +60,7 @@ impl Wiring {
     fn stage(
         &mut self,
         node: &Arc<dyn StreamNode>,
+        inputs: &[Arc<dyn ExecutionPlan>],
         insert: &Insert,
         one_row: &mut Option<usize>,
     ) -> usize {
@@ -69,14 +74,14 @@ impl Wiring {
             branches: Vec::new(),
             feeds: Vec::new(),
         });
-        for (input, programs) in node.inputs().into_iter().enumerate() {
-            for fused in programs {
+        for (input, plan) in inputs.iter().enumerate() {
+            for fused in physical::ways(plan) {
                 let feed = Feed {
-                    program: fused.program.clone(),
+                    program: fused.kind.program.clone(),
                     stage,
                     input,
                 };
-                match self.origin(&fused.input, insert, one_row) {
+                match self.origin(&fused.kind.input, insert, one_row) {
                     Origin::Source(source) => self.sources[source].1.feeds.push(feed),
                     Origin::Stage(stage) => self.stages[stage].feeds.push(feed),
                 }
