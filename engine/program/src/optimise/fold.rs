@@ -14,18 +14,20 @@ use millrace_functions::{Column, EvalContext, Volatility};
 
 use super::missing::{null_test, settle_constant};
 use crate::expr::{Expr, ExprKind, ExprRef};
-use crate::program::{LaneProgram, ProgramSource};
-use crate::settings::NotNullEnforcer;
+use crate::program::{LaneProgram, NotNullEnforcer, ProgramSource};
 
 /// Folds expressions; shared ones stay shared.
-#[derive(Default)]
-pub(crate) struct Folding {
+#[derive(Debug, Default)]
+pub struct Folding {
     done: HashMap<*const Expr, (ExprRef, ExprRef)>,
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Whether an expression is a constant; what views share is looked at once.
+    constants: HashMap<*const Expr, (ExprRef, bool)>,
+    /// What is wrong with constants that were folded.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Folds one expression.
-pub(crate) fn fold(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
+pub fn fold(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
     if let Some((_, folded)) = folding.done.get(&Arc::as_ptr(expr)) {
         return Arc::clone(folded);
     }
@@ -41,7 +43,7 @@ fn fold_new(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
     if matches!(expr.kind, ExprKind::Literal(_) | ExprKind::Column(_)) {
         return Arc::clone(expr);
     }
-    if is_constant(expr) {
+    if is_constant(expr, folding) {
         return fold_constant(&settle_constant(expr), folding);
     }
     let folded = expr.map_children(|child| fold(child, folding));
@@ -49,14 +51,20 @@ fn fold_new(expr: &ExprRef, folding: &mut Folding) -> ExprRef {
 }
 
 /// Tells whether the value depends on no row, clock or chance.
-fn is_constant(expr: &Expr) -> bool {
+fn is_constant(expr: &ExprRef, folding: &mut Folding) -> bool {
+    if let Some((_, known)) = folding.constants.get(&Arc::as_ptr(expr)) {
+        return *known;
+    }
     let own = match &expr.kind {
         ExprKind::Column(_) => false,
         ExprKind::Call(call) => call.volatility == Volatility::Deterministic,
         _ => true,
     };
     let mut all = own;
-    expr.for_each_child(|child| all = all && is_constant(child));
+    expr.for_each_child(|child| all = all && is_constant(child, folding));
+    folding
+        .constants
+        .insert(Arc::as_ptr(expr), (Arc::clone(expr), all));
     all
 }
 

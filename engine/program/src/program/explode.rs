@@ -28,7 +28,8 @@ pub(crate) struct Explode {
 }
 
 /// Returns the columns that a collection unnests to: names and types; `None` for what is no collection.
-pub(crate) fn unnested_columns(kind: &TypeKind) -> Option<Vec<(String, FlinkType)>> {
+#[must_use]
+pub fn unnested_columns(kind: &TypeKind) -> Option<Vec<(String, FlinkType)>> {
     let of_element = |element: &FlinkType| match &element.kind {
         TypeKind::Row(fields) => fields
             .iter()

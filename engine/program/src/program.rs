@@ -16,6 +16,7 @@ pub(crate) mod many;
 mod profile;
 mod selection;
 mod show;
+mod steps;
 
 use std::sync::Arc;
 
@@ -24,14 +25,13 @@ use millrace_connector::FlinkType;
 use millrace_functions::{Column, EvalContext, RowError};
 
 use crate::expr::ExprRef;
-use crate::settings::NotNullEnforcer;
-pub(crate) use block::{Block, Logic, StepOp};
+use block::Block;
 use explode::Explode;
-pub(crate) use explode::unnested_columns;
+pub use explode::unnested_columns;
 use selection::Selection;
 
 pub use profile::{Profile, StepCost};
-pub(crate) use selection::expand;
+pub use selection::expand;
 
 /// A compiled filter and projection. One instance serves one lane; clones share the kernels.
 #[derive(Clone, Debug)]
@@ -75,29 +75,45 @@ pub struct Output {
 
 /// What a program is compiled from.
 #[derive(Clone, Debug)]
-pub(crate) struct ProgramSource<'a> {
+pub struct ProgramSource<'a> {
     /// How many columns the input has; those that UNNEST adds are numbered behind them.
-    pub(crate) width: usize,
-    pub(crate) unnests: &'a [Unnest],
-    pub(crate) filters: &'a [ExprRef],
-    pub(crate) projection: &'a [ExprRef],
-    pub(crate) outputs: Vec<OutputColumn>,
-    pub(crate) not_null: NotNullEnforcer,
+    pub width: usize,
+    /// Collections that are taken apart, in order.
+    pub unnests: &'a [Unnest],
+    /// All must be TRUE.
+    pub filters: &'a [ExprRef],
+    /// The columns that the program gives.
+    pub projection: &'a [ExprRef],
+    /// Their names and types.
+    pub outputs: Vec<OutputColumn>,
+    /// What happens to a NULL for an enforced column.
+    pub not_null: NotNullEnforcer,
+}
+
+/// What happens to a NULL for a NOT NULL column of a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotNullEnforcer {
+    /// The row fails.
+    Error,
+    /// The row is left out.
+    Drop,
 }
 
 /// A collection that is taken apart.
 #[derive(Clone, Debug)]
-pub(crate) struct Unnest {
-    pub(crate) collection: ExprRef,
+pub struct Unnest {
+    /// The array, map or multiset.
+    pub collection: ExprRef,
     /// Whether a row without elements stays.
-    pub(crate) outer: bool,
+    pub outer: bool,
     /// Whether the element's number comes behind it.
-    pub(crate) ordinality: bool,
+    pub ordinality: bool,
 }
 
 impl Unnest {
     /// Returns how many columns it adds.
-    pub(crate) fn width(&self) -> usize {
+    #[must_use]
+    pub fn width(&self) -> usize {
         let columns = unnested_columns(&self.collection.ty.kind).map_or(0, |columns| columns.len());
         columns + usize::from(self.ordinality)
     }
@@ -105,7 +121,8 @@ impl Unnest {
 
 impl LaneProgram {
     /// Compiles filters (all must be TRUE) and a projection over input columns.
-    pub(crate) fn compile(source: ProgramSource<'_>) -> Self {
+    #[must_use]
+    pub fn compile(source: ProgramSource<'_>) -> Self {
         let compiled = compile::compile(source.filters, source.projection);
         let collections: Vec<compile::Compiled> = source
             .unnests
@@ -158,7 +175,7 @@ impl LaneProgram {
     }
 
     /// Makes the program take its input columns from a wider batch: `position[i]` is where source column `i` lies.
-    pub(crate) fn reorder_inputs(&mut self, position: impl Fn(usize) -> usize) {
+    pub fn reorder_inputs(&mut self, position: impl Fn(usize) -> usize) {
         for input in &mut self.inputs {
             *input = position(*input);
         }
@@ -176,6 +193,12 @@ impl LaneProgram {
     /// Returns the filter's steps and the projection's.
     pub(crate) fn blocks(&self) -> (Option<&Block>, &Block) {
         (self.filter.as_ref(), &self.project)
+    }
+
+    /// Tells whether a row may become several.
+    #[must_use]
+    pub fn multiplies_rows(&self) -> bool {
+        !self.explodes.is_empty()
     }
 
     /// Returns the stages that multiply rows.

@@ -1,10 +1,17 @@
 //! Typed expressions: what the binder makes of the syntax tree.
 
+mod shown;
+mod substitute;
+
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use millrace_connector::{FlinkType, Span};
 use millrace_functions::{Kernel, Literal, Volatility};
+
+pub(crate) use shown::ShownConstant;
+pub use shown::ShownExpr;
+pub use substitute::substitute;
 
 /// A shared expression. Sharing one node says that it is one value: a call of RAND that two columns of a view's
 /// reader share is made once a row.

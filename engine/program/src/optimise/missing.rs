@@ -15,7 +15,8 @@ use millrace_functions::{Volatility, missing_element};
 use crate::expr::{Call, Expr, ExprKind, ExprRef};
 
 /// Returns the type of the elements that an access of NOT NULL elements reads; `None` for anything else.
-pub(crate) fn may_miss(expr: &Expr) -> Option<&FlinkType> {
+#[must_use]
+pub fn may_miss(expr: &Expr) -> Option<&FlinkType> {
     let call = match &expr.kind {
         ExprKind::Retype(inner) => return may_miss(inner),
         ExprKind::Call(call) if call.name == "ITEM" => call,
@@ -30,7 +31,8 @@ pub(crate) fn may_miss(expr: &Expr) -> Option<&FlinkType> {
 }
 
 /// Puts in what Flink writes for a missing element where a column is nothing but the access.
-pub(crate) fn stands_alone(expr: ExprRef) -> ExprRef {
+#[must_use]
+pub fn stands_alone(expr: ExprRef) -> ExprRef {
     match &expr.kind {
         ExprKind::Call(call) if is_behind_the_query(call) => {
             expr.map_children(|child| stands_alone(Arc::clone(child)))

@@ -146,7 +146,8 @@ fn row_number(row: usize) -> u32 {
 }
 
 /// Returns one value a row.
-pub(crate) fn expand(column: &Column, rows: usize) -> ArrayRef {
+#[must_use]
+pub fn expand(column: &Column, rows: usize) -> ArrayRef {
     match column {
         Column::Array(array) => ArrayRef::clone(array),
         Column::Constant(array) if rows == 1 => ArrayRef::clone(array),

@@ -5,5 +5,5 @@ mod fold;
 mod missing;
 
 pub(crate) use extract::merge_extractions;
-pub(crate) use fold::{Folding, fold};
-pub(crate) use missing::{may_miss, stands_alone};
+pub use fold::{Folding, fold};
+pub use missing::{may_miss, stands_alone};
