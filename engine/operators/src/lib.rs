@@ -12,7 +12,9 @@
 mod batch;
 mod graph;
 mod operator;
+mod rows;
 
 pub use batch::{Batch, Kinds};
 pub use graph::{Edge, Graph, GraphBuilder, GraphError, NodeId, SinkPort};
 pub use operator::{Context, Operator, OperatorError, Output, Watermark};
+pub use rows::{EncodedRows, ROW_FORMAT_VERSION, RowCodec};
