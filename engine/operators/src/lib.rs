@@ -11,14 +11,18 @@
 
 mod batch;
 mod changelog_normalize;
+mod condition;
 mod deduplicate;
 mod drop_update_before;
 mod emit;
 mod graph;
+mod join;
 mod keyed_map;
 mod keyed_value;
 mod operator;
+mod pair_output;
 mod rank;
+mod replicate;
 mod rows;
 mod sink_materialize;
 mod stored;
@@ -31,11 +35,14 @@ mod windows;
 
 pub use batch::{Batch, Kinds};
 pub use changelog_normalize::{ChangelogNormalize, ChangelogNormalizeSpec};
+pub use condition::JoinCondition;
 pub use deduplicate::{Deduplicate, DeduplicateSpec};
 pub use drop_update_before::DropUpdateBefore;
 pub use graph::{Edge, Graph, GraphBuilder, GraphError, NodeId, SinkPort};
+pub use join::{Join, JoinKind, JoinSideSpec, JoinSpec, UniqueKey};
 pub use operator::{Context, Operator, OperatorError, Output, Watermark};
 pub use rank::{Rank, RankEnd, RankSpec, RankStrategy, SortColumn};
+pub use replicate::Replicate;
 pub use rows::{EncodedRows, ROW_FORMAT_VERSION, RowCodec};
 pub use sink_materialize::{SinkMaterialize, SinkMaterializeSpec};
 pub use ttl::Ttl;

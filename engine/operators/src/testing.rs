@@ -6,11 +6,14 @@ use std::sync::Arc;
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, TimestampMicrosecondArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int32Array, Int64Array, TimestampMicrosecondArray,
+};
 use arrow_schema::{DataType, TimeUnit};
 use millrace_connector::RowKind;
 use millrace_state::{Change, StateError, StateReader, StateWriter, TableId};
 
+use crate::condition::JoinCondition;
 use crate::operator::Item;
 use crate::{Batch, Context, Operator, OperatorError, Output, Watermark};
 
@@ -110,6 +113,18 @@ impl Harness {
     pub(crate) fn check_all(&mut self, steps: Steps) {
         for (input, given, expected) in steps {
             self.check(*input, given, expected);
+        }
+    }
+
+    /// Takes the steps of the reference where the order within a step is chance.
+    #[track_caller]
+    pub(crate) fn check_bags(&mut self, steps: Steps) {
+        for (input, given, expected) in steps {
+            let mut found = self.step(&row(*input, given)).unwrap();
+            let mut expected = expected.to_vec();
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "behind {given} of input {input}");
         }
     }
 
@@ -214,6 +229,34 @@ fn check_restarts(make: &impl Fn() -> Box<dyn Operator>, inputs: &[&[DataType]],
         restarted.operator.snapshot(&mut checkpoint).unwrap();
         restarted.operator = make();
         restarted.operator.restore(&mut checkpoint).unwrap();
+    }
+}
+
+/// A condition over pairs that looks at INT columns.
+pub(crate) struct IntCondition(pub(crate) fn(&[Option<i32>]) -> Option<bool>);
+
+impl std::fmt::Debug for IntCondition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IntCondition")
+    }
+}
+
+impl JoinCondition for IntCondition {
+    fn evaluate(
+        &mut self,
+        columns: &[ArrayRef],
+        rows: usize,
+        _now_ms: i64,
+    ) -> Result<BooleanArray, OperatorError> {
+        let int = |column: &ArrayRef, row| {
+            let ints = column.as_primitive_opt::<Int32Type>()?;
+            ints.is_valid(row).then(|| ints.value(row))
+        };
+        let matches = (0..rows).map(|row| {
+            let values: Vec<_> = columns.iter().map(|column| int(column, row)).collect();
+            (self.0)(&values)
+        });
+        Ok(matches.collect())
     }
 }
 
