@@ -3,9 +3,8 @@
 use millrace_connector::RowKind;
 
 use super::RankSpec;
-use super::sorted::Ranked;
-use super::state::RankState;
 use crate::emit::Emitter;
+use crate::keyed_sorted::{KeyedSorted, SortedRow};
 
 /// Collects what is given out, within the ranks that are shown.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ pub(super) struct Given<'a> {
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Given(usize),
-    Kept(&'a Ranked),
+    Kept(&'a SortedRow),
 }
 
 impl Shown {
@@ -78,7 +77,7 @@ fn rank(place: usize) -> i64 {
 }
 
 /// A Top-1 over rows that only come or move up: a better row takes the place.
-pub(super) fn top_1(state: &mut RankState, given: &Given<'_>, shown: &mut Shown) {
+pub(super) fn top_1(state: &mut KeyedSorted, given: &Given<'_>, shown: &mut Shown) {
     let source = Source::Given(given.row);
     match state.rows(given.slot).get(0) {
         None => shown.show(RowKind::Insert, source, 1),
@@ -92,7 +91,7 @@ pub(super) fn top_1(state: &mut RankState, given: &Given<'_>, shown: &mut Shown)
 }
 
 /// A row of an insert-only input.
-pub(super) fn append(state: &mut RankState, given: &Given<'_>, shown: &mut Shown) {
+pub(super) fn append(state: &mut KeyedSorted, given: &Given<'_>, shown: &mut Shown) {
     if rank(state.rows(given.slot).upper_bound(given.sort)) > shown.end {
         return;
     }
@@ -104,11 +103,11 @@ pub(super) fn append(state: &mut RankState, given: &Given<'_>, shown: &mut Shown
 }
 
 /// A row of an input of `+I` and `+U` that only move up.
-pub(super) fn update(state: &mut RankState, given: &Given<'_>, shown: &mut Shown) {
+pub(super) fn update(state: &mut KeyedSorted, given: &Given<'_>, shown: &mut Shown) {
     let found = state
         .rows(given.slot)
         .from(0)
-        .position(|row| row.key() == given.key);
+        .position(|row| row.tag() == given.key);
     let Some(old_place) = found else {
         append(state, given, shown);
         return;
@@ -153,9 +152,9 @@ pub(super) fn update(state: &mut RankState, given: &Given<'_>, shown: &mut Shown
 
 /// A row that moved down although it must not, since what comes before it forgot it: the rows between move up.
 fn move_down(
-    state: &RankState,
+    state: &KeyedSorted,
     given: &Given<'_>,
-    (old_place, old): (usize, &Ranked),
+    (old_place, old): (usize, &SortedRow),
     place: usize,
     shown: &mut Shown,
 ) {
@@ -169,13 +168,13 @@ fn move_down(
 }
 
 /// A row that is added to an input of any changes.
-pub(super) fn add(state: &mut RankState, given: &Given<'_>, shown: &mut Shown) {
+pub(super) fn add(state: &mut KeyedSorted, given: &Given<'_>, shown: &mut Shown) {
     let place = insert(state, given);
     push_in(state, given, place, shown);
 }
 
 /// A row that is retracted from an input of any changes.
-pub(super) fn retract(state: &mut RankState, given: &Given<'_>, shown: &mut Shown) {
+pub(super) fn retract(state: &mut KeyedSorted, given: &Given<'_>, shown: &mut Shown) {
     let rows = state.rows(given.slot);
     let first = rows.lower_bound(given.sort);
     let same = rows.from(first).take_while(|row| row.sort() == given.sort);
@@ -210,7 +209,7 @@ pub(super) fn retract(state: &mut RankState, given: &Given<'_>, shown: &mut Show
 }
 
 /// Shows a row that has come into a place: the ranks behind it move, or the last row falls out.
-fn push_in(state: &RankState, given: &Given<'_>, place: usize, shown: &mut Shown) {
+fn push_in(state: &KeyedSorted, given: &Given<'_>, place: usize, shown: &mut Shown) {
     if rank(place) > shown.end {
         return;
     }
@@ -238,6 +237,6 @@ fn push_in(state: &RankState, given: &Given<'_>, place: usize, shown: &mut Shown
     shown.show(RowKind::Insert, current, rank(at));
 }
 
-fn insert(state: &mut RankState, given: &Given<'_>) -> usize {
+fn insert(state: &mut KeyedSorted, given: &Given<'_>) -> usize {
     state.insert(given.slot, given.sort, given.key, given.bytes, given.now_ms)
 }

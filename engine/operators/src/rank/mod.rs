@@ -1,8 +1,6 @@
 //! Top-N: `ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) <= n`, and `ORDER BY … LIMIT`.
 
 mod algorithm;
-mod sorted;
-mod state;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int16Type, Int32Type, Int64Type};
@@ -12,7 +10,8 @@ use millrace_connector::RowKind;
 use millrace_state::{StateReader, StateWriter, TableId};
 
 use self::algorithm::Shown;
-use self::state::RankState;
+
+use crate::keyed_sorted::KeyedSorted;
 use crate::keyed_value::KeyedValue;
 use crate::ttl::Ttl;
 use crate::{Batch, Context, EncodedRows, Operator, OperatorError, Output, RowCodec};
@@ -93,7 +92,7 @@ pub struct Rank {
     sorts: RowCodec,
     keys: Option<RowCodec>,
     rows: RowCodec,
-    state: RankState,
+    state: KeyedSorted,
     rank_ends: KeyedValue<i64>,
     counts: KeyedValue<i64>,
 }
@@ -118,7 +117,7 @@ impl Rank {
             sorts: RowCodec::sorted(sort)?,
             keys,
             rows: RowCodec::new(spec.columns.iter().cloned())?,
-            state: RankState::new(ROWS, spec.ttl),
+            state: KeyedSorted::new(ROWS, spec.ttl),
             rank_ends: KeyedValue::new(RANK_ENDS, spec.ttl),
             counts: KeyedValue::new(COUNTS, spec.ttl),
             spec,
@@ -269,7 +268,7 @@ impl Operator for Rank {
         reader.for_each(&mut |change| match change.table {
             RANK_ENDS => self.rank_ends.restore(change),
             COUNTS => self.counts.restore(change),
-            _ => self.state.restore(change),
+            _ => self.state.restore(change).map(|_| ()),
         })?;
         Ok(())
     }

@@ -1,29 +1,29 @@
-//! Rows in the order of their sort keys.
+//! Rows in the order of their sort keys: the list of one partition.
 
 /// A row of a partition.
 #[derive(Debug)]
-pub(super) struct Ranked {
-    /// Sort key, row key and row, one behind the other.
+pub(crate) struct SortedRow {
+    /// Sort key, tag and row, one behind the other. The tag is what an operator keeps beside the row.
     bytes: Box<[u8]>,
     sort_end: u32,
-    key_end: u32,
+    tag_end: u32,
     /// Orders rows of one sort key by arrival.
-    pub(super) number: u64,
-    pub(super) written_ms: i64,
-    pub(super) dirty: bool,
-    pub(super) persisted: bool,
+    pub(crate) number: u64,
+    pub(crate) written_ms: i64,
+    pub(crate) dirty: bool,
+    pub(crate) persisted: bool,
 }
 
-impl Ranked {
-    pub(super) fn new(sort: &[u8], key: &[u8], row: &[u8], number: u64, written_ms: i64) -> Self {
-        let mut bytes = Vec::with_capacity(sort.len() + key.len() + row.len());
+impl SortedRow {
+    pub(crate) fn new(sort: &[u8], tag: &[u8], row: &[u8], number: u64, written_ms: i64) -> Self {
+        let mut bytes = Vec::with_capacity(sort.len() + tag.len() + row.len());
         bytes.extend_from_slice(sort);
-        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(tag);
         bytes.extend_from_slice(row);
         Self {
             bytes: bytes.into(),
             sort_end: sort.len() as u32,
-            key_end: (sort.len() + key.len()) as u32,
+            tag_end: (sort.len() + tag.len()) as u32,
             number,
             written_ms,
             dirty: true,
@@ -31,19 +31,19 @@ impl Ranked {
         }
     }
 
-    pub(super) fn sort(&self) -> &[u8] {
+    pub(crate) fn sort(&self) -> &[u8] {
         &self.bytes[..self.sort_end as usize]
     }
 
-    pub(super) fn key(&self) -> &[u8] {
-        &self.bytes[self.sort_end as usize..self.key_end as usize]
+    pub(crate) fn tag(&self) -> &[u8] {
+        &self.bytes[self.sort_end as usize..self.tag_end as usize]
     }
 
-    pub(super) fn row(&self) -> &[u8] {
-        &self.bytes[self.key_end as usize..]
+    pub(crate) fn row(&self) -> &[u8] {
+        &self.bytes[self.tag_end as usize..]
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes.len() + size_of::<Self>()
     }
 }
@@ -53,35 +53,35 @@ const BLOCK_MAX: usize = 256;
 
 /// A sorted list in blocks, so that an insertion into a long one moves little. Most lists are one block.
 #[derive(Debug, Default)]
-pub(super) struct Sorted {
+pub(crate) struct SortedRows {
     blocks: Vec<Block>,
     len: usize,
 }
 
 #[derive(Debug, Default)]
 struct Block {
-    rows: Vec<Ranked>,
+    rows: Vec<SortedRow>,
     /// Whether a row of it may be dirty.
     dirty: bool,
 }
 
-impl Sorted {
-    pub(super) fn len(&self) -> usize {
+impl SortedRows {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Returns the place behind all rows whose sort key is not greater.
-    pub(super) fn upper_bound(&self, sort: &[u8]) -> usize {
+    pub(crate) fn upper_bound(&self, sort: &[u8]) -> usize {
         self.bound(|row| row.sort() <= sort)
     }
 
     /// Returns the place of the first row whose sort key is not less.
-    pub(super) fn lower_bound(&self, sort: &[u8]) -> usize {
+    pub(crate) fn lower_bound(&self, sort: &[u8]) -> usize {
         self.bound(|row| row.sort() < sort)
     }
 
     /// Returns how many rows, from the first, are `before`.
-    pub(super) fn bound(&self, before: impl Fn(&Ranked) -> bool) -> usize {
+    pub(crate) fn bound(&self, before: impl Fn(&SortedRow) -> bool) -> usize {
         let mut place = 0;
         for block in &self.blocks {
             if block.rows.last().is_some_and(&before) {
@@ -93,12 +93,12 @@ impl Sorted {
         place
     }
 
-    pub(super) fn get(&self, place: usize) -> Option<&Ranked> {
+    pub(crate) fn get(&self, place: usize) -> Option<&SortedRow> {
         self.from(place).next()
     }
 
     /// Returns the rows from a place on.
-    pub(super) fn from(&self, place: usize) -> impl Iterator<Item = &Ranked> {
+    pub(crate) fn from(&self, place: usize) -> impl Iterator<Item = &SortedRow> {
         let (block, within) = self.locate(place);
         let first = self
             .blocks
@@ -109,7 +109,7 @@ impl Sorted {
     }
 
     /// Returns the rows that may be dirty, for a change that does not reorder them, and notes that they are clean.
-    pub(super) fn take_dirty(&mut self) -> impl Iterator<Item = &mut Ranked> {
+    pub(crate) fn take_dirty(&mut self) -> impl Iterator<Item = &mut SortedRow> {
         let blocks = self.blocks.iter_mut().filter(|block| block.dirty);
         let rows = blocks.flat_map(|block| {
             block.dirty = false;
@@ -118,7 +118,7 @@ impl Sorted {
         rows.filter_map(|row| std::mem::take(&mut row.dirty).then_some(row))
     }
 
-    pub(super) fn insert(&mut self, place: usize, row: Ranked) {
+    pub(crate) fn insert(&mut self, place: usize, row: SortedRow) {
         self.len += 1;
         let (mut block, mut within) = self.locate(place);
         if block == self.blocks.len() {
@@ -143,7 +143,7 @@ impl Sorted {
         }
     }
 
-    pub(super) fn remove(&mut self, place: usize) -> Ranked {
+    pub(crate) fn remove(&mut self, place: usize) -> SortedRow {
         self.len -= 1;
         let (block, within) = self.locate(place);
         let row = self.blocks[block].rows.remove(within);
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn long_lists_stay_sorted() {
         let mut dice = Dice::new(5);
-        let mut list = Sorted::default();
+        let mut list = SortedRows::default();
         let mut model: Vec<(u8, u64)> = Vec::new();
         for number in 0..3_000 {
             if dice.roll(3) == 0 && !model.is_empty() {
@@ -184,7 +184,7 @@ mod tests {
             let sort = dice.roll(200) as u8;
             let place = list.upper_bound(&[sort]);
             assert_eq!(place, model.partition_point(|(other, _)| *other <= sort));
-            list.insert(place, Ranked::new(&[sort], b"k", b"row", number, 0));
+            list.insert(place, SortedRow::new(&[sort], b"k", b"row", number, 0));
             model.insert(place, (sort, number));
             assert_eq!(
                 list.lower_bound(&[sort]),
@@ -195,7 +195,7 @@ mod tests {
         let rows = list.from(7).map(|row| (row.sort()[0], row.number));
         assert_eq!(rows.collect::<Vec<_>>(), model[7..]);
         let row = list.get(0).unwrap();
-        assert_eq!((row.key(), row.row()), (&b"k"[..], &b"row"[..]));
+        assert_eq!((row.tag(), row.row()), (&b"k"[..], &b"row"[..]));
         assert_eq!(list.take_dirty().count(), model.len());
         assert_eq!(list.take_dirty().count(), 0);
     }

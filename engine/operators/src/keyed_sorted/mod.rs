@@ -1,17 +1,19 @@
-//! The rows of each partition, sorted, and what of them changed.
+//! Rows of each key in a sorted list, with note of what changed since the last snapshot and of what is too old.
+
+mod list;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use millrace_state::{Change, StateError, StateWriter, TableId, key_hash};
 
-use super::sorted::{Ranked, Sorted};
+pub(crate) use self::list::{SortedRow, SortedRows};
 use crate::stored::{corrupt, put_bytes, take_bytes};
 use crate::ttl::{Expiry, Ttl};
 
 /// A table of state with a sorted list of rows for each key. An entry of a checkpoint is a row; its key is the sort key and
 /// a number that keeps the order of arrival.
 #[derive(Debug)]
-pub(super) struct RankState {
+pub(crate) struct KeyedSorted {
     table: TableId,
     index: HashTable<u32>,
     partitions: Vec<Partition>,
@@ -28,15 +30,15 @@ pub(super) struct RankState {
 struct Partition {
     key: Box<[u8]>,
     hash: u64,
-    rows: Sorted,
+    rows: SortedRows,
     dirty: bool,
     written_ms: i64,
     /// No row was written before.
     oldest_ms: i64,
 }
 
-impl RankState {
-    pub(super) fn new(table: TableId, ttl: Option<Ttl>) -> Self {
+impl KeyedSorted {
+    pub(crate) fn new(table: TableId, ttl: Option<Ttl>) -> Self {
         Self {
             table,
             index: HashTable::new(),
@@ -51,17 +53,17 @@ impl RankState {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let partitions = self.partitions.len() - self.free.len();
         self.bytes + partitions * (size_of::<Partition>() + 2 * size_of::<u32>())
     }
 
-    /// Returns the partition of a key, without rows that are too old. [`RankState::done`] is called behind its changes.
-    pub(super) fn partition(&mut self, key: &[u8], now_ms: i64) -> u32 {
+    /// Returns the partition of a key, without rows that are too old. [`KeyedSorted::done`] is called behind its changes.
+    pub(crate) fn partition(&mut self, key: &[u8], now_ms: i64) -> u32 {
         let slot = self.slot_for(key);
         let oldest_ms = self.partitions[slot as usize].oldest_ms;
         if self.expiry.is_over(oldest_ms, now_ms) {
@@ -70,8 +72,20 @@ impl RankState {
         slot
     }
 
+    /// Returns the partition of a key that has one.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
+        let found = self.index.find(key_hash(key), |slot| {
+            *self.partitions[*slot as usize].key == *key
+        });
+        found.copied()
+    }
+
+    pub(crate) fn key(&self, slot: u32) -> &[u8] {
+        &self.partitions[slot as usize].key
+    }
+
     /// Forgets a partition that has no row left.
-    pub(super) fn done(&mut self, slot: u32) {
+    pub(crate) fn done(&mut self, slot: u32) {
         let partition = &mut self.partitions[slot as usize];
         if partition.rows.len() > 0 {
             return;
@@ -87,20 +101,20 @@ impl RankState {
         }
     }
 
-    pub(super) fn rows(&self, slot: u32) -> &Sorted {
+    pub(crate) fn rows(&self, slot: u32) -> &SortedRows {
         &self.partitions[slot as usize].rows
     }
 
     /// Puts a row behind those of its sort key and returns its place.
-    pub(super) fn insert(
+    pub(crate) fn insert(
         &mut self,
         slot: u32,
         sort: &[u8],
-        key: &[u8],
+        tag: &[u8],
         row: &[u8],
         now_ms: i64,
     ) -> usize {
-        let row = Ranked::new(sort, key, row, self.next_number, now_ms);
+        let row = SortedRow::new(sort, tag, row, self.next_number, now_ms);
         self.next_number += 1;
         self.put(
             slot,
@@ -110,17 +124,17 @@ impl RankState {
     }
 
     /// Puts another row of the same sort key into a place.
-    pub(super) fn replace(
+    pub(crate) fn replace(
         &mut self,
         slot: u32,
         place: usize,
-        key: &[u8],
+        tag: &[u8],
         row: &[u8],
         now_ms: i64,
-    ) -> Ranked {
+    ) -> SortedRow {
         let rows = &mut self.partitions[slot as usize].rows;
         let old = rows.remove(place);
-        let mut new = Ranked::new(old.sort(), key, row, old.number, now_ms);
+        let mut new = SortedRow::new(old.sort(), tag, row, old.number, now_ms);
         new.persisted = old.persisted;
         self.rows -= 1;
         self.bytes -= old.bytes();
@@ -128,7 +142,7 @@ impl RankState {
         old
     }
 
-    pub(super) fn remove(&mut self, slot: u32, place: usize) -> Ranked {
+    pub(crate) fn remove(&mut self, slot: u32, place: usize) -> SortedRow {
         let partition = &mut self.partitions[slot as usize];
         let row = partition.rows.remove(place);
         self.rows -= 1;
@@ -139,7 +153,7 @@ impl RankState {
         row
     }
 
-    pub(super) fn expire(&mut self, now_ms: i64) {
+    pub(crate) fn expire(&mut self, now_ms: i64) {
         while let Some(slots) = self.expiry.take_due(now_ms) {
             for slot in slots {
                 if self.partitions[slot as usize].rows.len() > 0 {
@@ -150,7 +164,7 @@ impl RankState {
         }
     }
 
-    pub(super) fn snapshot(&mut self, writer: &mut dyn StateWriter) {
+    pub(crate) fn snapshot(&mut self, writer: &mut dyn StateWriter) {
         let table = self.table;
         for (partition, key) in self.removed.drain(..) {
             writer.write(Change {
@@ -167,7 +181,7 @@ impl RankState {
             for row in partition.rows.take_dirty() {
                 value.clear();
                 self.expiry.write(row.written_ms, &mut value);
-                put_bytes(&mut value, row.key());
+                put_bytes(&mut value, row.tag());
                 value.extend_from_slice(row.row());
                 writer.write(Change {
                     table,
@@ -180,15 +194,16 @@ impl RankState {
         }
     }
 
-    pub(super) fn restore(&mut self, change: Change<'_>) -> Result<(), StateError> {
+    /// Takes an entry of its table back and returns its partition.
+    pub(crate) fn restore(&mut self, change: Change<'_>) -> Result<u32, StateError> {
         let mut value = change.value.ok_or_else(|| corrupt("a removed row"))?;
         let written_ms = self.expiry.read(&mut value)?;
-        let key = take_bytes(&mut value).ok_or_else(|| corrupt("the key of a row"))?;
+        let tag = take_bytes(&mut value).ok_or_else(|| corrupt("the tag of a row"))?;
         let (sort, number) = change
             .key
             .split_last_chunk()
             .ok_or_else(|| corrupt("the place of a row"))?;
-        let mut row = Ranked::new(sort, key, value, u64::from_be_bytes(*number), written_ms);
+        let mut row = SortedRow::new(sort, tag, value, u64::from_be_bytes(*number), written_ms);
         row.dirty = false;
         row.persisted = true;
         self.next_number = self.next_number.max(row.number + 1);
@@ -196,10 +211,10 @@ impl RankState {
         let rows = &self.partitions[slot as usize].rows;
         let place = rows.bound(|other| (other.sort(), other.number) < (row.sort(), row.number));
         self.put(slot, place, row);
-        Ok(())
+        Ok(slot)
     }
 
-    fn put(&mut self, slot: u32, place: usize, row: Ranked) -> usize {
+    fn put(&mut self, slot: u32, place: usize, row: SortedRow) -> usize {
         self.rows += 1;
         self.bytes += row.bytes();
         let partition = &mut self.partitions[slot as usize];
@@ -244,7 +259,7 @@ impl RankState {
         let new = Partition {
             key: key.into(),
             hash,
-            rows: Sorted::default(),
+            rows: SortedRows::default(),
             dirty: false,
             written_ms: i64::MIN,
             oldest_ms: i64::MAX,
@@ -263,7 +278,7 @@ impl RankState {
     }
 }
 
-fn entry_key(row: &Ranked) -> Vec<u8> {
+fn entry_key(row: &SortedRow) -> Vec<u8> {
     let mut key = row.sort().to_vec();
     key.extend_from_slice(&row.number.to_be_bytes());
     key
