@@ -1,0 +1,19 @@
+//! Flink's aggregate functions: typing rules, and states of many groups that are folded batch by batch.
+//!
+//! Start from [`bind`] (a call becomes a [`BoundAggregate`]), then [`Aggregate::state`] and [`AggregateState`].
+//! It knows no operator and no key: a group is a dense number that an operator gives to its keys.
+
+mod average;
+mod call;
+mod chosen;
+mod codec;
+mod count;
+mod counted;
+mod dense;
+mod distinct;
+mod ranked;
+mod state;
+mod sum;
+
+pub use call::{AggregateCall, BoundAggregate, bind, is_aggregate};
+pub use state::{Aggregate, AggregateState, Rows, Trace};
