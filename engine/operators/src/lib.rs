@@ -9,12 +9,21 @@
 //!          barrier: nothing is in flight between two calls, so a snapshot of every operator is a consistent one
 //! ```
 
+mod aggregates;
 mod batch;
+mod columns;
 mod graph;
+mod group_aggregate;
+mod groups;
 mod operator;
 mod rows;
+mod stored;
+mod ttl;
 
+pub use aggregates::AggregateSpec;
 pub use batch::{Batch, Kinds};
 pub use graph::{Edge, Graph, GraphBuilder, GraphError, NodeId, SinkPort};
+pub use group_aggregate::{Emit, GroupAggregate, GroupAggregateSpec};
 pub use operator::{Context, Operator, OperatorError, Output, Watermark};
 pub use rows::{EncodedRows, ROW_FORMAT_VERSION, RowCodec};
+pub use ttl::Ttl;
