@@ -6,7 +6,8 @@
 //! result stays NULL, and divided to DECIMAL(38, max(6, s)).
 //!
 //! Over a NOT NULL argument the planner writes `$SUM0(x) / COUNT(*)` instead (`AggregateReduceFunctionsRule`), so there
-//! the sum has the argument's own type and wraps around in it.
+//! the sum has the argument's own type and wraps around in it, and sum and count are what Flink compares to tell an
+//! update (`narrow` below).
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -51,7 +52,7 @@ impl Aggregate for Average {
             TypeKind::SmallInt => Dense::boxed(WholeAverage::<Int16Type>::new(narrow), output),
             TypeKind::Int => Dense::boxed(WholeAverage::<Int32Type>::new(narrow), output),
             TypeKind::Float => Dense::boxed(FloatAverage { narrow }, output),
-            TypeKind::Double => Dense::boxed(DoubleAverage, output),
+            TypeKind::Double => Dense::boxed(DoubleAverage { narrow }, output),
             TypeKind::Decimal(_, scale) => {
                 let result_scale = match self.return_type.kind {
                     TypeKind::Decimal(_, result_scale) => result_scale,
@@ -60,6 +61,7 @@ impl Aggregate for Average {
                 let average = DecimalAverage {
                     scale,
                     result_scale,
+                    narrow,
                 };
                 Dense::boxed(average, output)
             }
@@ -103,7 +105,7 @@ impl<T> WholeAverage<T> {
 }
 
 /// A sum and how many values went into it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Sum<N> {
     sum: N,
     count: i64,
@@ -166,6 +168,10 @@ where
     fn read(&self, bytes: &mut &[u8]) -> Option<Sum<i64>> {
         Sum::read(bytes)
     }
+
+    fn differ(&self, before: Sum<i64>, after: Sum<i64>) -> Option<bool> {
+        self.narrow.then_some(before != after)
+    }
 }
 
 macro_rules! float_average {
@@ -205,6 +211,10 @@ macro_rules! float_average {
             fn read(&self, bytes: &mut &[u8]) -> Option<Sum<f64>> {
                 Sum::read(bytes)
             }
+
+            fn differ(&self, before: Sum<f64>, after: Sum<f64>) -> Option<bool> {
+                self.narrow.then_some(before != after)
+            }
         }
     };
 }
@@ -216,7 +226,9 @@ struct FloatAverage {
 }
 
 #[derive(Clone, Debug)]
-struct DoubleAverage;
+struct DoubleAverage {
+    narrow: bool,
+}
 
 float_average!(
     FloatAverage,
@@ -243,6 +255,7 @@ float_average!(
 struct DecimalAverage {
     scale: u8,
     result_scale: u8,
+    narrow: bool,
 }
 
 impl Accumulator for DecimalAverage {
@@ -300,5 +313,9 @@ impl Accumulator for DecimalAverage {
             sum: is_some.then_some(sum),
             count: Fixed::take(bytes)?,
         })
+    }
+
+    fn differ(&self, before: Self::Cell, after: Self::Cell) -> Option<bool> {
+        self.narrow.then_some(before != after)
     }
 }

@@ -11,11 +11,18 @@ use millrace_connector::{DECIMAL_PRECISION_MAX, FlinkType, TypeKind};
 
 use super::average::Average;
 use super::chosen::{Choice, Chosen};
+use super::collect::Collect;
 use super::count::Count;
 use super::distinct::Distinct;
+use super::edge::Edge;
+use super::json_agg::JsonAgg;
+use super::list_agg::{ListAgg, SEPARATOR};
 use super::ranked::Ranked;
+use super::single::Single;
 use super::state::Aggregate;
 use super::sum::Sum;
+use super::variance::Variance;
+use crate::string::literal_text;
 use crate::{Arg, CallError};
 
 /// A call of an aggregate function, as far as its meaning depends on it.
@@ -59,7 +66,26 @@ impl BoundAggregate {
 
 /// The names of all aggregate functions.
 const NAMES: &[&str] = &[
-    "$SUM0", "AVG", "COUNT", "MAX", "MIN", "SUM",
+    "$SUM0",
+    "APPROX_COUNT_DISTINCT",
+    "AVG",
+    "COLLECT",
+    "COUNT",
+    "FIRST_VALUE",
+    "JSON_ARRAYAGG",
+    "JSON_OBJECTAGG",
+    "LAST_VALUE",
+    "LISTAGG",
+    "MAX",
+    "MIN",
+    "SINGLE_VALUE",
+    "STDDEV",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "SUM",
+    "VARIANCE",
+    "VAR_POP",
+    "VAR_SAMP",
 ];
 
 /// Tells whether a name, in any case, is that of an aggregate function.
@@ -85,17 +111,35 @@ pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
             what: format!("the aggregate function {}", call.name),
         });
     };
-    let columns: Vec<usize> = (0..call.args.len()).collect();
+    let mut columns: Vec<usize> = (0..call.args.len()).collect();
+    if name == "LISTAGG" {
+        // The separator is a constant.
+        columns.truncate(1);
+    }
     let aggregate: Arc<dyn Aggregate> = match name {
         "COUNT" => count(call)?,
         "SUM" | "$SUM0" => sum(name, call)?,
         "AVG" => average(call)?,
         "MIN" => extreme(name, Choice::Least, call)?,
         "MAX" => extreme(name, Choice::Greatest, call)?,
-        _ => unreachable!("every name has a function"),
+        "FIRST_VALUE" => edge(name, Choice::First, call)?,
+        "LAST_VALUE" => edge(name, Choice::Last, call)?,
+        "SINGLE_VALUE" => {
+            let arg = single(name, call)?;
+            Arc::new(Single::new(arg.clone().with_nullable(true)))
+        }
+        "COLLECT" => Arc::new(Collect::new(single(name, call)?.clone())),
+        "LISTAGG" => list_agg(call)?,
+        "JSON_ARRAYAGG" | "JSON_OBJECTAGG" => json_agg(name, call)?,
+        "APPROX_COUNT_DISTINCT" => approximate_count(name, call)?,
+        _ => {
+            let arg = number(name, call)?;
+            let return_type = null_if_empty(average_kind(&arg.kind), arg, call);
+            Arc::new(Variance::new(name, arg, return_type)?)
+        }
     };
     // An extreme value of a set is that of its distinct values.
-    let distinct = call.distinct && !matches!(name, "MIN" | "MAX");
+    let distinct = (call.distinct && !matches!(name, "MIN" | "MAX")) || name.starts_with("APPROX");
     let aggregate = if distinct {
         let args = columns
             .iter()
@@ -168,7 +212,7 @@ fn sum(name: &str, call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallE
     } else {
         null_if_empty(kind, arg, call)
     };
-    Ok(Arc::new(Sum::new(return_type, is_sum0)))
+    Ok(Arc::new(Sum::new(return_type, is_sum0, arg)))
 }
 
 /// The least scale of an average, and of what the variance functions return.
@@ -211,6 +255,101 @@ fn extreme(
     } else {
         Arc::new(Chosen::new(choice, return_type))
     })
+}
+
+fn edge(
+    name: &'static str,
+    choice: Choice,
+    call: &AggregateCall<'_>,
+) -> Result<Arc<dyn Aggregate>, CallError> {
+    let arg = single(name, call)?;
+    let is_taken = arg.kind.is_numeric()
+        || matches!(arg.kind, TypeKind::Boolean | TypeKind::Varchar(_));
+    if !is_taken {
+        return Err(unsupported(name, call, arg));
+    }
+    let return_type = null_if_empty(arg.kind.clone(), arg, call);
+    Ok(if call.retract {
+        Arc::new(Edge::new(choice == Choice::First, return_type))
+    } else {
+        Arc::new(Chosen::new(choice, return_type))
+    })
+}
+
+fn list_agg(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    let given = || {
+        let types: Vec<String> = call.args.iter().map(|arg| arg.ty.to_string()).collect();
+        CallError::ArgumentTypes {
+            function: "LISTAGG".to_owned(),
+            given: types.join(", "),
+        }
+    };
+    let separator = match call.args {
+        [_] => SEPARATOR.to_owned(),
+        [_, separator] => literal_text(separator).ok_or_else(given)?,
+        args => {
+            return Err(CallError::ArgumentCount {
+                function: "LISTAGG".to_owned(),
+                expected: "1 or 2 arguments".to_owned(),
+                given: args.len(),
+            });
+        }
+    };
+    let arg = &call.args[0].ty;
+    if !arg.kind.is_character() {
+        return Err(given());
+    }
+    let return_type = FlinkType::string().with_nullable(arg.nullable);
+    Ok(Arc::new(ListAgg::new(
+        return_type,
+        separator,
+        call.retract,
+    )))
+}
+
+/// The length of the texts that the JSON aggregates return.
+const JSON_LENGTH: u32 = 2000;
+
+fn json_agg(name: &str, call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    let is_object = name == "JSON_OBJECTAGG";
+    let value = match call.args {
+        [value] if !is_object => value,
+        [key, value] if is_object && key.ty.kind.is_character() => value,
+        args => {
+            let types: Vec<String> = args.iter().map(|arg| arg.ty.to_string()).collect();
+            return Err(CallError::ArgumentTypes {
+                function: name.to_owned(),
+                given: types.join(", "),
+            });
+        }
+    };
+    let return_type = TypeKind::Varchar(JSON_LENGTH).not_null();
+    let is_absent = call.absent_on_null.unwrap_or(!is_object);
+    JsonAgg::new(&value.ty, return_type, is_absent, is_object)
+        .map(|aggregate| Arc::new(aggregate) as Arc<dyn Aggregate>)
+        .map_err(|message| CallError::Argument {
+            index: call.args.len() - 1,
+            message,
+        })
+}
+
+/// Counts exactly, which is within the promised error.
+fn approximate_count(
+    name: &'static str,
+    call: &AggregateCall<'_>,
+) -> Result<Arc<dyn Aggregate>, CallError> {
+    let arg = single(name, call)?;
+    if !call.bounded {
+        return Err(CallError::Argument {
+            index: 0,
+            message: "APPROX_COUNT_DISTINCT aggregate function does not support yet for streaming."
+                .to_owned(),
+        });
+    }
+    if !(arg.kind.is_numeric() || arg.kind.is_datetime() || arg.kind.is_character()) {
+        return Err(unsupported(name, call, arg));
+    }
+    Ok(Arc::new(Count::new()))
 }
 
 /// Returns the factory's refusal of a type.

@@ -74,6 +74,7 @@ impl AggregateState for Counts {
         Ok(Trace {
             before: Arc::new(Int64Array::from(before)),
             after: Arc::new(Int64Array::from(after)),
+            changed: None,
         })
     }
 

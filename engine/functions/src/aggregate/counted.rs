@@ -72,6 +72,17 @@ impl Counted {
         }
     }
 
+    /// Adds the counts of another group.
+    pub(super) fn merge(&mut self, into: u32, from: u32) {
+        let values: Vec<(Box<[u8]>, i64)> = self
+            .of_group(from)
+            .map(|(value, count)| (value.into(), count))
+            .collect();
+        for (value, count) in values.into_iter().rev() {
+            self.change(into, &value, count);
+        }
+    }
+
     pub(super) fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
         // A value may be gone and back since: its removal comes first.
         for (group, value) in self.removed.drain(..) {

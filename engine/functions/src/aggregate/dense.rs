@@ -28,6 +28,11 @@ pub(super) trait Accumulator: Debug + Send + Sync + 'static {
     fn value(&self, cell: Self::Cell) -> Option<Native<Self::Output>>;
     fn write(&self, cell: Self::Cell, out: &mut Vec<u8>);
     fn read(&self, bytes: &mut &[u8]) -> Option<Self::Cell>;
+
+    /// Tells whether two states differ for Flink; `None` = if their results do.
+    fn differ(&self, _before: Self::Cell, _after: Self::Cell) -> Option<bool> {
+        None
+    }
 }
 
 /// The Rust type of a column's values.
@@ -95,16 +100,21 @@ impl<A: Accumulator> AggregateState for Dense<A> {
         let values = rows.args[0].as_primitive::<A::Input>();
         let mut before = Column::<A::Output>::with_capacity(rows.groups.len());
         let mut after = Column::<A::Output>::with_capacity(rows.groups.len());
+        let mut changed = Vec::new();
         for (row, (group, value)) in rows.groups.iter().zip(values.values()).enumerate() {
-            before.push(self.accumulator.value(self.cells[*group as usize]));
+            let old = self.cells[*group as usize];
+            before.push(self.accumulator.value(old));
             if values.is_valid(row) {
                 self.apply(*group, rows.signs.map_or(1, |signs| signs[row]), *value);
             }
-            after.push(self.accumulator.value(self.cells[*group as usize]));
+            let new = self.cells[*group as usize];
+            after.push(self.accumulator.value(new));
+            changed.extend(self.accumulator.differ(old, new));
         }
         Ok(Trace {
             before: before.finish(&self.output),
             after: after.finish(&self.output),
+            changed: (!changed.is_empty()).then_some(changed),
         })
     }
 

@@ -36,6 +36,9 @@ pub struct Trace {
     pub before: ArrayRef,
     /// After each row.
     pub after: ArrayRef,
+    /// Whether each row changed what Flink compares to tell an update, where that is not the result alone: what the
+    /// planner computes a result of is compared instead of it.
+    pub changed: Option<Vec<bool>>,
 }
 
 /// The state of an aggregate for many groups, numbered from 0.
@@ -102,7 +105,11 @@ pub(super) fn trace_by_row<S: AggregateState + ?Sized>(
         let before = state.value(rows.groups);
         state.fold(rows)?;
         let after = state.value(rows.groups);
-        return Ok(Trace { before, after });
+        return Ok(Trace {
+            before,
+            after,
+            changed: None,
+        });
     }
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for row in 0..rows.groups.len() {
@@ -120,6 +127,7 @@ pub(super) fn trace_by_row<S: AggregateState + ?Sized>(
     Ok(Trace {
         before: joined(&before),
         after: joined(&after),
+        changed: None,
     })
 }
 

@@ -4,6 +4,10 @@
 //! `SumAggFunction`, `SumWithRetractAggFunction` and `Sum0AggFunction`, 1.17: integers keep their type and wrap around;
 //! FLOAT sums as FLOAT; a DECIMAL becomes DECIMAL(38, s), and beyond its range the sum is NULL, from where the next value
 //! begins anew. NULLs are left out; without any value the sum is NULL, that of $SUM0 is 0.
+//!
+//! Where the argument is NOT NULL and a group can be empty, the planner writes
+//! `CASE COUNT(*) = 0 WHEN TRUE THEN NULL ELSE $SUM0(x) END` (`AggregateReduceFunctionsRule`): the count is compared too
+//! when Flink looks whether a row changed anything.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -21,7 +25,7 @@ use super::state::{Aggregate, AggregateState};
 use crate::cast::decimal::fits;
 
 /// A number that can be summed up.
-pub(super) trait Summand: Fixed + Debug + Send + Sync + Default {
+pub(super) trait Summand: Fixed + Debug + Send + Sync + Default + PartialEq {
     /// What added to any number gives that number.
     const IDENTITY: Self;
     fn plus(self, other: Self) -> Self;
@@ -69,16 +73,27 @@ float_summand!(f32, f64);
 #[derive(Debug)]
 pub(super) struct Sum {
     return_type: FlinkType,
+    options: Options,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Options {
     /// Whether the sum of nothing is 0.
     is_sum0: bool,
+    /// Whether another count is a change, even if the sum stays.
+    shows_count: bool,
 }
 
 impl Sum {
     /// Returns SUM, or $SUM0, with that result.
-    pub(super) fn new(return_type: FlinkType, is_sum0: bool) -> Self {
+    pub(super) fn new(return_type: FlinkType, is_sum0: bool, arg: &FlinkType) -> Self {
+        let shows_count = !is_sum0 && !arg.nullable && return_type.nullable;
         Self {
             return_type,
-            is_sum0,
+            options: Options {
+                is_sum0,
+                shows_count,
+            },
         }
     }
 }
@@ -89,30 +104,30 @@ impl Aggregate for Sum {
     }
 
     fn state(&self) -> Box<dyn AggregateState> {
-        let is_sum0 = self.is_sum0;
+        let options = self.options;
         let output = arrow_type(&self.return_type.kind);
         match self.return_type.kind {
-            TypeKind::TinyInt => Dense::boxed(NumberSum::<Int8Type>::new(is_sum0), output),
-            TypeKind::SmallInt => Dense::boxed(NumberSum::<Int16Type>::new(is_sum0), output),
-            TypeKind::Int => Dense::boxed(NumberSum::<Int32Type>::new(is_sum0), output),
-            TypeKind::Float => Dense::boxed(NumberSum::<Float32Type>::new(is_sum0), output),
-            TypeKind::Double => Dense::boxed(NumberSum::<Float64Type>::new(is_sum0), output),
-            TypeKind::Decimal(..) => Dense::boxed(DecimalSum { is_sum0 }, output),
-            _ => Dense::boxed(NumberSum::<Int64Type>::new(is_sum0), output),
+            TypeKind::TinyInt => Dense::boxed(NumberSum::<Int8Type>::new(options), output),
+            TypeKind::SmallInt => Dense::boxed(NumberSum::<Int16Type>::new(options), output),
+            TypeKind::Int => Dense::boxed(NumberSum::<Int32Type>::new(options), output),
+            TypeKind::Float => Dense::boxed(NumberSum::<Float32Type>::new(options), output),
+            TypeKind::Double => Dense::boxed(NumberSum::<Float64Type>::new(options), output),
+            TypeKind::Decimal(..) => Dense::boxed(DecimalSum { options }, output),
+            _ => Dense::boxed(NumberSum::<Int64Type>::new(options), output),
         }
     }
 }
 
 #[derive(Clone, Debug)]
 struct NumberSum<T> {
-    is_sum0: bool,
+    options: Options,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T> NumberSum<T> {
-    fn new(is_sum0: bool) -> Self {
+    fn new(options: Options) -> Self {
         Self {
-            is_sum0,
+            options,
             of: PhantomData,
         }
     }
@@ -135,7 +150,7 @@ where
 
     fn initial(&self) -> Self::Cell {
         SumCell {
-            sum: if self.is_sum0 {
+            sum: if self.options.is_sum0 {
                 T::Native::default()
             } else {
                 T::Native::IDENTITY
@@ -160,7 +175,7 @@ where
     }
 
     fn value(&self, cell: Self::Cell) -> Option<Native<T>> {
-        (self.is_sum0 || cell.count != 0).then_some(cell.sum)
+        (self.options.is_sum0 || cell.count != 0).then_some(cell.sum)
     }
 
     fn write(&self, cell: Self::Cell, out: &mut Vec<u8>) {
@@ -174,11 +189,17 @@ where
             count: Fixed::take(bytes)?,
         })
     }
+
+    fn differ(&self, before: Self::Cell, after: Self::Cell) -> Option<bool> {
+        self.options
+            .shows_count
+            .then(|| before.count != after.count || before.sum != after.sum)
+    }
 }
 
 #[derive(Clone, Debug)]
 struct DecimalSum {
-    is_sum0: bool,
+    options: Options,
 }
 
 /// A sum that may be NULL: before the first value, and after one that was too much.
@@ -199,7 +220,7 @@ impl DecimalSum {
     fn plus(&self, cell: &mut DecimalCell, value: i128) {
         cell.sum = match cell.sum {
             Some(sum) => decimal_plus(sum, value),
-            None if self.is_sum0 => None,
+            None if self.options.is_sum0 => None,
             None => Some(value),
         };
     }
@@ -212,7 +233,7 @@ impl Accumulator for DecimalSum {
 
     fn initial(&self) -> DecimalCell {
         DecimalCell {
-            sum: self.is_sum0.then_some(0),
+            sum: self.options.is_sum0.then_some(0),
             count: 0,
         }
     }
@@ -230,14 +251,14 @@ impl Accumulator for DecimalSum {
     fn merge(&self, cell: &mut DecimalCell, other: DecimalCell) {
         match other.sum {
             Some(sum) => self.plus(cell, sum),
-            None if self.is_sum0 => cell.sum = None,
+            None if self.options.is_sum0 => cell.sum = None,
             None => {}
         }
         cell.count += other.count;
     }
 
     fn value(&self, cell: DecimalCell) -> Option<i128> {
-        cell.sum.filter(|_| self.is_sum0 || cell.count != 0)
+        cell.sum.filter(|_| self.options.is_sum0 || cell.count != 0)
     }
 
     fn write(&self, cell: DecimalCell, out: &mut Vec<u8>) {
@@ -253,5 +274,11 @@ impl Accumulator for DecimalSum {
             sum: is_some.then_some(sum),
             count: Fixed::take(bytes)?,
         })
+    }
+
+    fn differ(&self, before: DecimalCell, after: DecimalCell) -> Option<bool> {
+        self.options
+            .shows_count
+            .then(|| before.count != after.count || before.sum != after.sum)
     }
 }

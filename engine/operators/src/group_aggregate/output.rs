@@ -25,7 +25,10 @@ impl Changes<'_> {
         let mut changed = vec![self.repeats; rows];
         if !self.repeats {
             for trace in self.traces {
-                mark_changes(&trace.before, &trace.after, &mut changed);
+                match &trace.changed {
+                    Some(marks) => changed.iter_mut().zip(marks).for_each(|(a, b)| *a |= b),
+                    None => mark_changes(&trace.before, &trace.after, &mut changed),
+                }
             }
         }
         let mut plan = RowPlan::new(rows);
