@@ -11,19 +11,40 @@
 
 mod aggregates;
 mod batch;
+#[cfg(test)]
+mod cases;
+mod changelog_normalize;
 mod columns;
+mod deduplicate;
+mod drop_update_before;
+mod emit;
 mod graph;
 mod group_aggregate;
 mod groups;
+mod keyed_map;
+mod keyed_value;
 mod operator;
 mod rows;
+mod sink_materialize;
 mod stored;
+#[cfg(test)]
+mod testing;
 mod ttl;
+mod watermark;
+mod window_table;
+mod windows;
 
 pub use aggregates::AggregateSpec;
 pub use batch::{Batch, Kinds};
+pub use changelog_normalize::{ChangelogNormalize, ChangelogNormalizeSpec};
+pub use deduplicate::{Deduplicate, DeduplicateSpec};
+pub use drop_update_before::DropUpdateBefore;
 pub use graph::{Edge, Graph, GraphBuilder, GraphError, NodeId, SinkPort};
 pub use group_aggregate::{Emit, GroupAggregate, GroupAggregateSpec};
 pub use operator::{Context, Operator, OperatorError, Output, Watermark};
 pub use rows::{EncodedRows, ROW_FORMAT_VERSION, RowCodec};
+pub use sink_materialize::{SinkMaterialize, SinkMaterializeSpec};
 pub use ttl::Ttl;
+pub use watermark::{WatermarkAssigner, WatermarkSpec};
+pub use window_table::{WindowTable, WindowTableSpec};
+pub use windows::{Window, WindowAssigner, instant_ms, wall_ms, window_start};

@@ -9,6 +9,8 @@
 //! A group a key: how many rows it has (where rows can be taken back), and what its aggregates keep.
 
 mod output;
+#[cfg(test)]
+mod tests;
 
 use arrow_schema::DataType;
 use millrace_connector::RowKind;
