@@ -34,7 +34,10 @@ pub(crate) const GROUPS_TABLE: TableId = TableId(0);
 
 impl Aggregates {
     pub(crate) fn new(specs: Vec<AggregateSpec>) -> Self {
-        assert!(specs.len() < usize::from(u8::MAX), "tables are numbered in a byte");
+        assert!(
+            specs.len() < usize::from(u8::MAX),
+            "tables are numbered in a byte"
+        );
         let states = specs.iter().map(|spec| spec.aggregate.state()).collect();
         Self { specs, states }
     }
@@ -77,9 +80,7 @@ impl Aggregates {
     ) -> Result<Vec<Trace>, OperatorError> {
         let calls = self.specs.iter().zip(&mut self.states);
         calls
-            .map(|(spec, state)| {
-                with_rows(spec, batch, groups, signs, |rows| state.trace(rows))
-            })
+            .map(|(spec, state)| with_rows(spec, batch, groups, signs, |rows| state.trace(rows)))
             .collect()
     }
 
@@ -95,7 +96,10 @@ impl Aggregates {
 
     /// Returns the results of groups, a column a call.
     pub(crate) fn values(&self, groups: &[u32]) -> Vec<ArrayRef> {
-        self.states.iter().map(|state| state.value(groups)).collect()
+        self.states
+            .iter()
+            .map(|state| state.value(groups))
+            .collect()
     }
 
     pub(crate) fn write(&self, group: u32, out: &mut Vec<u8>) {

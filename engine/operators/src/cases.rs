@@ -192,8 +192,7 @@ fn batch(types: &[FlinkType], rows: &[&Value]) -> Batch {
     let columns = types.iter().enumerate();
     let columns = columns
         .map(|(place, ty)| {
-            let values: Vec<Option<&str>> =
-                rows.iter().map(|row| row[1][place].as_str()).collect();
+            let values: Vec<Option<&str>> = rows.iter().map(|row| row[1][place].as_str()).collect();
             parse(ty, &values)
         })
         .collect();
@@ -202,7 +201,9 @@ fn batch(types: &[FlinkType], rows: &[&Value]) -> Batch {
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
     let mut builder = StringViewBuilder::new();
-    values.iter().for_each(|value| builder.append_option(*value));
+    values
+        .iter()
+        .for_each(|value| builder.append_option(*value));
     Arc::new(builder.finish())
 }
 
@@ -277,7 +278,11 @@ fn print(ty: &FlinkType, column: &ArrayRef) -> Vec<Value> {
                 .collect()
         }
         kind => {
-            let suffix = if matches!(kind, TypeKind::TimestampLtz(_)) { "Z" } else { "" };
+            let suffix = if matches!(kind, TypeKind::TimestampLtz(_)) {
+                "Z"
+            } else {
+                ""
+            };
             let texts = cast(ty, &FlinkType::string(), column);
             let texts = texts.as_string_view();
             texts

@@ -1,6 +1,5 @@
 //! Helps with columns.
 
-
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, UInt32Array, downcast_primitive_array};
 use arrow_schema::{ArrowError, DataType};

@@ -193,7 +193,11 @@ pub(super) fn single<'a>(
 }
 
 /// Returns the type of a result that is NULL where there is no row or no value.
-pub(super) fn null_if_empty(kind: TypeKind, arg: &FlinkType, call: &AggregateCall<'_>) -> FlinkType {
+pub(super) fn null_if_empty(
+    kind: TypeKind,
+    arg: &FlinkType,
+    call: &AggregateCall<'_>,
+) -> FlinkType {
     FlinkType {
         kind,
         nullable: arg.nullable || call.may_be_empty,
@@ -263,8 +267,8 @@ fn edge(
     call: &AggregateCall<'_>,
 ) -> Result<Arc<dyn Aggregate>, CallError> {
     let arg = single(name, call)?;
-    let is_taken = arg.kind.is_numeric()
-        || matches!(arg.kind, TypeKind::Boolean | TypeKind::Varchar(_));
+    let is_taken =
+        arg.kind.is_numeric() || matches!(arg.kind, TypeKind::Boolean | TypeKind::Varchar(_));
     if !is_taken {
         return Err(unsupported(name, call, arg));
     }
@@ -300,11 +304,7 @@ fn list_agg(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
         return Err(given());
     }
     let return_type = FlinkType::string().with_nullable(arg.nullable);
-    Ok(Arc::new(ListAgg::new(
-        return_type,
-        separator,
-        call.retract,
-    )))
+    Ok(Arc::new(ListAgg::new(return_type, separator, call.retract)))
 }
 
 /// The length of the texts that the JSON aggregates return.

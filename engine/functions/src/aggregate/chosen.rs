@@ -127,7 +127,10 @@ where
 
     /// The planner takes the variant that keeps all values where rows are taken back.
     fn retract(&self, _cell: &mut Self::Cell, _value: T::Native) {
-        debug_assert!(false, "a row is taken back from a state that keeps one value");
+        debug_assert!(
+            false,
+            "a row is taken back from a state that keeps one value"
+        );
     }
 
     fn merge(&self, cell: &mut Self::Cell, other: Self::Cell) {

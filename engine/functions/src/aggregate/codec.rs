@@ -104,7 +104,10 @@ impl ValueCodec {
     }
 
     /// Returns the columns of values.
-    pub(super) fn decode<'a>(&'a self, values: impl IntoIterator<Item = &'a [u8]>) -> Vec<ArrayRef> {
+    pub(super) fn decode<'a>(
+        &'a self,
+        values: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Vec<ArrayRef> {
         let rows = values.into_iter().map(|value| self.parser.parse(value));
         self.converter
             .convert_rows(rows)

@@ -95,9 +95,9 @@ impl Values {
     fn of_group(&self, group: u32) -> impl DoubleEndedIterator<Item = (&Key, &Count)> {
         let first = group.to_be_bytes();
         let end = group.checked_add(1).map(u32::to_be_bytes);
-        let end = end.as_ref().map_or(Bound::Unbounded, |end| {
-            Bound::Excluded(end.as_slice())
-        });
+        let end = end
+            .as_ref()
+            .map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()));
         self.counts
             .range::<[u8], _>((Bound::Included(first.as_slice()), end))
     }
@@ -117,7 +117,10 @@ impl AggregateState for Values {
     fn resize(&mut self, _groups: usize) {}
 
     fn reset(&mut self, group: u32) {
-        let keys: Vec<Key> = self.of_group(group).map(|(key, _)| Arc::clone(key)).collect();
+        let keys: Vec<Key> = self
+            .of_group(group)
+            .map(|(key, _)| Arc::clone(key))
+            .collect();
         for key in keys {
             let count = self.counts.get(&key).map_or(0, |count| count.count);
             self.change(&key, -count);

@@ -228,7 +228,9 @@ impl Finish {
         let difference = self.difference.run(squares, &mean);
         let divisor: ArrayRef = if self.is_sample {
             let counts = counts.as_primitive::<Int64Type>().values();
-            let divisors = counts.iter().map(|count| (*count != 1).then_some(count - 1));
+            let divisors = counts
+                .iter()
+                .map(|count| (*count != 1).then_some(count - 1));
             Arc::new(divisors.collect::<Int64Array>())
         } else {
             // Nothing is left of a group without values.
@@ -287,11 +289,15 @@ impl Sums {
 
 impl AggregateState for Sums {
     fn resize(&mut self, groups: usize) {
-        self.parts().map(|part| part.resize(groups));
+        for part in self.parts() {
+            part.resize(groups);
+        }
     }
 
     fn reset(&mut self, group: u32) {
-        self.parts().map(|part| part.reset(group));
+        for part in self.parts() {
+            part.reset(group);
+        }
     }
 
     fn fold(&mut self, rows: Rows<'_>) -> Result<(), RowError> {

@@ -88,7 +88,13 @@ impl RowPlan {
         }
     }
 
-    fn finish(self) -> (arrow_array::UInt32Array, arrow_array::UInt32Array, Vec<RowKind>) {
+    fn finish(
+        self,
+    ) -> (
+        arrow_array::UInt32Array,
+        arrow_array::UInt32Array,
+        Vec<RowKind>,
+    ) {
         (indices(self.sources), indices(self.values), self.kinds)
     }
 }
