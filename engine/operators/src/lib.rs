@@ -9,13 +9,19 @@
 //!          barrier: nothing is in flight between two calls, so a snapshot of every operator is a consistent one
 //! ```
 
+mod aggregates;
 mod batch;
+#[cfg(test)]
+mod cases;
 mod changelog_normalize;
+mod columns;
 mod condition;
 mod deduplicate;
 mod drop_update_before;
 mod emit;
 mod graph;
+mod group_aggregate;
+mod groups;
 mod join;
 mod keyed_map;
 mod keyed_sorted;
@@ -38,12 +44,14 @@ mod window_rank;
 mod window_table;
 mod windows;
 
+pub use aggregates::AggregateSpec;
 pub use batch::{Batch, Kinds};
 pub use changelog_normalize::{ChangelogNormalize, ChangelogNormalizeSpec};
 pub use condition::JoinCondition;
 pub use deduplicate::{Deduplicate, DeduplicateSpec};
 pub use drop_update_before::DropUpdateBefore;
 pub use graph::{Edge, Graph, GraphBuilder, GraphError, NodeId, SinkPort};
+pub use group_aggregate::{Emit, GroupAggregate, GroupAggregateSpec};
 pub use join::{Join, JoinKind, JoinSideSpec, JoinSpec, UniqueKey};
 pub use operator::{Context, Operator, OperatorError, Output, Watermark};
 pub use rank::{Rank, RankEnd, RankSpec, RankStrategy, SortColumn};
