@@ -67,8 +67,10 @@ pub(crate) fn settle(
     };
     for _ in 0..TRIES_MAX {
         if let Some(flows) = today.settle()? {
-            let options = today.options.clone();
-            return Ok(Settled { flows, options });
+            return Ok(Settled {
+                flows,
+                options: today.options,
+            });
         }
     }
     Err(anyhow::anyhow!("other processes of this pipeline change its record all the time").into())

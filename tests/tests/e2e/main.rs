@@ -43,6 +43,7 @@ mod mysql_tls;
 mod mysql_to_doris;
 mod outage;
 mod rescale;
+mod rest;
 mod routing;
 mod scale;
 mod shutdown;

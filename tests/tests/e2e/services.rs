@@ -13,7 +13,7 @@ pub(crate) struct Service {
     script: &'static str,
     variable: &'static str,
     port: u16,
-    /// More options of a MySQL or MariaDB server.
+    /// More options of a MySQL or MariaDB server, more lines of a broker's configuration.
     options: String,
 }
 
@@ -21,6 +21,12 @@ impl Service {
     /// Starts a second Kafka broker.
     pub(crate) fn kafka(port: u16) -> Result<(Self, Broker)> {
         let service = Self::start_empty("kafka.sh", "KAFKA_PORT", port)?;
+        Ok((service, Broker::at(format!("127.0.0.1:{port}"))))
+    }
+
+    /// Starts another Kafka broker with more lines of configuration.
+    pub(crate) fn kafka_with(port: u16, config: &str) -> Result<(Self, Broker)> {
+        let service = Self::start_with("kafka.sh", "KAFKA_PORT", port, config)?;
         Ok((service, Broker::at(format!("127.0.0.1:{port}"))))
     }
 
@@ -116,6 +122,7 @@ impl Service {
             .env(self.variable, self.port.to_string())
             .env("MYSQL_OPTS", &self.options)
             .env("MARIADB_OPTS", &self.options)
+            .env("KAFKA_CONFIG", &self.options)
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{} could not be run", script.display()))?;

@@ -94,7 +94,7 @@ pub(super) fn carry_out(
         next.dataflows.insert(one.id.clone(), one.entry.clone());
     }
     retire(&mut next, &placed);
-    if !put(today, base, next)? {
+    if !put(today, base, &next)? {
         return Ok(None);
     }
     let mut flows = Vec::new();
@@ -404,7 +404,7 @@ fn retire(next: &mut PipelineRecord, placed: &[Placed]) {
 }
 
 /// Puts the record where it says anything new. Returns whether it is the one in force now.
-fn put(today: &Today<'_>, base: &Base, next: PipelineRecord) -> Result<bool, Failure> {
+fn put(today: &Today<'_>, base: &Base, next: &PipelineRecord) -> Result<bool, Failure> {
     let store: &dyn Store = &**today.store;
     let is_same = base.record.dataflows == next.dataflows
         && base.record.digest == next.digest
@@ -414,7 +414,7 @@ fn put(today: &Today<'_>, base: &Base, next: PipelineRecord) -> Result<bool, Fai
         return Ok(true);
     }
     let there = next.clone().put(store).map_err(anyhow::Error::new)?;
-    if there != next {
+    if there != *next {
         return Ok(false);
     }
     if base.moves {
