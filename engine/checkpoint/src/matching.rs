@@ -462,6 +462,8 @@ fn names_of(dataflow: &str, key: &str, table: &TableRecord) -> [String; 3] {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::record::DataflowRecord;
 
@@ -543,7 +545,7 @@ mod tests {
     fn names_and_order_mean_nothing_where_the_place_is_clear() {
         let a = flow(&[("src", "in", &[0])], &[("snk", "out")]);
         let renamed = flow(&[("quelle", "in", &[0])], &[("ziel", "out")]);
-        assert_eq!(partners(&[a.clone()], &[renamed.clone()]), [["snk.src"]]);
+        assert_eq!(partners(from_ref(&a), from_ref(&renamed)), [["snk.src"]]);
         let b = flow(&[("src2", "in2", &[0])], &[("snk2", "out2")]);
         assert_eq!(
             partners(&[a.clone(), b.clone()], &[b.clone(), renamed]),
@@ -567,7 +569,7 @@ mod tests {
     fn one_topic_read_twice_is_told_apart_by_sinks_and_then_by_names() {
         let one = flow(&[("s1", "in", &[0])], &[("a", "out1")]);
         let two = flow(&[("s2", "in", &[0])], &[("b", "out2")]);
-        let both = [one.clone(), two.clone()];
+        let both = [one.clone(), two];
         let renamed = [
             flow(&[("x", "in", &[0])], &[("b", "out2")]),
             flow(&[("y", "in", &[0])], &[("a", "out1")]),

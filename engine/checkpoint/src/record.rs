@@ -324,7 +324,8 @@ mod tests {
         assert_eq!(record(1, "b").put(&store).unwrap(), first);
         let second = first.next("b").put(&store).unwrap();
         assert_eq!((second.number, second.earlier.len()), (2, 1));
-        assert_eq!(PipelineRecord::all(&store).unwrap(), [second.clone()]);
+        let all = PipelineRecord::all(&store).unwrap();
+        assert_eq!(all, std::slice::from_ref(&second));
         let newest = PipelineRecord::newest(&store, "订单").unwrap();
         assert_eq!(newest, Some(second));
         assert_eq!(PipelineRecord::newest(&store, "日志").unwrap(), None);
