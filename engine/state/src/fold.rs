@@ -10,14 +10,13 @@ use std::ops::Range;
 use crate::block;
 use crate::layout::{self, MAGIC};
 use crate::merge::{cut, merge};
+use crate::object::OBJECT_BYTES;
 use crate::{Head, SealedObject, StateError, StateObject};
 
 /// How many runs of a class become one.
 const FAN_IN: usize = 16;
 /// Runs up to this size are of the lowest class; each further class is [`FAN_IN`] times as large.
 const CLASS_BYTES: u64 = 64 << 10;
-/// About how large an object of a run gets; a run of more is cut by key groups.
-const PART_BYTES: u64 = 32 << 20;
 
 /// Returns which runs to fold into one, given the sizes of all, the oldest first: always the newest ones.
 #[must_use]
@@ -56,7 +55,7 @@ pub fn parts(objects: &[StateObject<'_>]) -> Vec<Range<u16>> {
             }
         }
     }
-    cut(&sizes, PART_BYTES)
+    cut(&sizes, OBJECT_BYTES)
 }
 
 /// Folds the key groups of one part. `is_oldest` tells that nothing older exists: what was removed is then left out.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::mpsc::sync_channel;
 
 use crate::block;
 use crate::{Change, StateError, StateObject, StateReader};
@@ -24,16 +25,34 @@ impl StateReader for MergedReader<'_> {
         &mut self,
         visit: &mut dyn FnMut(Change<'_>) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
-        for window in windows(self.objects, self.id, &self.groups, WINDOW_BYTES) {
-            merge(self.objects, self.id, &window, &mut |_, changes| {
-                let there = block::last_of_each(changes).filter(|change| change.value.is_some());
-                for change in there {
-                    visit(change)?;
-                }
-                Ok(())
-            })?;
+        let windows = windows(self.objects, self.id, &self.groups, WINDOW_BYTES);
+        let mut take = |_: u16, changes: &[Change<'_>]| {
+            let there = block::last_of_each(changes).filter(|change| change.value.is_some());
+            for change in there {
+                visit(change)?;
+            }
+            Ok(())
+        };
+        let (objects, id) = (self.objects, self.id);
+        if let [window] = windows.as_slice() {
+            return merge(objects, id, window, &mut take);
         }
-        Ok(())
+        // One window is read and unpacked while the one before is visited.
+        std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(1);
+            scope.spawn(move || {
+                for window in windows {
+                    let unpacked = unpack(objects, id, &window);
+                    let is_over = unpacked.is_err();
+                    if sender.send(unpacked).is_err() || is_over {
+                        return;
+                    }
+                }
+            });
+            receiver
+                .into_iter()
+                .try_for_each(|unpacked| merge_unpacked(unpacked?, &mut take))
+        })
     }
 }
 
@@ -77,13 +96,31 @@ pub(crate) fn merge(
     window: &Range<u16>,
     take: &mut dyn FnMut(u16, &[Change<'_>]) -> Result<(), StateError>,
 ) -> Result<(), StateError> {
-    let mut unpacked: BTreeMap<u16, Vec<(&str, Vec<u8>)>> = BTreeMap::new();
+    merge_unpacked(unpack(objects, id, window)?, take)
+}
+
+/// By key group, the blocks of all objects, the oldest first, each with its object's name.
+type Unpacked<'a> = BTreeMap<u16, Vec<(&'a str, Vec<u8>)>>;
+
+fn unpack<'a>(
+    objects: &'a [StateObject<'_>],
+    id: &str,
+    window: &Range<u16>,
+) -> Result<Unpacked<'a>, StateError> {
+    let mut unpacked = Unpacked::new();
     for object in objects {
         for (group, raw) in object.unpack(object.blocks(id, window))? {
             let blocks = unpacked.entry(group).or_default();
             blocks.push((object.name(), raw));
         }
     }
+    Ok(unpacked)
+}
+
+fn merge_unpacked(
+    mut unpacked: Unpacked<'_>,
+    take: &mut dyn FnMut(u16, &[Change<'_>]) -> Result<(), StateError>,
+) -> Result<(), StateError> {
     while let Some((group, blocks)) = unpacked.pop_first() {
         let mut changes = Vec::new();
         for (name, raw) in &blocks {

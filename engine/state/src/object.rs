@@ -1,9 +1,11 @@
 //! Objects of state: written whole, read by ranges.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::block::{self, BlockRef};
 use crate::layout::{self, Contents, MAGIC};
+use crate::merge::cut;
 use crate::{Change, ChangeBuffer, Head, SealedObject, StateError, key_group, key_hash};
 
 /// Gives byte ranges of an object.
@@ -15,39 +17,55 @@ pub trait ObjectRanges {
     fn read(&self, range: Range<u64>) -> Result<Vec<u8>, StateError>;
 }
 
-/// Returns the object of what changed, a buffer for each operator of the head; `None` where nothing did.
+/// About how large an object gets; a store's request has to end in time. More is cut by key groups.
+pub(crate) const OBJECT_BYTES: u64 = 32 << 20;
+
+/// Returns the objects of what changed, with a buffer for each operator of the head: one, or several of disjoint key groups
+/// where that would be too large; none where nothing changed.
 ///
 /// # Panics
 /// Where the number of buffers is another one.
 #[must_use]
-pub fn seal_changes(head: &Head, buffers: &[ChangeBuffer]) -> Option<SealedObject> {
+pub fn seal_changes(head: &Head, buffers: &[ChangeBuffer]) -> Vec<SealedObject> {
     assert_eq!(head.operators.len(), buffers.len(), "a buffer an operator");
-    if buffers.iter().all(ChangeBuffer::is_empty) {
-        return None;
-    }
-    let mut bytes = MAGIC.to_vec();
-    let mut blocks = Vec::with_capacity(buffers.len());
+    let mut sizes: BTreeMap<u16, u64> = BTreeMap::new();
+    let mut sorted: Vec<BTreeMap<u16, Vec<Change<'_>>>> = Vec::with_capacity(buffers.len());
     for buffer in buffers {
-        let mut groups: Vec<Vec<Change<'_>>> = vec![Vec::new(); usize::from(head.key_groups)];
+        let mut groups: BTreeMap<u16, Vec<Change<'_>>> = BTreeMap::new();
         for change in buffer.iter() {
             let group = key_group(key_hash(change.partition), head.key_groups);
-            groups[usize::from(group)].push(change);
+            let parts = [
+                change.partition,
+                change.key,
+                change.value.unwrap_or_default(),
+            ];
+            let bytes: usize = parts.iter().map(|part| part.len()).sum();
+            *sizes.entry(group).or_default() += bytes as u64;
+            groups.entry(group).or_default().push(change);
         }
-        let groups = groups.iter_mut().enumerate();
-        let of_group = groups.filter_map(|(group, changes)| {
-            block::sort(changes);
-            let group = u16::try_from(group).expect("groups are few");
-            block::write(group, block::last_of_each(changes), &mut bytes)
-        });
-        blocks.push(of_group.collect());
+        sorted.push(groups);
     }
-    Some(layout::seal(bytes, head, &blocks))
+    let parts = cut(&sizes, OBJECT_BYTES).into_iter();
+    let sealed = parts.map(|part| {
+        let mut bytes = MAGIC.to_vec();
+        let of_operator = sorted.iter_mut().map(|groups| {
+            let own = groups.range_mut(part.clone());
+            let blocks = own.filter_map(|(group, changes)| {
+                block::sort(changes);
+                block::write(*group, block::last_of_each(changes), &mut bytes)
+            });
+            blocks.collect()
+        });
+        let blocks: Vec<Vec<BlockRef>> = of_operator.collect();
+        layout::seal(bytes, head, &blocks)
+    });
+    sealed.collect()
 }
 
 /// An object that is open for reading.
 pub struct StateObject<'a> {
     name: String,
-    ranges: Box<dyn ObjectRanges + Send + 'a>,
+    ranges: Box<dyn ObjectRanges + Send + Sync + 'a>,
     contents: Contents,
 }
 
@@ -68,7 +86,7 @@ impl<'a> StateObject<'a> {
         name: &str,
         size: u64,
         (contents_bytes, digest): (u32, &str),
-        ranges: Box<dyn ObjectRanges + Send + 'a>,
+        ranges: Box<dyn ObjectRanges + Send + Sync + 'a>,
     ) -> Result<Self, StateError> {
         let start = size.checked_sub(u64::from(contents_bytes));
         let start = start.ok_or_else(|| StateError::Corrupt {

@@ -95,7 +95,9 @@ fn sample() -> SealedObject {
     let changes: Vec<_> = (0..200_u8)
         .map(|n| ((0, vec![n], vec![]), Some(vec![n; 40])))
         .collect();
-    seal_changes(&head(), &[buffer(&changes), buffer(&changes[..3])]).unwrap()
+    let sealed = seal_changes(&head(), &[buffer(&changes), buffer(&changes[..3])]);
+    assert_eq!(sealed.len(), 1);
+    sealed.into_iter().next().unwrap()
 }
 
 #[test]
@@ -146,9 +148,37 @@ fn a_later_format_is_refused_as_such() {
 }
 
 #[test]
+fn state_of_several_windows_is_read_whole() {
+    // Bytes that cannot be packed, so that one window is not enough.
+    let mut noise = 1_u64;
+    let mut bytes = |length: usize| -> Vec<u8> {
+        let next = std::iter::repeat_with(|| {
+            noise = noise
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (noise >> 56) as u8
+        });
+        next.take(length).collect()
+    };
+    let changes: Vec<(Key, Option<Vec<u8>>)> = (0..48_u8)
+        .map(|n| ((0, vec![n], vec![]), Some(bytes(1 << 20))))
+        .collect();
+    let parts = seal_changes(&head(), &[buffer(&changes), ChangeBuffer::default()]);
+    assert_eq!(parts.len(), 2, "a request has to end in time");
+    let objects: Vec<StateObject<'_>> = parts.iter().map(|part| open(part).unwrap()).collect();
+    let entries = read(&objects, "a", 0..16).unwrap();
+    assert_eq!(entries.len(), 48);
+    let mut damaged = parts[1].bytes.clone();
+    damaged[5 << 20] ^= 1;
+    let whole = open(&parts[0]).unwrap();
+    let read = open_bytes(&parts[1], damaged).and_then(|object| read(&[whole, object], "a", 0..16));
+    assert!(matches!(read, Err(StateError::Corrupt { .. })));
+}
+
+#[test]
 fn nothing_changed_is_no_object() {
     let none = [ChangeBuffer::default(), ChangeBuffer::default()];
-    assert_eq!(seal_changes(&head(), &none), None);
+    assert_eq!(seal_changes(&head(), &none), []);
 }
 
 /// What epochs write: for each operator a few keys, set or removed.
@@ -178,7 +208,8 @@ proptest! {
                 }
             }
             let buffers = [buffer(&epoch[0]), buffer(&epoch[1])];
-            objects.extend(seal_changes(&head(), &buffers).map(|sealed| open(&sealed).unwrap()));
+            let sealed = seal_changes(&head(), &buffers);
+            objects.extend(sealed.iter().map(|sealed| open(sealed).unwrap()));
         }
         let check = |objects: &[StateObject<'_>]| {
             for (map, id) in maps.iter().zip(["a", "b"]) {
