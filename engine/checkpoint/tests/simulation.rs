@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use millrace_checkpoint::protocol::{
     EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_epoch_after,
-    commit_genesis, discard_void, recover, retire,
+    commit_genesis, discard_void, epochs, recover, retire,
 };
 use millrace_checkpoint::{
     Identity, MemoryStore, ObjectRef, PendingObject, PendingPut, StateRecord, Store, StoreError,
@@ -337,6 +337,8 @@ struct Rows<'a> {
     identity: &'a Identity,
     record: StateRecord,
     is_followed: bool,
+    /// The number that follows all manifests that recovery saw.
+    next_epoch: Epoch,
 }
 
 impl<'a> Rows<'a> {
@@ -351,6 +353,7 @@ impl<'a> Rows<'a> {
             identity,
             record: recovered.state.clone().unwrap_or_default(),
             is_followed: sinks != Sinks::Kafka,
+            next_epoch: recovered.next_epoch,
         }
     }
 
@@ -358,7 +361,16 @@ impl<'a> Rows<'a> {
         let mut rows = Vec::new();
         for object in objects {
             let read = read_object(self.store, self.identity, object, 0..object.bytes)?;
-            rows.extend(read.unwrap_or_else(|| panic!("{object:?} is gone")));
+            let Some(read) = read else {
+                // Only a copy that has overtaken this one may have removed it.
+                let newest = epochs(self.store, self.identity)?.pop().unwrap();
+                assert!(newest >= self.next_epoch, "{object:?} is gone");
+                return Err(ProtocolError::Raced {
+                    epoch: newest,
+                    location: "sim".into(),
+                });
+            };
+            rows.extend(read);
         }
         Ok(rows)
     }

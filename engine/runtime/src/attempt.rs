@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::thread::{JoinHandle, Scope};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use millrace_checkpoint::protocol::{EpochCommit, NamedGroup, Recovered, commit_genesis, recover};
+use millrace_checkpoint::protocol::{
+    EpochCommit, NamedGroup, ProtocolError, Recovered, commit_genesis, epochs, recover,
+};
 use millrace_checkpoint::{Identity, StateRecord, Store, owner};
 use millrace_connector::sink::CommitRole;
 use millrace_connector::source::{Source, SplitStart};
@@ -460,6 +462,22 @@ fn start_lane(
 }
 
 impl Attempt {
+    /// A copy that has overtaken this one may have removed state that it goes on without. That is no damage: whoever is fenced
+    /// stops, and the other begins anew.
+    fn if_overtaken(&self, around: &Surroundings<'_>, error: RunError) -> RunError {
+        let newest = match &error {
+            RunError::State(StateError::Corrupt { .. }) => epochs(around.store, &self.identity),
+            _ => return error,
+        };
+        match newest.map(|epochs| epochs.last().copied()) {
+            Ok(Some(epoch)) if epoch >= self.recovered.next_epoch => {
+                let location = around.store.location();
+                RunError::Protocol(ProtocolError::Raced { epoch, location })
+            }
+            _ => error,
+        }
+    }
+
     /// Starts the one lane of a dataflow with operators, with their state restored.
     fn operators_lane(
         &mut self,
@@ -523,14 +541,9 @@ impl Attempt {
             let started = around.clock.monotonic();
             let place = (around.store, &self.identity);
             let (nodes, groups) = (&operators.nodes, options.key_groups);
-            state::restore(
-                place,
-                record,
-                nodes,
-                groups,
-                &mut lane,
-                around.clock.now_ms(),
-            )?;
+            let now_ms = around.clock.now_ms();
+            let restored = state::restore(place, record, nodes, groups, &mut lane, now_ms);
+            restored.map_err(|error| self.if_overtaken(around, error))?;
             around.status.restored(around.clock.monotonic() - started);
         }
         let work = LaneWork::Operators(Box::new(lane));

@@ -469,7 +469,7 @@ fn state_positions_and_output_are_one_epoch_through_two_faults() {
 }
 
 #[test]
-fn many_epochs_are_folded_and_what_nobody_needs_goes() {
+fn many_epochs_are_folded_and_folded_state_is_restored() {
     let setting = Setting::new(SinkKind::Log, 1_200);
     // Dies in the middle, so that folded state is restored.
     setting.world.lock().faults = vec![(500, Fault::Before)];

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 
 /// What happens at the chosen step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The process dies before the call has an effect.
     Before,
     /// The call has its effect, then the process dies: its reply is lost.
@@ -39,20 +39,20 @@ pub enum Fault {
 }
 
 /// A row that reached a sink: kind, key, value.
-pub type Row = (RowKind, i64, i64);
+pub(crate) type Row = (RowKind, i64, i64);
 
 /// What other systems hold.
 #[derive(Default)]
-pub struct World {
-    pub steps: u64,
-    pub faults: Vec<(u64, Fault)>,
+pub(crate) struct World {
+    pub(crate) steps: u64,
+    pub(crate) faults: Vec<(u64, Fault)>,
     producer: u64,
     open: Vec<Row>,
-    pub log: Vec<Row>,
+    pub(crate) log: Vec<Row>,
     mark: Option<Mark>,
     loads: BTreeMap<String, Load>,
     loads_committed: u64,
-    pub replays: u64,
+    pub(crate) replays: u64,
 }
 
 struct Load {
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// Returns the rows that a reader of the table sees, in the order of the commits.
-    pub fn table(&self) -> Vec<Row> {
+    pub(crate) fn table(&self) -> Vec<Row> {
         let loads = self.loads.values();
         let mut visible: Vec<&Load> = loads.filter(|load| load.phase == Phase::Visible).collect();
         visible.sort_by_key(|load| load.at);
@@ -93,15 +93,15 @@ impl World {
 
 /// One process among those that share the world.
 #[derive(Clone)]
-pub struct Process {
-    pub world: Arc<Mutex<World>>,
-    pub files: MemoryStore,
+pub(crate) struct Process {
+    pub(crate) world: Arc<Mutex<World>>,
+    pub(crate) files: MemoryStore,
     dead: Arc<AtomicBool>,
     /// Runs another copy to its end.
-    pub copy: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) copy: Arc<dyn Fn() + Send + Sync>,
 }
 
-pub fn died() -> ConnectorError {
+pub(crate) fn died() -> ConnectorError {
     ConnectorError::new(ErrorKind::Internal, Retry::Never, "the process died")
 }
 
@@ -110,7 +110,7 @@ fn fenced() -> ConnectorError {
 }
 
 impl Process {
-    pub fn new(
+    pub(crate) fn new(
         world: &Arc<Mutex<World>>,
         files: &MemoryStore,
         copy: Arc<dyn Fn() + Send + Sync>,
@@ -213,18 +213,18 @@ impl Store for Process {
 
 /// A source of `splits` splits; split `s` gives `rows` rows `n`, each as the number `n * splits + s`.
 #[derive(Clone)]
-pub struct Numbers {
-    pub process: Process,
-    pub splits: i64,
-    pub rows: i64,
-    pub batch: i64,
-    pub pause: Duration,
+pub(crate) struct Numbers {
+    pub(crate) process: Process,
+    pub(crate) splits: i64,
+    pub(crate) rows: i64,
+    pub(crate) batch: i64,
+    pub(crate) pause: Duration,
     /// Where a replay ends each split.
     ends: BTreeMap<i64, i64>,
 }
 
 impl Numbers {
-    pub fn new(process: &Process, splits: i64, rows: i64) -> Self {
+    pub(crate) fn new(process: &Process, splits: i64, rows: i64) -> Self {
         Self {
             process: process.clone(),
             splits,
@@ -357,7 +357,7 @@ impl SplitReader for NumbersReader {
 
 /// Which sink a dataflow has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SinkKind {
+pub(crate) enum SinkKind {
     /// A log with transactions, which decides.
     Log,
     /// A table that loads in two phases, which follows.
@@ -365,9 +365,9 @@ pub enum SinkKind {
 }
 
 #[derive(Clone)]
-pub struct Sink {
-    pub process: Process,
-    pub kind: SinkKind,
+pub(crate) struct Sink {
+    pub(crate) process: Process,
+    pub(crate) kind: SinkKind,
 }
 
 impl std::fmt::Debug for Sink {
