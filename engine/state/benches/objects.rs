@@ -1,9 +1,10 @@
 //! What an epoch of changed state costs: copied by the lane, sorted and packed off its way, read back.
 //!
-//! `cargo bench -p millrace-state` prints time and bytes for keys and values as an aggregate has them.
+//! `cargo bench -p millrace-state` prints processor time and bytes for keys and values as an aggregate has them, and what
+//! compressors make of the same bytes alone.
 
 use std::ops::Range;
-use std::time::Instant;
+use std::time::Duration;
 
 use millrace_state::{
     Change, ChangeBuffer, Fingerprint, Head, KEY_HASH_VERSION, MergedReader, ObjectRanges,
@@ -21,6 +22,28 @@ impl ObjectRanges for Bytes {
     fn read(&self, range: Range<u64>) -> Result<Vec<u8>, StateError> {
         let at = |offset: u64| usize::try_from(offset).expect("it is in memory");
         Ok(self.0[at(range.start)..at(range.end)].to_vec())
+    }
+}
+
+/// Returns the processor time of this thread: the machine may be busy with other things.
+fn cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells");
+    let nanos = text.split(' ').next().and_then(|word| word.parse().ok());
+    Duration::from_nanos(nanos.expect("the first word is a number"))
+}
+
+/// Prints what a compressor makes of entries cut into as many pieces as there are key groups.
+fn compress(bytes: &[u8], levels: &[i32]) {
+    for level in levels {
+        let started = cpu();
+        let packed = bytes
+            .chunks(bytes.len() / 128 + 1)
+            .map(|chunk| zstd::bulk::compress(chunk, *level).expect("it is in memory"));
+        let packed: Vec<Vec<u8>> = packed.collect();
+        let took = cpu() - started;
+        let size: usize = packed.iter().map(Vec::len).sum();
+        let ratio = size as f64 / bytes.len() as f64;
+        println!("  zstd {level}: {size} bytes ({ratio:.2}) in {took:?}");
     }
 }
 
@@ -57,7 +80,7 @@ fn main() {
                 (key, [count.to_le_bytes(), sum.to_le_bytes()].concat())
             })
             .collect();
-        let started = Instant::now();
+        let started = cpu();
         let mut buffer = ChangeBuffer::default();
         for (partition, value) in &changes {
             buffer.write(Change {
@@ -67,14 +90,21 @@ fn main() {
                 value: Some(value),
             });
         }
-        let copied = started.elapsed();
+        let copied = cpu() - started;
         let raw = buffer.bytes();
-        let started = Instant::now();
+        let mut sorted = changes.clone();
+        sorted.sort();
+        let entries_alone: Vec<u8> = sorted
+            .into_iter()
+            .flat_map(|(key, value)| [key, value].concat())
+            .collect();
+        compress(&entries_alone, &[-5, 1, 3]);
+        let started = cpu();
         let mut sealed = seal_changes(&head, &[buffer]);
         let sealed = sealed.pop().expect("something changed");
-        let packed = started.elapsed();
+        let packed = cpu() - started;
         let (bytes, contents) = (sealed.bytes.len(), sealed.contents_bytes);
-        let started = Instant::now();
+        let started = cpu();
         let place = Box::new(Bytes(sealed.bytes));
         let object = StateObject::open("o", bytes as u64, (contents, &sealed.digest), place);
         let objects = [object.expect("it was sealed above")];
@@ -89,7 +119,7 @@ fn main() {
             Ok(())
         });
         visited.expect("it was sealed above");
-        let read = started.elapsed();
+        let read = cpu() - started;
         println!(
             "{what}: {entries} entries, {raw} bytes of keys and values, {bytes} stored ({:.2}), {contents} of contents; \
              copied in {copied:?}, packed in {packed:?}, read in {read:?}",
