@@ -141,7 +141,7 @@ impl Graph {
         now_ms: i64,
         sinks: &mut dyn SinkPort,
     ) -> Result<(), GraphError> {
-        self.from_source(source, |graph, edges| {
+        self.at_source(source, |graph, edges| {
             graph.send_batch(edges, batch, now_ms, sinks)
         })
     }
@@ -157,7 +157,7 @@ impl Graph {
         now_ms: i64,
         sinks: &mut dyn SinkPort,
     ) -> Result<(), GraphError> {
-        self.from_source(source, |graph, edges| {
+        self.at_source(source, |graph, edges| {
             graph.send_watermark(edges, watermark, now_ms, sinks)
         })
     }
@@ -173,12 +173,12 @@ impl Graph {
         now_ms: i64,
         sinks: &mut dyn SinkPort,
     ) -> Result<(), GraphError> {
-        self.from_source(source, |graph, edges| {
+        self.at_source(source, |graph, edges| {
             graph.send_idle(edges, is_idle, now_ms, sinks)
         })
     }
 
-    fn from_source(
+    fn at_source(
         &mut self,
         source: usize,
         send: impl FnOnce(&mut Self, &[Edge]) -> Result<(), GraphError>,

@@ -448,7 +448,8 @@ mod tests {
 
     #[test]
     fn state_of_other_operators_is_refused_with_the_difference() {
-        let cases: [(&str, fn(&mut Head)); 7] = [
+        type Case = (&'static str, fn(&mut Head));
+        let cases: [Case; 7] = [
             ("max-parallelism", |head| head.key_groups = 64),
             ("hash of keys", |head| head.key_hash += 1),
             ("encoding of rows", |head| head.row_format += 1),

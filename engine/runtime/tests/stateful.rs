@@ -183,6 +183,75 @@ impl Operator for Windows {
     }
 }
 
+/// Holds the number of rows of its two inputs back, and tells it when it is asked to.
+#[derive(Default)]
+struct Holder {
+    /// Whether a timer makes it speak, else only the end of an epoch.
+    by_timer: bool,
+    rows: [i64; 2],
+    due_ms: Option<i64>,
+    /// The watermarks that came.
+    watermarks: Vec<i64>,
+}
+
+/// Keys at the sink: rows of each input by timer or flush, and watermarks.
+const BY_TIMER: i64 = 0;
+const BY_FLUSH: i64 = 10;
+const WATERMARK: i64 = 20;
+
+impl Holder {
+    fn tell(&mut self, key: i64, out: &mut Output) {
+        let mut told: Vec<Row> = self
+            .watermarks
+            .drain(..)
+            .map(|watermark| (RowKind::Insert, WATERMARK, watermark))
+            .collect();
+        for (input, rows) in self.rows.iter_mut().enumerate() {
+            if *rows > 0 {
+                told.push((RowKind::Insert, key + input as i64, std::mem::take(rows)));
+            }
+        }
+        out.batch(rows(&told));
+    }
+}
+
+impl Operator for Holder {
+    fn batch(
+        &mut self,
+        input: usize,
+        batch: Batch,
+        ctx: &Context,
+        _: &mut Output,
+    ) -> Result<(), OperatorError> {
+        self.rows[input] += batch.rows as i64;
+        if self.by_timer {
+            self.due_ms = self.due_ms.or(Some(ctx.now_ms + 5));
+        }
+        Ok(())
+    }
+    fn watermark(
+        &mut self,
+        watermark: Watermark,
+        _: &Context,
+        _: &mut Output,
+    ) -> Result<(), OperatorError> {
+        self.watermarks.push(watermark.0);
+        Ok(())
+    }
+    fn next_timer_ms(&self) -> Option<i64> {
+        self.due_ms
+    }
+    fn timer(&mut self, ctx: &Context, out: &mut Output) -> Result<(), OperatorError> {
+        assert!(self.due_ms.take().is_some_and(|due| due <= ctx.now_ms));
+        self.tell(BY_TIMER, out);
+        Ok(())
+    }
+    fn flush(&mut self, _: &Context, out: &mut Output) -> Result<(), OperatorError> {
+        self.tell(BY_FLUSH, out);
+        Ok(())
+    }
+}
+
 /// The number is its time in milliseconds.
 struct Times;
 
@@ -617,4 +686,93 @@ fn state_over_its_budget_is_a_plain_failure() {
     setting.options.operators.state_bytes_max = 1 << 20;
     setting.run().unwrap();
     setting.check("with more room");
+}
+
+/// Runs two sources of different lengths into one operator of two inputs; returns what the log holds.
+fn two_sources(by_timer: bool) -> Vec<Row> {
+    let setting = Setting::new(SinkKind::Log, 0);
+    let process = Process::new(&setting.world, &setting.files, Arc::new(|| ()));
+    let source = |name: &str, rows: i64| SourceInput {
+        name: name.into(),
+        spec: Arc::new(Numbers::new(&process, 1, rows)),
+        projection: Projection { columns: vec![0] },
+        branches: Vec::new(),
+        watermark: Some(Arc::new(|| Box::new(Times))),
+    };
+    let kind = SinkKind::Log;
+    let dataflow = Dataflow {
+        name: "d".into(),
+        sources: vec![source("short", 100), source("long", 400)],
+        sinks: vec![SinkInput {
+            name: "sink".into(),
+            spec: Arc::new(Sink {
+                process: process.clone(),
+                kind,
+            }),
+        }],
+        operators: Some(Operators {
+            graph: Arc::new(move || {
+                let mut graph = GraphBuilder::default();
+                let holder = Holder {
+                    by_timer,
+                    ..Holder::default()
+                };
+                let node = graph.add(Box::new(holder), 2);
+                for input in 0..2 {
+                    graph.connect_source(input, Edge::Node { node, input });
+                }
+                graph.connect(node, Edge::Sink(0));
+                graph.build()
+            }),
+            nodes: vec![NodeInput {
+                name: "Holder".into(),
+                state: None,
+            }],
+            changes: vec![ChangeForm::All],
+        }),
+    };
+    let mut options = setting.options.clone();
+    if by_timer {
+        options.checkpoint_interval = Duration::from_secs(60);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let (status, stop) = (&setting.status, Cancel::default());
+    let end = run(&dataflow, &options, &process, status, &clock, &stop);
+    assert_eq!(end.unwrap(), End::Finished);
+    setting.seen()
+}
+
+fn sum(seen: &[Row], keys: &[i64]) -> i64 {
+    let of_keys = seen.iter().filter(|row| keys.contains(&row.1));
+    of_keys.map(|row| row.2).sum()
+}
+
+#[test]
+fn one_lane_reads_all_sources_in_turn_and_the_slower_one_holds_the_watermark() {
+    let seen = two_sources(false);
+    assert_eq!(sum(&seen, &[BY_FLUSH]), 100);
+    assert_eq!(sum(&seen, &[BY_FLUSH + 1]), 400);
+    let watermarks: Vec<i64> = seen
+        .iter()
+        .filter(|row| row.1 == WATERMARK)
+        .map(|row| row.2)
+        .collect();
+    assert!(watermarks.is_sorted(), "{watermarks:?}");
+    // In turn: while both have rows, neither gets far ahead. Then the short one has ended and holds nothing back.
+    assert_eq!(
+        watermarks.iter().filter(|it| **it < 100).count(),
+        5,
+        "{watermarks:?}"
+    );
+    assert_eq!(watermarks.last(), Some(&i64::MAX));
+    assert!(watermarks.contains(&399), "{watermarks:?}");
+}
+
+#[test]
+fn processing_time_calls_an_operator_between_batches() {
+    let seen = two_sources(true);
+    let by_timer = sum(&seen, &[BY_TIMER, BY_TIMER + 1]);
+    assert!(by_timer > 0, "{seen:?}");
+    let by_flush = sum(&seen, &[BY_FLUSH, BY_FLUSH + 1]);
+    assert_eq!(by_timer + by_flush, 500, "what is held is told at the end");
 }

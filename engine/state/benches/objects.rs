@@ -3,6 +3,8 @@
 //! `cargo bench -p millrace-state` prints processor time and bytes for keys and values as an aggregate has them, and what
 //! compressors make of the same bytes alone.
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::ops::Range;
 use std::time::Duration;
 

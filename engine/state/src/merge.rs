@@ -56,6 +56,9 @@ impl StateReader for MergedReader<'_> {
     }
 }
 
+/// Takes a key group with its changes, sorted, those of one entry from the oldest to the newest.
+pub(crate) type TakeGroup<'a> = dyn FnMut(u16, &[Change<'_>]) -> Result<(), StateError> + 'a;
+
 /// Cuts key groups into ranges whose blocks have about `bytes_max` stored bytes, one group at least.
 pub(crate) fn windows(
     objects: &[StateObject<'_>],
@@ -89,12 +92,12 @@ pub(crate) fn cut(sizes: &BTreeMap<u16, u64>, bytes_max: u64) -> Vec<Range<u16>>
     cuts
 }
 
-/// Calls `take` for each key group of a window with its changes, sorted, those of one entry from the oldest to the newest.
+/// Calls `take` for each key group of a window.
 pub(crate) fn merge(
     objects: &[StateObject<'_>],
     id: &str,
     window: &Range<u16>,
-    take: &mut dyn FnMut(u16, &[Change<'_>]) -> Result<(), StateError>,
+    take: &mut TakeGroup<'_>,
 ) -> Result<(), StateError> {
     merge_unpacked(unpack(objects, id, window)?, take)
 }
@@ -117,10 +120,7 @@ fn unpack<'a>(
     Ok(unpacked)
 }
 
-fn merge_unpacked(
-    mut unpacked: Unpacked<'_>,
-    take: &mut dyn FnMut(u16, &[Change<'_>]) -> Result<(), StateError>,
-) -> Result<(), StateError> {
+fn merge_unpacked(mut unpacked: Unpacked<'_>, take: &mut TakeGroup<'_>) -> Result<(), StateError> {
     while let Some((group, blocks)) = unpacked.pop_first() {
         let mut changes = Vec::new();
         for (name, raw) in &blocks {

@@ -162,7 +162,7 @@ impl LaneOperators {
         let sent = self.try_send(now_ms, |graph, now_ms, sinks| {
             graph.batch(source, rows, now_ms, sinks)
         });
-        let mut outputs = sent.map_err(|error| self.named(error, source, Some(&*batch.origin)))?;
+        let mut outputs = sent.map_err(|error| self.named(&error, source, Some(&*batch.origin)))?;
         for (split, greatest_ms) in greatest {
             let watermark = &mut self.sources[source].watermark;
             watermark.observe(&split, greatest_ms, now_ms);
@@ -207,7 +207,7 @@ impl LaneOperators {
         let mut each = buffers.iter_mut();
         self.graph
             .snapshot(|_| each.next().expect("a buffer a node") as &mut dyn StateWriter)
-            .map_err(|error| self.named(at_no_node(error), 0, None))?;
+            .map_err(|error| self.named(&at_no_node(error), 0, None))?;
         let stateful = self.nodes.iter().zip(buffers);
         let mut changes = Vec::new();
         for (node, buffer) in stateful {
@@ -336,7 +336,7 @@ impl LaneOperators {
         call: impl FnOnce(&mut Graph, i64, &mut dyn SinkPort) -> Result<(), GraphError>,
     ) -> Result<Vec<Output>, RunError> {
         let sent = self.try_send(now_ms, call);
-        sent.map_err(|error| self.named(error, 0, None))
+        sent.map_err(|error| self.named(&error, 0, None))
     }
 
     fn try_send(
@@ -355,7 +355,7 @@ impl LaneOperators {
     }
 
     /// Gives a failure its place: the record, where the row that fails is one that the source gave.
-    fn named(&self, error: GraphError, source: usize, origin: Option<&dyn RowOrigin>) -> RunError {
+    fn named(&self, error: &GraphError, source: usize, origin: Option<&dyn RowOrigin>) -> RunError {
         let is_behind_state = error.node.is_some_and(|node| {
             let stateful = self.nodes.iter().enumerate();
             let mut stateful = stateful.filter(|(_, node)| node.state.is_some());
