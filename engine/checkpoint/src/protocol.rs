@@ -19,6 +19,7 @@ use thiserror::Error;
 use crate::decision::{Contradiction, Decision, ManifestHead, check_parent, decide};
 use crate::generation::{self, Generation};
 use crate::path::epoch_of;
+use crate::state;
 use crate::{
     DecidedBy, Identity, Manifest, ManifestError, ParentRef, PendingObject, PutOutcome, Ranges,
     RecordError, SealedManifest, SinkRecord, SplitRange, StateRecord, Store, StoreError,
@@ -56,6 +57,8 @@ pub struct Recovered {
     pub replay: Option<Replay>,
     /// The state of the operators at the checkpoint.
     pub state: Option<StateRecord>,
+    /// How often the next epoch was tried before: part of the names of its objects of state.
+    pub tries: u16,
 }
 
 /// Rows of an epoch that counts which followers have lost.
@@ -230,6 +233,7 @@ struct Found {
     dealt: BTreeMap<String, Positions>,
     next_epoch: Epoch,
     void: Vec<(Epoch, Vec<SinkRecord>)>,
+    tries: u16,
 }
 
 fn find(
@@ -275,10 +279,15 @@ fn find(
         });
     };
     let next_epoch = newest.head.epoch.next();
+    let tries = match &newest.manifest.state {
+        Some(_) => state::tries(store, identity, next_epoch)?,
+        None => 0,
+    };
     if decision == Decision::Adopt {
         return Ok(Found {
             counts: Some(newest),
             next_epoch,
+            tries,
             ..Found::default()
         });
     }
@@ -297,6 +306,7 @@ fn find(
         counts: Some(parent),
         next_epoch,
         void,
+        tries,
         ..Found::default()
     })
 }
@@ -433,6 +443,7 @@ fn adopt(groups: &mut [NamedGroup], found: Found) -> Result<Recovered, ProtocolE
         void: found.void,
         replay,
         state: manifest.state,
+        tries: found.tries,
     })
 }
 

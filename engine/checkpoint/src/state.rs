@@ -1,7 +1,9 @@
 //! Objects of state beside the manifests: `<dir>/<pipeline>/<dataflow>/slot-<n>/state/<epoch>-<digest>`.
 //!
 //! An object is written before the manifest that names it counts, and never changes. Its name is a function of its content,
-//! so a put that is tried again makes the same file, and two copies of a slot never write over each other.
+//! so a put that is tried again makes the same file, and two copies of a slot never write over each other. What a process has
+//! left that died in the middle of an upload is in nobody's way: the next one names its objects with a further try. (It cannot
+//! take a further epoch: that two copies meet at one number is what decides between them.)
 //!
 //! Whether an object may go is a question of manifests: it goes if no manifest in the store names it and it is older than
 //! all of them. A copy that recovers takes a number above all that it found, so what it uploads is younger than everything
@@ -46,6 +48,9 @@ pub struct ObjectRef {
     /// Which part of its run it is, from 0: a run is what one epoch or one fold wrote.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub part: u16,
+    /// How many processes tried that epoch before: [`Recovered::tries`](crate::protocol::Recovered::tries).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tries: u16,
 }
 
 #[expect(
@@ -72,15 +77,30 @@ fn objects_prefix(identity: &Identity) -> String {
 /// Returns the path of an object.
 #[must_use]
 pub fn object_path(identity: &Identity, object: &ObjectRef) -> String {
-    let (epoch, digest) = (object.epoch, &object.digest);
-    format!("{}/{epoch}-{digest}", objects_prefix(identity))
+    let (epoch, tries, digest) = (object.epoch, object.tries, &object.digest);
+    format!("{}/{epoch}.{tries}-{digest}", objects_prefix(identity))
 }
 
-/// Returns the epoch of an object's path, or `None` for any other file.
-fn epoch_of_object(path: &str, identity: &Identity) -> Option<Epoch> {
+/// Returns the epoch and the try of an object's path, or `None` for any other file.
+fn number_of_object(path: &str, identity: &Identity) -> Option<(Epoch, u16)> {
     let name = path.strip_prefix(&objects_prefix(identity))?;
-    let (epoch, _) = name.strip_prefix('/')?.split_once('-')?;
-    epoch.parse().ok().map(Epoch)
+    let (number, _) = name.strip_prefix('/')?.split_once('-')?;
+    let (epoch, tries) = number.split_once('.')?;
+    Some((Epoch(epoch.parse().ok()?), tries.parse().ok()?))
+}
+
+/// Returns how often the epoch `next` was tried: of one that was never committed there may be objects, whole or torn.
+pub(crate) fn tries(
+    store: &dyn Store,
+    identity: &Identity,
+    next: Epoch,
+) -> Result<u16, StoreError> {
+    let paths = store.list(&objects_prefix(identity))?;
+    let numbers = paths.iter();
+    let numbers = numbers.filter_map(|path| number_of_object(path, identity));
+    let tried = numbers.filter(|(epoch, _)| *epoch >= next);
+    let last = tried.map(|(_, tries)| tries).max();
+    Ok(last.map_or(0, |last| last.saturating_add(1)))
 }
 
 /// An upload under way.
@@ -182,7 +202,7 @@ pub fn retire_objects(
         return Ok(());
     };
     for path in &paths {
-        let is_old = epoch_of_object(path, identity).is_some_and(|epoch| epoch < oldest);
+        let is_old = number_of_object(path, identity).is_some_and(|(epoch, _)| epoch < oldest);
         if is_old && !needed.contains(path) {
             store.delete(path)?;
         }
@@ -213,6 +233,7 @@ mod tests {
             bytes: 3,
             contents: 1,
             part: 0,
+            tries: 0,
         }
     }
 
@@ -280,6 +301,19 @@ mod tests {
         store.put_if_absent(&path, b"{".to_vec()).wait().unwrap();
         assert!(retire_objects(&store, &identity(), &[]).is_err());
         assert_eq!(left(&store, &[&free]), [true]);
+    }
+
+    #[test]
+    fn each_try_of_an_epoch_has_names_of_its_own() {
+        let store = MemoryStore::default();
+        assert_eq!(tries(&store, &identity(), Epoch(1)).unwrap(), 0);
+        let mut object = object(3, "torn");
+        put(&store, &object);
+        assert_eq!(tries(&store, &identity(), Epoch(4)).unwrap(), 0);
+        object.tries = tries(&store, &identity(), Epoch(3)).unwrap();
+        assert_eq!(object.tries, 1);
+        put(&store, &object);
+        assert_eq!(tries(&store, &identity(), Epoch(3)).unwrap(), 2);
     }
 
     #[test]

@@ -337,8 +337,9 @@ struct Rows<'a> {
     identity: &'a Identity,
     record: StateRecord,
     is_followed: bool,
-    /// The number that follows all manifests that recovery saw.
-    next_epoch: Epoch,
+    /// The newest manifests that recovery saw.
+    known: Vec<Epoch>,
+    tries: u16,
 }
 
 impl<'a> Rows<'a> {
@@ -353,7 +354,13 @@ impl<'a> Rows<'a> {
             identity,
             record: recovered.state.clone().unwrap_or_default(),
             is_followed: sinks != Sinks::Kafka,
-            next_epoch: recovered.next_epoch,
+            tries: recovered.tries,
+            known: recovered
+                .void
+                .iter()
+                .map(|(epoch, _)| *epoch)
+                .chain(recovered.checkpoint.as_ref().map(|parent| parent.epoch))
+                .collect(),
         }
     }
 
@@ -364,7 +371,7 @@ impl<'a> Rows<'a> {
             let Some(read) = read else {
                 // Only a copy that has overtaken this one may have removed it.
                 let newest = epochs(self.store, self.identity)?.pop().unwrap();
-                assert!(newest >= self.next_epoch, "{object:?} is gone");
+                assert!(!self.known.contains(&newest), "{object:?} is gone");
                 return Err(ProtocolError::Raced {
                     epoch: newest,
                     location: "sim".into(),
@@ -382,7 +389,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    fn object(epoch: Epoch, rows: &[u8]) -> ObjectRef {
+    fn object(&self, epoch: Epoch, rows: &[u8]) -> ObjectRef {
         let digest: String = rows.iter().map(|row| format!("{row:02x}")).collect();
         ObjectRef {
             epoch,
@@ -390,6 +397,7 @@ impl<'a> Rows<'a> {
             bytes: rows.len() as u64,
             contents: 0,
             part: 0,
+            tries: self.tries,
         }
     }
 
@@ -401,12 +409,12 @@ impl<'a> Rows<'a> {
         };
         if self.record.objects.len() == 3 {
             let all = self.read(&self.record.objects)?;
-            let folded = Self::object(epoch, &all);
+            let folded = self.object(epoch, &all);
             put_object(self.store, self.identity, &folded, all).wait(self.store)?;
             self.record.objects = vec![folded];
         }
         let rows: Vec<u8> = rows.iter().map(|row| u8::try_from(*row).unwrap()).collect();
-        let object = Self::object(epoch, &rows);
+        let object = self.object(epoch, &rows);
         let upload = put_object(self.store, self.identity, &object, rows);
         self.record.objects.push(object);
         self.record.before = self.is_followed.then(|| Box::new(before));

@@ -12,7 +12,7 @@ use millrace_checkpoint::{Identity, StateRecord, Store, owner};
 use millrace_connector::sink::CommitRole;
 use millrace_connector::source::{Source, SplitStart};
 use millrace_connector::{
-    Cancel, ConnectorError, LaneId, OpenContext, Position, Positions, SinkSpec, SplitId,
+    Cancel, ConnectorError, Epoch, LaneId, OpenContext, Position, Positions, SinkSpec, SplitId,
 };
 use millrace_state::StateError;
 
@@ -144,7 +144,10 @@ impl Attempt {
             (around.store, around.status),
             self.identity.clone(),
             state::head(&operators.nodes, around.options.operators.key_groups),
-            self.state_before().cloned().unwrap_or_default(),
+            (
+                self.state_before().cloned().unwrap_or_default(),
+                self.recovered.tries,
+            ),
             is_followed,
         ))
     }
@@ -469,8 +472,11 @@ impl Attempt {
             RunError::State(StateError::Corrupt { .. }) => epochs(around.store, &self.identity),
             _ => return error,
         };
+        let void = self.recovered.void.iter().map(|(epoch, _)| *epoch);
+        let checkpoint = self.recovered.checkpoint.iter();
+        let known: Vec<Epoch> = void.chain(checkpoint.map(|it| it.epoch)).collect();
         match newest.map(|epochs| epochs.last().copied()) {
-            Ok(Some(epoch)) if epoch >= self.recovered.next_epoch => {
+            Ok(Some(epoch)) if !known.contains(&epoch) => {
                 let location = around.store.location();
                 RunError::Protocol(ProtocolError::Raced { epoch, location })
             }
@@ -545,6 +551,16 @@ impl Attempt {
             let restored = state::restore(place, record, nodes, groups, &mut lane, now_ms);
             restored.map_err(|error| self.if_overtaken(around, error))?;
             around.status.restored(around.clock.monotonic() - started);
+        }
+        if let Some(replay) = &self.recovered.replay {
+            // Splits without a row in the lost epoch are not read, but held the watermark back then too.
+            let now_ms = around.clock.now_ms();
+            for (index, input) in dataflow.sources.iter().enumerate() {
+                let splits = replay.ranges.get(&input.name).into_iter().flatten();
+                for (split, _) in splits {
+                    lane.assign(index, split, now_ms);
+                }
+            }
         }
         let work = LaneWork::Operators(Box::new(lane));
         let all = (0..dataflow.sources.len()).collect();

@@ -37,6 +37,8 @@ pub(crate) struct StateKeeper<'scope, 'env> {
     head: Head,
     /// What the newest checkpoint says.
     record: StateRecord,
+    /// How often the first epoch was tried before.
+    tries: u16,
     /// Whether a sink follows the decision, so that an epoch's rows may have to be written again.
     is_followed: bool,
     fold: Option<Fold<'scope>>,
@@ -216,7 +218,7 @@ impl<'scope, 'env> StateKeeper<'scope, 'env> {
         (store, status): (&'env dyn Store, &'env DataflowStatus),
         identity: Identity,
         head: Head,
-        record: StateRecord,
+        (record, tries): (StateRecord, u16),
         is_followed: bool,
     ) -> Self {
         Self {
@@ -226,6 +228,7 @@ impl<'scope, 'env> StateKeeper<'scope, 'env> {
             identity,
             head,
             record,
+            tries,
             is_followed,
             fold: None,
             cancel: Cancel::default(),
@@ -248,7 +251,7 @@ impl<'scope, 'env> StateKeeper<'scope, 'env> {
         let sealed = seal_changes(&self.head, &snapshot.changes);
         for (part, sealed) in sealed.into_iter().enumerate() {
             let part = u16::try_from(part).expect("a part has a key group at least");
-            let object = named(epoch, part, &sealed);
+            let object = named((epoch, self.tries), part, &sealed);
             let counters = &self.status.state;
             counters
                 .delta_bytes
@@ -304,12 +307,13 @@ impl<'scope, 'env> StateKeeper<'scope, 'env> {
         let thread = {
             let (folded, written) = (folded.clone(), Arc::clone(&written));
             let (store, identity) = (self.store, self.identity.clone());
-            let (cancel, status) = (self.cancel.clone(), self.status);
+            let (cancel, status, tries) = (self.cancel.clone(), self.status, self.tries);
             self.scope.spawn(move || {
                 let job = FoldJob {
                     store,
                     identity: &identity,
                     epoch: next,
+                    tries,
                     is_oldest,
                     cancel: &cancel,
                 };
@@ -378,9 +382,10 @@ fn runs(objects: &[ObjectRef]) -> Vec<Range<usize>> {
     runs
 }
 
-fn named(epoch: Epoch, part: u16, sealed: &SealedObject) -> ObjectRef {
+fn named((epoch, tries): (Epoch, u16), part: u16, sealed: &SealedObject) -> ObjectRef {
     ObjectRef {
         epoch,
+        tries,
         digest: sealed.digest.clone(),
         bytes: sealed.bytes.len() as u64,
         contents: sealed.contents_bytes,
@@ -392,6 +397,7 @@ struct FoldJob<'a> {
     store: &'a dyn Store,
     identity: &'a Identity,
     epoch: Epoch,
+    tries: u16,
     is_oldest: bool,
     cancel: &'a Cancel,
 }
@@ -414,7 +420,7 @@ impl FoldJob<'_> {
                 continue;
             };
             let part = u16::try_from(done.len()).expect("a part has a key group at least");
-            let object = named(self.epoch, part, &sealed);
+            let object = named((self.epoch, self.tries), part, &sealed);
             written.lock().push(object.clone());
             let put = put_object(self.store, self.identity, &object, sealed.bytes);
             put.wait(self.store).map_err(|error| unreachable(&error))?;
@@ -479,6 +485,7 @@ mod tests {
             bytes: 1,
             contents: 1,
             part,
+            tries: 0,
         };
         let objects = [0, 1, 2, 0, 0, 1].map(object);
         assert_eq!(runs(&objects), [0..3, 3..4, 4..6]);

@@ -575,6 +575,24 @@ fn a_finished_state_goes_on_from_where_it_was() {
 }
 
 #[test]
+fn a_row_that_was_late_before_a_restart_is_late_after_it() {
+    let mut setting = Setting::new(SinkKind::Log, 120);
+    setting.run().unwrap();
+    let windows = |setting: &Setting| -> Vec<Row> {
+        let seen = setting.seen().into_iter();
+        seen.filter(|row| row.1 >= WINDOWS).collect()
+    };
+    let before = windows(&setting);
+    // The input has ended: whatever comes now belongs to windows that were told.
+    setting.rows = 240;
+    assert_eq!(setting.run().unwrap(), End::Finished);
+    assert_eq!(windows(&setting), before);
+    let operators = setting.status.operators();
+    assert_eq!(operators[1].late_rows, 360);
+    assert_eq!(setting.status.snapshot().records_in, 720);
+}
+
+#[test]
 fn state_of_another_query_is_refused_and_left_as_it_is() {
     let setting = Setting::new(SinkKind::Log, 120);
     setting.run().unwrap();
