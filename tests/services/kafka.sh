@@ -10,6 +10,7 @@
 #   KAFKA_CONTROLLER_PORT  default KAFKA_PORT + 1
 #   KAFKA_DATA             default data-PORT in the cache folder
 #   KAFKA_HEAP             the broker's -Xmx (default 768m)
+#   KAFKA_CONFIG           more lines of the broker's configuration
 #   KAFKA_VERSION          default 4.3.1; tried: 2.8.2, 3.9.1, 4.3.1. Another version has data of its own
 #   KAFKA_SECURE           1 = also listens with passwords (KAFKA_PORT + 2) and with TLS (KAFKA_PORT + 3);
 #                          user alice, password alice-secret, for PLAIN and SCRAM; certificates in $RUN/tls
@@ -145,6 +146,7 @@ num.network.threads=2
 num.io.threads=4
 CONFIG
   [ "${KAFKA_SECURE:-0}" != 1 ] || secure_config
+  [ -z "${KAFKA_CONFIG:-}" ] || printf '%s\n' "$KAFKA_CONFIG" >>"$CONF"
   cat >"$RUN/log4j.properties" <<'CONFIG'
 log4j.rootLogger=${kafka.log.level}, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender

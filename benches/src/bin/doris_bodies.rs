@@ -203,6 +203,7 @@ fn open(server: &Server, options: &[(&str, &str)]) -> Result<Box<dyn SinkGroup>>
     let ctx = OpenContext {
         pipeline: "bench".into(),
         dataflow: "main".into(),
+        names: None,
         slot: 0,
         lanes: 1,
         buffer_bytes_max: 1 << 20,

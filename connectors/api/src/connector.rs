@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::sink::{CommitRole, SinkGroup, SinkWriter};
 use crate::source::Source;
-use crate::{Cancel, ConnectorError, Diagnostic, FlinkType, OptionDef, TableDefinition};
+use crate::{
+    Cancel, ConnectorError, Diagnostic, FlinkType, Names, OptionDef, Place, TableDefinition,
+};
 
 /// A system that tables can be in. Registered once, by the binary.
 ///
@@ -88,8 +90,10 @@ pub enum DeliveryGuarantee {
 pub struct OpenContext {
     /// The pipeline's name.
     pub pipeline: String,
-    /// The dataflow's name within it.
+    /// The dataflow's id within it.
     pub dataflow: String,
+    /// The names that the deciding group had when the generation began; `None` = those of the file hold.
+    pub names: Option<Names>,
     /// The slot's number.
     pub slot: u32,
     /// How many lanes there are.
@@ -132,6 +136,11 @@ pub trait SourceSpec: Send + Sync + Debug {
         Vec::new()
     }
 
+    /// Returns where the table is; `None` where a checkpoint could belong to nothing but its name in the file.
+    fn place(&self) -> Option<Place> {
+        None
+    }
+
     /// Connects. Blocks, with a bounded time.
     ///
     /// # Errors
@@ -167,6 +176,27 @@ pub trait SinkSpec: Send + Sync + Debug {
 
     /// Returns a name that is equal for sinks of a dataflow that commit in one act: they are opened together.
     fn group_key(&self) -> String;
+
+    /// Returns where the table is; `None` where a checkpoint could belong to nothing but its name in the file.
+    fn place(&self) -> Option<Place> {
+        None
+    }
+
+    /// Returns the names that this group should have at the other side, given those that it has: what is not a matter of
+    /// the file stays. Only for [`CommitRole::Decides`].
+    fn names(
+        &self,
+        _members: &[&dyn SinkSpec],
+        _ctx: &OpenContext,
+        _recorded: Option<&Names>,
+    ) -> Option<Names> {
+        None
+    }
+
+    /// Returns itself as a sink that decides, to settle under recorded names what it decided before the file was changed.
+    fn as_decider(&self) -> Option<Box<dyn SinkSpec>> {
+        None
+    }
 
     /// Returns itself for [`SinkSpec::open_group`] of a sibling.
     fn as_any(&self) -> &dyn Any;

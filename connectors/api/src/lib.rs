@@ -12,6 +12,7 @@ mod figure;
 mod flink_type;
 pub mod grammar;
 mod hash;
+mod identity;
 mod option;
 pub mod physical;
 mod position;
@@ -34,6 +35,7 @@ pub use flink_type::{
     YearMonthResolution,
 };
 pub use hash::{FNV_BASIS, fnv1a};
+pub use identity::{Names, Origin, Place};
 pub use option::{OptionDef, OptionKind, Options, check_options};
 pub use position::{Epoch, LaneId, Position, Positions, SplitId};
 pub use row_kind::RowKind;

@@ -11,7 +11,7 @@ use arrow_array::ArrayRef;
 use serde::{Deserialize, Serialize};
 
 pub use crate::figure::Figure;
-use crate::{ConnectorError, Epoch, LaneId, RowKind};
+use crate::{ConnectorError, Epoch, LaneId, Names, RowKind};
 
 /// How a group takes part in the decision about an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,20 @@ pub trait SinkGroup: Send {
         epoch: Epoch,
         committable: Option<&Committable>,
     ) -> Result<(), ConnectorError>;
+
+    /// Returns the names that it has at the other side, where they are to be kept. Only for [`CommitRole::Decides`].
+    fn names(&self) -> Option<Names> {
+        None
+    }
+
+    /// Tells whether the other side knows of prepared output that was prepared under another address. Only for
+    /// [`CommitRole::Follows`].
+    ///
+    /// # Errors
+    /// What the other side said.
+    fn knows(&mut self, _committable: &Committable) -> Result<bool, ConnectorError> {
+        Ok(true)
+    }
 
     /// Returns its figures since it was opened. Cheap; called every few seconds.
     fn figures(&self) -> Vec<Figure> {

@@ -6,12 +6,13 @@
 //!             └── again at every discovery interval, on the coordinator's thread
 //! ```
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use arrow_array::ArrayRef;
 
 use crate::{
-    ConnectorError, ErrorKind, Figure, LaneId, Position, Positions, Retry, RowKind, SplitId,
+    ConnectorError, ErrorKind, Figure, LaneId, Origin, Position, Positions, Retry, RowKind, SplitId,
 };
 
 /// A split and where to begin.
@@ -26,8 +27,28 @@ pub struct SplitStart {
 /// An open source, owned by the coordinator of its dataflow. Never called from a lane.
 pub trait Source: Send {
     /// Tells it that the pipeline has read this table before, also where none of its splits is known here (other slots may
-    /// read them all): what `discover` finds from now on has come up since. Called before the first `discover`.
-    fn resume(&mut self) {}
+    /// read them all): what `discover` finds from now on has come up since. `origin` is what [`Source::origin`] said then;
+    /// `None` for checkpoints of earlier builds. Called before the first `discover`.
+    fn resume(&mut self, _origin: Option<&Origin>) {}
+
+    /// Returns the splits of `known` whose positions mean nothing any more and whose loss the user accepts: what they are
+    /// parts of is named in `forgotten`. Called after `resume`, before the first `discover`.
+    ///
+    /// # Errors
+    /// What the other side said; positions that mean nothing any more, and that nobody gave up.
+    fn lapsed(
+        &mut self,
+        _known: &Positions,
+        _forgotten: &BTreeSet<String>,
+    ) -> Result<Vec<SplitId>, ConnectorError> {
+        Ok(Vec::new())
+    }
+
+    /// Returns what the positions count, so that nobody goes on with them in something else of the same name. Asked after
+    /// each `discover`, kept in the checkpoint.
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
 
     /// Returns the splits that `known` lacks, each with the position where its startup mode begins. Called first
     /// with the positions of the checkpoint (empty on a first start), then at every discovery interval.

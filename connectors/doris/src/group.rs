@@ -275,6 +275,15 @@ impl SinkGroup for DorisSinkGroup {
         Ok(())
     }
 
+    fn knows(&mut self, committable: &Committable) -> Result<bool, ConnectorError> {
+        for prepared in &Handles::of(committable)?.loads {
+            if !recovery::is_known(&self.member_or_any(prepared).client, prepared)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn figures(&self) -> Vec<Figure> {
         let figures = self.members.iter();
         figures

@@ -172,6 +172,21 @@ pub(crate) fn commit(
     }
 }
 
+/// Tells whether Doris knows the label of a load: another cluster does not, nor one that has kept it for three days.
+pub(crate) fn is_known(client: &Client, prepared: &Prepared) -> Result<bool, ConnectorError> {
+    match client.label_state(&prepared.db, &prepared.label) {
+        Ok(state) => Ok(state != "UNKNOWN"),
+        Err(why) => {
+            let text = format!("cannot ask Doris for {}: {why}", prepared.name());
+            Err(ConnectorError::new(
+                ErrorKind::Unreachable,
+                Retry::Restart,
+                text,
+            ))
+        }
+    }
+}
+
 /// Doris forgets only what is finished: a transaction that it does not know was committed, unless it was aborted before. Only
 /// its time-out could have done that.
 fn judge_forgotten(
@@ -277,6 +292,7 @@ mod tests {
         OpenContext {
             pipeline: pipeline.into(),
             dataflow: "main".into(),
+            names: None,
             slot: 0,
             lanes: 1,
             buffer_bytes_max: 1 << 20,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_connector::sink::{CommitRole, SinkGroup};
 use millrace_connector::{
-    ChangelogMode, ConnectorError, DeliveryGuarantee, MetadataKey, OpenContext, SinkSpec,
+    ChangelogMode, ConnectorError, DeliveryGuarantee, MetadataKey, OpenContext, Place, SinkSpec,
 };
 
 use crate::body::{BodyEncoder, DELETE_SIGN};
@@ -175,6 +175,18 @@ impl SinkSpec for DorisSinkSpec {
             "loads"
         };
         format!("doris {how} on {}", nodes.join(","))
+    }
+
+    fn place(&self) -> Option<Place> {
+        let settings = &self.settings;
+        let mut nodes: Vec<String> = settings.fes.iter().map(ToString::to_string).collect();
+        nodes.sort_unstable();
+        Some(Place {
+            system: "doris".to_owned(),
+            address: nodes.join(","),
+            objects: vec![format!("{}.{}", settings.db, settings.table)],
+            is_pattern: false,
+        })
     }
 
     fn as_any(&self) -> &dyn Any {

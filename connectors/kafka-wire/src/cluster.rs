@@ -39,6 +39,8 @@ impl fmt::Display for TopicPartition {
 pub struct Topic {
     /// Its name.
     pub name: String,
+    /// Its id, which another topic of that name has not; `None` = the brokers do not tell (before 2.8).
+    pub id: Option<String>,
     /// Why nothing is known of it.
     pub error: Option<ResponseError>,
     /// Its partitions.
@@ -73,6 +75,7 @@ pub(crate) struct State {
     first: Option<Connection>,
     leaders: HashMap<TopicPartition, i32>,
     coordinators: HashMap<Coordinator, i32>,
+    cluster_id: Option<String>,
 }
 
 /// What a broker coordinates.
@@ -135,6 +138,11 @@ impl Cluster {
         self.retry(limit, |state, deadline| {
             self.metadata(state, names, deadline)
         })
+    }
+
+    /// Returns the cluster's id, once topics were asked for; `None` = the brokers do not tell.
+    pub fn id(&self) -> Option<String> {
+        self.state.lock().cluster_id.clone()
     }
 
     /// Opens a connection of its own to a broker that an answer named.
@@ -372,6 +380,9 @@ impl State {
     }
 
     fn learn(&mut self, answer: &MetadataResponse) -> Vec<Topic> {
+        if let Some(id) = &answer.cluster_id {
+            self.cluster_id = Some(id.to_string());
+        }
         for broker in &answer.brokers {
             self.learn_broker(broker.node_id.0, &broker.host, broker.port);
         }
@@ -395,8 +406,10 @@ impl State {
                     epoch: found.leader_epoch,
                 });
             }
+            let is_told = !topic.topic_id.is_nil();
             topics.push(Topic {
                 name: name.to_owned(),
+                id: is_told.then(|| topic.topic_id.to_string()),
                 error: ResponseError::try_from_code(topic.error_code),
                 partitions,
             });

@@ -29,6 +29,9 @@ pub enum WireError {
     /// Bytes of a record batch that cannot be read.
     #[error("{0}")]
     Data(String),
+    /// A topic was deleted, and another one of its name is there.
+    #[error("topic '{0}' was deleted and made anew")]
+    MadeAnew(String),
     /// Whoever asked no longer wants to know.
     #[error("the attempt is over")]
     Cancelled,
@@ -52,7 +55,11 @@ impl WireError {
         match self {
             Self::Unreachable(_) | Self::Malformed(_) => true,
             Self::Refused { code, .. } => is_passing(*code),
-            Self::Auth(_) | Self::Config(_) | Self::Data(_) | Self::Cancelled => false,
+            Self::Auth(_)
+            | Self::Config(_)
+            | Self::Data(_)
+            | Self::MadeAnew(_)
+            | Self::Cancelled => false,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The connector: table definitions turned into validated sources and sinks.
 
 use millrace_connector::{
-    ColumnKind, Connector, DeliveryGuarantee, Diagnostic, OptionDef, Options, SinkSpec, SourceSpec,
-    TableDefinition, ValidateContext, check_options,
+    ColumnKind, Connector, DeliveryGuarantee, Diagnostic, OptionDef, Options, Place, SinkSpec,
+    SourceSpec, TableDefinition, ValidateContext, check_options,
 };
 use millrace_formats::FormatContext;
 use regex::Regex;
@@ -32,6 +32,22 @@ impl Topics {
         match self {
             Self::List(topics) => topics,
             Self::Pattern(_) => &[],
+        }
+    }
+
+    /// Returns where these topics are.
+    pub(crate) fn place(&self, servers: &str) -> Place {
+        let mut servers: Vec<&str> = servers.split(',').map(str::trim).collect();
+        servers.sort_unstable();
+        let objects = match self {
+            Self::List(topics) => topics.clone(),
+            Self::Pattern(pattern) => vec![pattern.to_string()],
+        };
+        Place {
+            system: "kafka".to_owned(),
+            address: servers.join(","),
+            objects,
+            is_pattern: matches!(self, Self::Pattern(_)),
         }
     }
 }

@@ -16,6 +16,7 @@ mod jaas;
 mod mark;
 mod metadata;
 mod options;
+mod origin;
 mod properties;
 mod reader;
 mod reading;

@@ -8,11 +8,12 @@ use millrace_connector::sink::{
     CommitOutcome, CommitRole, Committable, Mark, SinkGroup, SinkWriter,
 };
 use millrace_connector::{
-    ChangelogMode, ConnectorError, DeliveryGuarantee, Epoch, ErrorKind, LaneId, MetadataKey,
-    OpenContext, Retry, SinkSpec,
+    ChangelogMode, ConnectorError, DeliveryGuarantee, Epoch, ErrorKind, LaneId, MetadataKey, Names,
+    OpenContext, Place, Retry, SinkSpec,
 };
 use millrace_formats::FormatContext;
 use millrace_kafka_wire::{Producer, ResponseError, WireError};
+use serde::{Deserialize, Serialize};
 
 use crate::connector::{TableColumns, Topics, describe_formats};
 use crate::encode::RecordEncoder;
@@ -114,6 +115,38 @@ impl SinkSpec for KafkaSinkSpec {
         }
     }
 
+    fn place(&self) -> Option<Place> {
+        Some(self.topics.place(&self.servers))
+    }
+
+    fn names(
+        &self,
+        members: &[&dyn SinkSpec],
+        ctx: &OpenContext,
+        recorded: Option<&Names>,
+    ) -> Option<Names> {
+        if self.guarantee != DeliveryGuarantee::ExactlyOnce {
+            return None;
+        }
+        let members = specs(members);
+        let mut names = GroupNames::new(&members, ctx);
+        let topics = || members.iter().flat_map(|member| member.topics.list());
+        // The mark stays where it lies, as long as somebody writes there.
+        if let Some(before) = recorded.and_then(GroupNames::read)
+            && topics().any(|topic| *topic == before.mark_topic)
+        {
+            names.mark_topic = before.mark_topic;
+        }
+        Some(names.names())
+    }
+
+    fn as_decider(&self) -> Option<Box<dyn SinkSpec>> {
+        Some(Box::new(Self {
+            guarantee: DeliveryGuarantee::ExactlyOnce,
+            ..self.clone()
+        }))
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -127,19 +160,48 @@ impl SinkSpec for KafkaSinkSpec {
         members: &[&dyn SinkSpec],
         ctx: &OpenContext,
     ) -> Result<Box<dyn SinkGroup>, ConnectorError> {
-        let members: Vec<Self> = members
-            .iter()
-            .map(|member| {
-                member
-                    .as_any()
-                    .downcast_ref::<Self>()
-                    .expect("a group has sinks of one connector")
-                    .clone()
-            })
-            .collect();
+        let members = specs(members);
         check_members(&members)?;
         Ok(Box::new(KafkaSinkGroup::new(members, ctx.clone())))
     }
+}
+
+/// The names that a group has at the brokers: functions of the file's names, never of time or chance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct GroupNames {
+    /// What transactional ids begin with; the slot's number follows. The next process fences this one by it.
+    transactional_id: String,
+    /// The topic beside whose offsets the mark lies.
+    mark_topic: String,
+}
+
+impl GroupNames {
+    fn new(members: &[KafkaSinkSpec], ctx: &OpenContext) -> Self {
+        let prefixes = members.iter().map(|member| member.prefix.as_str());
+        let prefix = prefixes.min().unwrap_or_default();
+        let topics = members.iter().flat_map(|member| member.topics.list());
+        Self {
+            transactional_id: format!("{prefix}-{}-{}", ctx.pipeline, ctx.dataflow),
+            mark_topic: topics.min().expect("a sink table has a topic").clone(),
+        }
+    }
+
+    fn read(names: &Names) -> Option<Self> {
+        serde_json::from_value(names.0.clone()).ok()
+    }
+
+    fn names(&self) -> Names {
+        Names(serde_json::to_value(self).expect("names are texts"))
+    }
+}
+
+fn specs(members: &[&dyn SinkSpec]) -> Vec<KafkaSinkSpec> {
+    let spec = |member: &&dyn SinkSpec| {
+        let spec = member.as_any().downcast_ref::<KafkaSinkSpec>();
+        spec.expect("a group has sinks of one connector").clone()
+    };
+    members.iter().map(spec).collect()
 }
 
 /// One producer serves all members, so they must ask it for the same.
@@ -167,6 +229,7 @@ fn check_members(members: &[KafkaSinkSpec]) -> Result<(), ConnectorError> {
 
 struct KafkaSinkGroup {
     members: Vec<KafkaSinkSpec>,
+    names: GroupNames,
     ctx: OpenContext,
     producer: Option<Arc<Producer>>,
     mark: Option<MarkKeeper>,
@@ -175,7 +238,9 @@ struct KafkaSinkGroup {
 
 impl KafkaSinkGroup {
     fn new(members: Vec<KafkaSinkSpec>, ctx: OpenContext) -> Self {
+        let recorded = ctx.names.as_ref().and_then(GroupNames::read);
         Self {
+            names: recorded.unwrap_or_else(|| GroupNames::new(&members, &ctx)),
             members,
             ctx,
             producer: None,
@@ -192,18 +257,8 @@ impl KafkaSinkGroup {
         self.first().guarantee == DeliveryGuarantee::ExactlyOnce
     }
 
-    /// A function of prefix, pipeline, dataflow and slot, never of time or chance: the next process fences this one by it.
     fn transactional_id(&self) -> String {
-        let prefix = self
-            .members
-            .iter()
-            .map(|member| member.prefix.as_str())
-            .min()
-            .unwrap_or_default();
-        format!(
-            "{prefix}-{}-{}-{}",
-            self.ctx.pipeline, self.ctx.dataflow, self.ctx.slot
-        )
+        format!("{}-{}", self.names.transactional_id, self.ctx.slot)
     }
 
     fn fail(&self, action: &str, error: WireError) -> ConnectorError {
@@ -271,12 +326,15 @@ impl SinkGroup for KafkaSinkGroup {
             .init(FENCE_PATIENCE)
             .map_err(|error| self.fail(action, error))?;
         if self.is_transactional() && self.mark.is_none() {
-            let topics = self.members.iter().flat_map(|member| member.topics.list());
-            let topic = topics.min().expect("a sink table has a topic");
             let id = self.transactional_id();
-            self.mark = Some(MarkKeeper::new(&self.first().servers, &id, topic));
+            let keeper = MarkKeeper::new(&self.first().servers, &id, &self.names.mark_topic);
+            self.mark = Some(keeper);
         }
         Ok(())
+    }
+
+    fn names(&self) -> Option<Names> {
+        self.is_transactional().then(|| self.names.names())
     }
 
     fn read_mark(&mut self) -> Result<Option<Mark>, ConnectorError> {

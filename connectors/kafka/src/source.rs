@@ -1,13 +1,13 @@
 //! Reading: the validated source, its partitions, and where each begins and ends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_connector::source::{Source, SplitReader, SplitStart};
 use millrace_connector::{
-    ChangelogMode, ConnectorError, ErrorKind, LaneId, MetadataKey, OpenContext, Positions,
-    Projection, Retry, SourceSpec,
+    ChangelogMode, ConnectorError, ErrorKind, LaneId, MetadataKey, OpenContext, Origin, Place,
+    Positions, Projection, Retry, SourceSpec, SplitId,
 };
 use millrace_formats::FormatContext;
 use millrace_kafka_wire::{At, Cluster, ResponseError, Topic, TopicPartition, WireError};
@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use crate::connector::{TableColumns, Topics, describe_formats};
 use crate::format::Formats;
 use crate::metadata;
+use crate::origin::TopicsOrigin;
 use crate::reader::KafkaReader;
 use crate::reading::Reading;
 use crate::splits::{position, read, split};
@@ -96,6 +97,10 @@ impl SourceSpec for KafkaSourceSpec {
         self.notes.clone()
     }
 
+    fn place(&self) -> Option<Place> {
+        Some(self.topics.place(&self.servers))
+    }
+
     fn open(
         &self,
         projection: &Projection,
@@ -114,6 +119,8 @@ impl SourceSpec for KafkaSourceSpec {
             resolved_bound: HashMap::new(),
             first: true,
             resumes: false,
+            origin: TopicsOrigin::default(),
+            before: None,
         }))
     }
 }
@@ -130,15 +137,65 @@ struct KafkaSource {
     first: bool,
     /// Whether the pipeline has read the table before.
     resumes: bool,
+    /// What the positions count, as the brokers tell now.
+    origin: TopicsOrigin,
+    /// And as they told when the checkpoint was made.
+    before: Option<TopicsOrigin>,
 }
 
 impl Source for KafkaSource {
-    fn resume(&mut self) {
+    fn resume(&mut self, origin: Option<&Origin>) {
         self.resumes = true;
+        self.before = origin.and_then(TopicsOrigin::read);
+    }
+
+    fn lapsed(
+        &mut self,
+        known: &Positions,
+        forgotten: &BTreeSet<String>,
+    ) -> Result<Vec<SplitId>, ConnectorError> {
+        let mut lapsed = Vec::new();
+        let mut topics = BTreeSet::new();
+        for (id, position) in known {
+            let (partition, _) = read(id, position)?;
+            if forgotten.contains(&partition.topic) {
+                lapsed.push((partition.topic.clone(), id.clone()));
+                topics.insert(partition.topic);
+            }
+        }
+        if topics.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Only of topics that the table does not read any more, or that are not those of before: said once more, it means nothing.
+        let names: Vec<String> = topics.iter().cloned().collect();
+        let found = self.look_up(&names)?;
+        let is_read = |topic: &String| match &self.spec.topics {
+            Topics::List(topics) => topics.contains(topic),
+            Topics::Pattern(pattern) => pattern.is_match(topic),
+        };
+        let found = TopicsOrigin::of(self.cluster.id(), &found);
+        let is_same = |topic: &String| {
+            self.before
+                .as_ref()
+                .is_none_or(|before| before.is_same(&found, topic))
+        };
+        topics.retain(|topic| !is_read(topic) || !is_same(topic));
+        if let Some(before) = &mut self.before {
+            before.forget(&topics);
+        }
+        lapsed.retain(|(topic, _)| topics.contains(topic));
+        Ok(lapsed.into_iter().map(|(_, id)| id).collect())
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        Some(self.origin.write())
     }
 
     fn discover(&mut self, known: &Positions) -> Result<Vec<SplitStart>, ConnectorError> {
         let is_first = std::mem::take(&mut self.first);
+        if is_first {
+            self.check_known(known)?;
+        }
         let mut partitions = self.partitions(is_first)?;
         if is_first && self.spec.bound != Bound::Unbounded {
             self.resolve_bound(&partitions)?;
@@ -147,13 +204,13 @@ impl Source for KafkaSource {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
-        // What appears later has been empty until then.
-        let startup = if is_first && known.is_empty() && !self.resumes {
-            self.spec.startup.clone()
-        } else {
-            Startup::Earliest
+        let starts_here = |partition: &TopicPartition| {
+            is_first && (known.is_empty() && !self.resumes || self.is_new(&partition.topic))
         };
-        let offsets = self.resolve(&startup, &partitions)?;
+        let (first, later): (Vec<_>, Vec<_>) = partitions.into_iter().partition(starts_here);
+        let mut offsets = self.resolve(&self.spec.startup, &first)?;
+        // What appears later has been empty until then.
+        offsets.extend(self.resolve(&Startup::Earliest, &later)?);
         Ok(offsets
             .into_iter()
             .map(|(partition, offset)| SplitStart {
@@ -238,12 +295,56 @@ impl KafkaSource {
         trouble(action, &self.spec.servers, error)
     }
 
+    /// Tells whether the file has named the topic since the checkpoint was made.
+    fn is_new(&self, topic: &str) -> bool {
+        let is_listed = matches!(self.spec.topics, Topics::List(_));
+        is_listed
+            && self
+                .before
+                .as_ref()
+                .is_some_and(|before| !before.has(topic))
+    }
+
+    /// Refuses positions of topics that the table does not read any more.
+    fn check_known(&self, known: &Positions) -> Result<(), ConnectorError> {
+        let Topics::List(topics) = &self.spec.topics else {
+            return Ok(());
+        };
+        for (id, position) in known {
+            let (partition, _) = read(id, position)?;
+            let topic = partition.topic;
+            if !topics.contains(&topic) {
+                let text = format!(
+                    "the checkpoint has positions of topic '{topic}', which '{}' does not read any more",
+                    self.spec.table
+                );
+                return Err(ConnectorError::new(ErrorKind::Config, Retry::Never, text).help(format!(
+                    "put it back into the option 'topic', or start once with --forget {topic}: its positions are dropped"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which topics these are, and refuses those that are not what was read before.
+    fn learn(&mut self, topics: &[Topic]) -> Result<(), ConnectorError> {
+        let cluster = self.cluster.id();
+        let found = TopicsOrigin::of(cluster, topics);
+        for known in self.before.iter().chain([&self.origin]) {
+            known.check(&found, &self.spec)?;
+        }
+        self.origin.extend(found);
+        Ok(())
+    }
+
     /// Returns the partitions of the table's topics.
-    fn partitions(&self, must_exist: bool) -> Result<Vec<TopicPartition>, ConnectorError> {
+    fn partitions(&mut self, must_exist: bool) -> Result<Vec<TopicPartition>, ConnectorError> {
         let mut partitions = Vec::new();
-        match &self.spec.topics {
+        match &self.spec.topics.clone() {
             Topics::List(topics) => {
-                for topic in self.look_up(topics)? {
+                let found = self.look_up(topics)?;
+                self.learn(&found)?;
+                for topic in found {
                     self.topic_partitions(&topic, must_exist, &mut partitions)?;
                 }
             }
@@ -252,9 +353,10 @@ impl KafkaSource {
                     .cluster
                     .topics(None, CALL_TIMEOUT)
                     .map_err(|error| self.fail("list the topics", error))?;
-                for topic in topics.iter().filter(|topic| pattern.is_match(&topic.name)) {
-                    partitions.extend(partitions_of(topic));
-                }
+                let mut topics = topics;
+                topics.retain(|topic| pattern.is_match(&topic.name));
+                partitions.extend(topics.iter().flat_map(partitions_of));
+                self.learn(&topics)?;
                 if partitions.is_empty() && must_exist {
                     tracing::warn!(table = self.spec.table, %pattern, "no topic matches yet");
                 }

@@ -17,9 +17,20 @@ pub(crate) fn trouble(action: &str, servers: &str, error: WireError) -> Connecto
         WireError::Config(_) => with(ErrorKind::Config, Retry::Never),
         WireError::Refused { code, .. } => classify(action, servers, *code),
         WireError::Data(_) => with(ErrorKind::Data, Retry::Never),
+        WireError::MadeAnew(topic) => made_anew(topic),
         WireError::Malformed(_) | WireError::Cancelled => with(ErrorKind::Rejected, Retry::Restart),
     };
     base.caused_by(error)
+}
+
+/// Returns the failure of a topic that is not the one that was read.
+pub(crate) fn made_anew(topic: &str) -> ConnectorError {
+    let text = format!(
+        "topic '{topic}' was deleted and made anew: the positions of the checkpoint are those of the topic before"
+    );
+    ConnectorError::new(ErrorKind::Data, Retry::Never, text).help(format!(
+        "start once with --forget {topic}: its positions are dropped, and the new topic is read from where 'scan.startup.mode' says"
+    ))
 }
 
 fn refused_credentials(servers: &str, why: &str) -> ConnectorError {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millrace_connector::source::{Source, SplitReader, SplitStart};
 use millrace_connector::{
     ChangelogMode, ConnectorError, ErrorKind, FNV_BASIS, Figure, LaneId, MetadataKey, OpenContext,
-    Position, Positions, Projection, Retry, SourceSpec, SplitId, fnv1a,
+    Place, Position, Positions, Projection, Retry, SourceSpec, SplitId, fnv1a,
 };
 use parking_lot::Mutex;
 
@@ -84,6 +84,17 @@ impl SourceSpec for MysqlSourceSpec {
 
     fn notes(&self) -> Vec<String> {
         self.config.notes.clone()
+    }
+
+    /// Which server it is, the position says: its UUID, or the GTIDs that were read.
+    fn place(&self) -> Option<Place> {
+        let config = &self.config;
+        Some(Place {
+            system: "mysql".to_owned(),
+            address: config.address(),
+            objects: vec![format!("{}.{}", config.database_name, config.table_name)],
+            is_pattern: true,
+        })
     }
 
     fn open(

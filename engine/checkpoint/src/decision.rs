@@ -67,6 +67,16 @@ pub enum Contradiction {
         /// The manifest's digest.
         manifest: String,
     },
+    /// The sink has no mark at all, though one was made before the first proposal.
+    #[error(
+        "nobody can say whether epoch {proposal} was committed: the mark that the output keeps of it is gone"
+    )]
+    MarkLost {
+        /// The epoch of the proposal.
+        proposal: Epoch,
+        /// The epoch before, which counts.
+        before: Epoch,
+    },
     /// The manifest waits for a transaction's word, but no sink of the file is transactional any more.
     #[error(
         "epoch {epoch} was to be decided by a Kafka transaction, but no sink is exactly-once on Kafka now"
@@ -132,7 +142,15 @@ pub fn decide(
             mark: mark.digest.clone(),
             manifest: newest.digest.clone(),
         }),
-        _ => Ok(Decision::Void),
+        Some(_) => Ok(Decision::Void),
+        None => Err(Contradiction::MarkLost {
+            proposal: newest.epoch,
+            before: newest
+                .parent
+                .as_ref()
+                .map(|parent| parent.epoch)
+                .unwrap_or_default(),
+        }),
     }
 }
 
@@ -209,7 +227,14 @@ mod tests {
                 true,
                 Some(Decision::Void),
             ),
-            (Some(head(1, Transaction)), None, true, Some(Decision::Void)),
+            // A mark is made before the first proposal, so it is lost.
+            (Some(head(1, Transaction)), None, true, None),
+            (
+                Some(head(2, Transaction)),
+                Some(mark(0, "d0")),
+                true,
+                Some(Decision::Void),
+            ),
             (Some(head(5, Transaction)), Some(mark(6, "d6")), true, None),
             (Some(head(5, Transaction)), None, false, None),
         ];

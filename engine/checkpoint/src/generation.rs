@@ -6,18 +6,20 @@
 
 use std::collections::BTreeMap;
 
-use millrace_connector::{Epoch, Positions};
+use millrace_connector::{Epoch, Names, Origin, Positions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::manifest::{MANIFEST_BYTES_MAX, digest};
-use crate::path::{dataflow_prefix, generation_of, generation_path, generations_prefix};
+use crate::path::{dataflow_prefix, generation_path, generations_prefix, number_of};
 use crate::protocol::ProtocolError;
 use crate::{Identity, Manifest, PutOutcome, Store, owner};
 
-/// The version of the record's format.
-const FORMAT: u32 = 1;
+/// The newest version of the record's format that this build reads.
+const FORMAT: u32 = 2;
+/// What is written while the dataflow runs: builds from before know no ends.
+const FORMAT_WITHOUT_END: u32 = 1;
 /// The generation that begins without a record of the one before.
 pub(crate) const FIRST: u64 = 1;
 
@@ -30,7 +32,7 @@ pub struct Generation {
     pub dataflow: String,
     /// Its number, from 1.
     pub generation: u64,
-    /// How many slots there are.
+    /// How many slots there are; 0 = the dataflow has ended, and its positions wait for whoever goes on from them.
     pub slots: u32,
     /// Where the splits of all slots go on, by source table; empty in the first generation, which begins where the startup
     /// modes say.
@@ -40,6 +42,12 @@ pub struct Generation {
     /// unique.
     #[serde(default)]
     pub last: BTreeMap<u32, Epoch>,
+    /// What the positions count, by source table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<String, Origin>,
+    /// The names of the deciding group; `None` without one, or where an earlier build wrote the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Names>,
 }
 
 /// A record that cannot be used.
@@ -75,7 +83,15 @@ impl Generation {
             slots: identity.slots,
             positions: BTreeMap::new(),
             last: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            names: None,
         }
+    }
+
+    /// Tells whether nobody may run it any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.slots == 0
     }
 
     /// Returns who a process of this generation is.
@@ -109,7 +125,11 @@ impl Generation {
     fn seal(&self) -> Vec<u8> {
         let body = serde_json::value::to_raw_value(self).expect("a record is plain data");
         let envelope = Envelope {
-            format: FORMAT,
+            format: if self.has_ended() {
+                FORMAT
+            } else {
+                FORMAT_WITHOUT_END
+            },
             digest: digest(body.get()),
             generation: body,
         };
@@ -133,7 +153,10 @@ impl Generation {
     }
 
     /// Writes it if its number is free. Returns what stands under the number then: it, or another's.
-    pub(crate) fn put(self, store: &dyn Store) -> Result<Self, ProtocolError> {
+    ///
+    /// # Errors
+    /// The store did not answer, or what stands there cannot be used.
+    pub fn put(self, store: &dyn Store) -> Result<Self, ProtocolError> {
         let number = self.generation;
         let path = generation_path(&self.identity(0), number);
         let outcome = store.put_if_absent(&path, self.seal()).wait();
@@ -166,16 +189,51 @@ fn load(
         .map_err(|source| ProtocolError::Record { generation, source })
 }
 
+/// Checks that what lies in a dataflow's folder is its own: earlier builds gave one folder to names that look alike.
+pub(crate) fn check_owner(
+    store: &dyn Store,
+    identity: &Identity,
+    (pipeline, dataflow): (&str, &str),
+) -> Result<(), ProtocolError> {
+    if pipeline == identity.pipeline && dataflow == identity.dataflow {
+        return Ok(());
+    }
+    Err(ProtocolError::OtherOwner {
+        folder: dataflow_prefix(identity),
+        location: store.location(),
+        pipeline: pipeline.to_owned(),
+        dataflow: dataflow.to_owned(),
+    })
+}
+
 /// Returns the record with the highest number.
 pub(crate) fn newest(
     store: &dyn Store,
     identity: &Identity,
 ) -> Result<Option<Generation>, ProtocolError> {
     let paths = store.list(&generations_prefix(identity))?;
-    match paths.iter().filter_map(|path| generation_of(path)).max() {
-        Some(number) => load(store, &generation_path(identity, number), number),
+    match paths.iter().filter_map(|path| number_of(path)).max() {
+        Some(number) => {
+            let record = load(store, &generation_path(identity, number), number)?;
+            if let Some(record) = &record {
+                check_owner(store, identity, (&record.pipeline, &record.dataflow))?;
+            }
+            Ok(record)
+        }
         None => Ok(None),
     }
+}
+
+/// Returns the generation of a dataflow that is in force; `None` where it has never had a checkpoint.
+///
+/// # Errors
+/// The store did not answer, or the record cannot be used.
+pub fn generation_in_force(
+    store: &dyn Store,
+    pipeline: &str,
+    dataflow: &str,
+) -> Result<Option<Generation>, ProtocolError> {
+    in_force(store, &Identity::of(pipeline, dataflow))
 }
 
 /// Returns the generation in force; `None` where the dataflow has never had a checkpoint. Checkpoints of builds that knew
@@ -210,6 +268,7 @@ fn slots_of_manifests(
             continue;
         };
         if let Ok((manifest, _)) = Manifest::open(&bytes) {
+            check_owner(store, identity, (&manifest.pipeline, &manifest.dataflow))?;
             return Ok(Some(manifest.slots));
         }
     }
@@ -221,6 +280,9 @@ pub(crate) fn check(was: u32, identity: &Identity) -> Result<(), ProtocolError> 
     let now = identity.slots;
     if was == now {
         return Ok(());
+    }
+    if was == 0 {
+        return Err(ProtocolError::Ended);
     }
     Err(ProtocolError::SlotsChanged { was, now })
 }
@@ -241,12 +303,25 @@ pub(crate) fn enter(
 }
 
 /// Makes sure that the first generation has its record, before its first checkpoint.
-pub(crate) fn found(store: &dyn Store, identity: &Identity) -> Result<(), ProtocolError> {
+pub(crate) fn found(
+    store: &dyn Store,
+    identity: &Identity,
+    names: Option<Names>,
+) -> Result<(), ProtocolError> {
     if identity.generation != FIRST {
         return Ok(());
     }
-    let record = Generation::first(identity).put(store)?;
-    check(record.slots, identity)
+    let first = Generation {
+        names,
+        ..Generation::first(identity)
+    };
+    let record = first.clone().put(store)?;
+    check(record.slots, identity)?;
+    // Whoever was first has chosen the names, too: under others, nobody would fence anybody.
+    match record.names.as_ref().zip(first.names.as_ref()) {
+        Some((there, own)) if there != own => Err(ProtocolError::GenerationChanged),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -272,13 +347,13 @@ mod tests {
         assert_eq!(enter(&store, &mut identity(2)).unwrap(), None);
         let mut two = identity(2);
         two.generation = FIRST;
-        found(&store, &two).unwrap();
-        found(&store, &two).unwrap();
+        found(&store, &two, None).unwrap();
+        found(&store, &two, None).unwrap();
         let three = Identity {
             slots: 3,
             ..two.clone()
         };
-        let refused = found(&store, &three);
+        let refused = found(&store, &three, None);
         assert!(matches!(
             refused,
             Err(ProtocolError::SlotsChanged { was: 2, now: 3 })

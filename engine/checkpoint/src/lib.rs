@@ -14,22 +14,29 @@
 pub mod decision;
 mod generation;
 mod manifest;
+pub mod matching;
 mod object;
 mod path;
 pub mod protocol;
+mod record;
 pub mod rescale;
 mod slots;
 mod state;
 mod store;
+mod survey;
 
-pub use generation::{Generation, RecordError};
+pub use generation::{Generation, RecordError, generation_in_force};
 pub use manifest::{
     DecidedBy, Manifest, ManifestError, ParentRef, Ranges, SealedManifest, SinkRecord, SplitRange,
 };
 pub use object::{ObjectStoreError, ObjectStoreOptions, open_store};
-pub use path::{Identity, manifest_path, slot_prefix};
+pub use path::{Identity, manifest_path, pipeline_prefix, slot_prefix};
+pub use record::{
+    DataflowRecord, PipelineRecord, PipelineRecordError, TableRecord, newest_manifest,
+};
 pub use slots::owner;
 pub use state::{
     ObjectRef, PendingObject, StateRecord, object_path, put_object, read_object, retire_objects,
 };
-pub use store::{MemoryStore, PendingPut, PutOutcome, Store, StoreError};
+pub use store::{MemoryStore, PendingPut, PutOutcome, Redirected, Store, StoreError};
+pub use survey::{Surveyed, certain_positions, share_of, survey, survey_pipeline};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_connector::sink::Committable;
-use millrace_connector::{Epoch, Position, Positions, SplitId};
+use millrace_connector::{Epoch, Origin, Position, Positions, SplitId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -59,6 +59,9 @@ pub struct Manifest {
     /// The state of the operators at its end; `None` where the dataflow has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StateRecord>,
+    /// What the positions count, by source table.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origins: BTreeMap<String, Origin>,
     /// When it was made, milliseconds since the epoch; for people, never for decisions.
     pub created_ms: i64,
 }
@@ -307,6 +310,7 @@ pub(crate) mod tests {
             replay: None,
             closes: false,
             state: None,
+            origins: BTreeMap::new(),
             created_ms: 0,
         }
     }

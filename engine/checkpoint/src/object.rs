@@ -187,6 +187,7 @@ struct Remote {
 impl Remote {
     fn path(&self, path: &str) -> Path {
         path.split('/')
+            .filter(|part| !part.is_empty())
             .fold(self.prefix.clone(), |base, part| base.join(part))
     }
 

@@ -10,10 +10,14 @@
 //! recovery asks for a [`Replay`], an epoch of its own that repeats the rows of the recorded ranges for the members that
 //! lost them and moves no position. Its manifest names the ranges, so it can be lost and repeated in turn.
 
+mod commit;
+mod follow;
+mod mark;
+
 use std::collections::BTreeMap;
 
-use millrace_connector::sink::{CommitOutcome, CommitRole, Committable, Mark, SinkGroup};
-use millrace_connector::{ConnectorError, Epoch, Positions, SplitId};
+use millrace_connector::sink::{CommitRole, Mark, SinkGroup};
+use millrace_connector::{ConnectorError, Epoch, Origin, Positions};
 use thiserror::Error;
 
 use crate::decision::{Contradiction, Decision, ManifestHead, check_parent, decide};
@@ -21,10 +25,13 @@ use crate::generation::{self, Generation};
 use crate::path::epoch_of;
 use crate::state;
 use crate::{
-    DecidedBy, Identity, Manifest, ManifestError, ParentRef, PendingObject, PutOutcome, Ranges,
-    RecordError, SealedManifest, SinkRecord, SplitRange, StateRecord, Store, StoreError,
-    manifest_path, slot_prefix,
+    Identity, Manifest, ManifestError, ParentRef, Ranges, RecordError, SinkRecord, StateRecord,
+    Store, StoreError, manifest_path, slot_prefix,
 };
+
+pub use commit::{EpochCommit, commit_epoch, commit_epoch_after, commit_genesis, commit_rest};
+pub use follow::discard_void;
+pub use mark::renew_mark;
 
 /// A sink group with its key.
 pub struct NamedGroup {
@@ -53,6 +60,12 @@ pub struct Recovered {
     pub next_epoch: Epoch,
     /// What proposals that never counted had prepared: for [`discard_void`] after the next commit.
     pub void: Vec<(Epoch, Vec<SinkRecord>)>,
+    /// What the positions count, by source table.
+    pub origins: BTreeMap<String, Origin>,
+    /// Whether the deciding sink has a mark of this generation; without one, [`renew_mark`] comes before the next proposal.
+    pub is_marked: bool,
+    /// Whether the checkpoint needs no word of a sink and nobody waits for a commit of it.
+    pub is_settled: bool,
     /// What must be written again, as epoch `next_epoch`, before anything else.
     pub replay: Option<Replay>,
     /// The state of the operators at the checkpoint.
@@ -130,6 +143,31 @@ pub enum ProtocolError {
         /// How many there are now.
         now: u32,
     },
+    /// An edit of the file has ended the dataflow.
+    #[error("this part of the pipeline has ended: a change of the file goes on from it")]
+    Ended,
+    /// The folder holds checkpoints of something else.
+    #[error(
+        "the folder '{folder}' in {location} holds checkpoints of dataflow '{dataflow}' of pipeline '{pipeline}'"
+    )]
+    OtherOwner {
+        /// The folder.
+        folder: String,
+        /// The store.
+        location: String,
+        /// Whose they are.
+        pipeline: String,
+        /// Of which dataflow.
+        dataflow: String,
+    },
+    /// Prepared output waits for its commit at a place where nobody writes any more.
+    #[error(
+        "prepared output for {group} waits for its commit, and no sink of the file knows of it"
+    )]
+    Owed {
+        /// The key of the group that prepared it.
+        group: String,
+    },
     /// A rescale has closed the slot, and either has not come to its end, or there are fewer slots now.
     #[error("slot {slot} of {slots} was closed by a rescale")]
     SlotClosed {
@@ -139,7 +177,7 @@ pub enum ProtocolError {
         slots: u32,
     },
     /// A rescale came to its end between two looks at the store.
-    #[error("the number of slots was changed a moment ago")]
+    #[error("the number of slots, or the names at the other side, were changed a moment ago")]
     GenerationChanged,
     /// The record of a generation cannot be used.
     #[error("the record of generation {generation} cannot be used")]
@@ -187,13 +225,38 @@ pub fn recover(
     identity: &mut Identity,
     groups: &mut [NamedGroup],
 ) -> Result<Recovered, ProtocolError> {
+    recover_accepting(store, identity, groups, None)
+}
+
+/// Does the same. Where the mark is lost and the newest proposal may count or not, `accepted` says which epoch was the last
+/// that was committed.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_accepting(
+    store: &dyn Store,
+    identity: &mut Identity,
+    groups: &mut [NamedGroup],
+    accepted: Option<Epoch>,
+) -> Result<Recovered, ProtocolError> {
     let record = generation::enter(store, identity)?;
-    match recover_in(store, identity, record.as_ref(), groups)? {
+    match recover_in(store, identity, record.as_ref(), groups, accepted)? {
         (recovered, false) => Ok(recovered),
         (_, true) => Err(ProtocolError::SlotClosed {
             slot: identity.slot,
             slots: identity.slots,
         }),
+    }
+}
+
+/// Checks that the groups have the names of the generation: they were opened before it was entered, and under names of
+/// before nobody would fence whoever has those of now.
+fn check_names(record: Option<&Generation>, groups: &[NamedGroup]) -> Result<(), ProtocolError> {
+    let recorded = record.and_then(|record| record.names.as_ref());
+    let mut names = groups.iter().filter_map(|named| named.group.names());
+    match recorded.zip(names.next()) {
+        Some((recorded, names)) if *recorded != names => Err(ProtocolError::GenerationChanged),
+        _ => Ok(()),
     }
 }
 
@@ -203,13 +266,15 @@ pub(crate) fn recover_in(
     identity: &Identity,
     record: Option<&Generation>,
     groups: &mut [NamedGroup],
+    accepted: Option<Epoch>,
 ) -> Result<(Recovered, bool), ProtocolError> {
+    check_names(record, groups)?;
     for named in groups.iter_mut() {
         named.group.fence()?;
     }
     let mut look = 1;
     loop {
-        match find(store, identity, record, groups) {
+        match find(store, identity, record, groups, accepted) {
             // A copy that overtook this one between the two reads looks like lost checkpoints, but only for a moment.
             Err(ProtocolError::Contradiction(_) | ProtocolError::ParentGone { .. })
                 if look < LOOKS_MAX =>
@@ -220,7 +285,7 @@ pub(crate) fn recover_in(
                 let found = other?;
                 let counts = found.counts.as_ref();
                 let is_closed = counts.is_some_and(|counts| counts.manifest.closes);
-                return Ok((adopt(groups, found)?, is_closed));
+                return Ok((follow::adopt(groups, found)?, is_closed));
             }
         }
     }
@@ -234,6 +299,8 @@ struct Found {
     next_epoch: Epoch,
     void: Vec<(Epoch, Vec<SinkRecord>)>,
     tries: u16,
+    origins: BTreeMap<String, Origin>,
+    is_marked: bool,
 }
 
 fn find(
@@ -241,6 +308,7 @@ fn find(
     identity: &Identity,
     record: Option<&Generation>,
     groups: &mut [NamedGroup],
+    accepted: Option<Epoch>,
 ) -> Result<Found, ProtocolError> {
     let epochs = epochs(store, identity)?;
     let newest = match epochs.last() {
@@ -264,6 +332,8 @@ fn find(
     }
     let newest_epoch = newest.as_ref().map(|newest| newest.head.epoch);
     let (newest, mark) = of_generation(store, identity, newest, mark)?;
+    let is_marked = mark.is_some();
+    let mark = mark.or_else(|| mark::accepted(newest.as_ref()?, accepted?));
     let decision = decide(
         newest.as_ref().map(|loaded| &loaded.head),
         mark.as_ref(),
@@ -275,6 +345,9 @@ fn find(
         return Ok(Found {
             dealt: dealt.unwrap_or_default(),
             next_epoch: first.unwrap_or_default(),
+            origins: record
+                .map(|record| record.origins.clone())
+                .unwrap_or_default(),
             ..Found::default()
         });
     };
@@ -288,6 +361,7 @@ fn find(
             counts: Some(newest),
             next_epoch,
             tries,
+            is_marked,
             ..Found::default()
         });
     }
@@ -307,6 +381,7 @@ fn find(
         next_epoch,
         void,
         tries,
+        is_marked,
         ..Found::default()
     })
 }
@@ -376,6 +451,7 @@ fn load(
     };
     let (manifest, digest) =
         Manifest::open(&bytes).map_err(|source| ProtocolError::Manifest { epoch, source })?;
+    generation::check_owner(store, identity, (&manifest.pipeline, &manifest.dataflow))?;
     let head = ManifestHead {
         epoch: manifest.epoch,
         digest,
@@ -407,364 +483,6 @@ fn parent_of(
         epoch: parent,
         location: store.location(),
     })
-}
-
-/// Commits what follows the decision once more, since the predecessor may have died before it could.
-fn adopt(groups: &mut [NamedGroup], found: Found) -> Result<Recovered, ProtocolError> {
-    let Some(Loaded { head, manifest }) = found.counts else {
-        return Ok(Recovered {
-            positions: found.dealt,
-            next_epoch: found.next_epoch,
-            ..Recovered::default()
-        });
-    };
-    let mark = mark_of(&manifest, &head.digest);
-    let mut lost = Vec::new();
-    for (named, committable) in followers(groups, &manifest.sinks) {
-        match named.group.commit(head.epoch, committable, &mark)? {
-            CommitOutcome::Committed => {}
-            CommitOutcome::Lost(members) => lost.push((named.key.clone(), members)),
-            CommitOutcome::NotCommitted | CommitOutcome::Unknown => {
-                return Err(ProtocolError::Unknown { epoch: head.epoch });
-            }
-        }
-    }
-    let replay = (!lost.is_empty()).then(|| Replay {
-        ranges: manifest.ranges().clone(),
-        lost,
-    });
-    Ok(Recovered {
-        checkpoint: Some(ParentRef {
-            epoch: head.epoch,
-            digest: head.digest,
-        }),
-        positions: manifest.positions(),
-        next_epoch: found.next_epoch,
-        void: found.void,
-        replay,
-        state: manifest.state,
-        tries: found.tries,
-    })
-}
-
-/// Throws away what void proposals had prepared. To be called after a commit of this process's own: only that proves that no
-/// other copy has taken over and may yet commit them.
-///
-/// # Errors
-/// What a sink said; the prepared output then goes by its own time-out.
-pub fn discard_void(
-    groups: &mut [NamedGroup],
-    void: &[(Epoch, Vec<SinkRecord>)],
-) -> Result<(), ProtocolError> {
-    for (epoch, records) in void {
-        for (named, committable) in followers(groups, records) {
-            named.group.discard(*epoch, Some(committable))?;
-        }
-    }
-    Ok(())
-}
-
-fn followers<'a>(
-    groups: &'a mut [NamedGroup],
-    records: &'a [SinkRecord],
-) -> impl Iterator<Item = (&'a mut NamedGroup, &'a Committable)> {
-    groups
-        .iter_mut()
-        .filter(|named| named.group.role() == CommitRole::Follows)
-        .filter_map(|named| {
-            let record = records.iter().find(|record| record.group == named.key)?;
-            Some((named, &record.committable))
-        })
-}
-
-fn mark_of(manifest: &Manifest, digest: &str) -> Mark {
-    Mark {
-        epoch: manifest.epoch,
-        generation: manifest.generation,
-        slot: manifest.slot,
-        digest: digest.to_owned(),
-    }
-}
-
-/// One epoch to be committed.
-#[derive(Debug)]
-pub struct EpochCommit<'a> {
-    /// Whose it is.
-    pub identity: &'a Identity,
-    /// Its number: what [`Recovered::next_epoch`] says, then one more each time.
-    pub epoch: Epoch,
-    /// The checkpoint it continues; `None` only for the genesis.
-    pub parent: Option<&'a ParentRef>,
-    /// The parent's positions by source table.
-    pub from: &'a BTreeMap<String, Positions>,
-    /// The positions at the barrier by source table.
-    pub to: &'a BTreeMap<String, Positions>,
-    /// The ranges that it repeats, where it is a [`Replay`]; `from` and `to` are then equal.
-    pub replay: Option<&'a Ranges>,
-    /// Whether it is the slot's last in its generation.
-    pub closes: bool,
-    /// The state of the operators at the barrier; the parent's where it moves no position. `None` where there are none.
-    pub state: Option<&'a StateRecord>,
-    /// The clock, for people.
-    pub now_ms: i64,
-}
-
-impl EpochCommit<'_> {
-    fn manifest(&self, decided_by: DecidedBy, sinks: Vec<SinkRecord>) -> Manifest {
-        let range = |table: &str, split: &SplitId, to: &millrace_connector::Position| {
-            let from = self
-                .from
-                .get(table)
-                .and_then(|positions| positions.get(split))
-                .unwrap_or(to);
-            (
-                split.clone(),
-                SplitRange {
-                    from: from.clone(),
-                    to: to.clone(),
-                },
-            )
-        };
-        let sources = self.to.iter().map(|(table, splits)| {
-            (
-                table.clone(),
-                splits
-                    .iter()
-                    .map(|(split, to)| range(table, split, to))
-                    .collect(),
-            )
-        });
-        Manifest {
-            pipeline: self.identity.pipeline.clone(),
-            dataflow: self.identity.dataflow.clone(),
-            generation: self.identity.generation,
-            slot: self.identity.slot,
-            slots: self.identity.slots,
-            epoch: self.epoch,
-            parent: self.parent.cloned(),
-            decided_by,
-            sources: sources.collect(),
-            sinks,
-            replay: self.replay.cloned(),
-            closes: self.closes,
-            state: self.state.cloned(),
-            created_ms: self.now_ms,
-        }
-    }
-}
-
-/// Writes the first checkpoint of a slot in its generation: the positions before any row, so that a crash before the first
-/// commit starts from the same place again. Without it, a startup mode like `latest-offset` would be resolved anew and rows
-/// in between be lost.
-///
-/// # Errors
-/// The store did not answer, or another copy was first.
-pub fn commit_genesis(
-    store: &dyn Store,
-    groups: &[NamedGroup],
-    commit: &EpochCommit<'_>,
-) -> Result<ParentRef, ProtocolError> {
-    assert!(commit.parent.is_none(), "a genesis has no parent");
-    generation::found(store, commit.identity)?;
-    let manifest = commit.manifest(DecidedBy::Manifest, Vec::new());
-    let sealed = manifest.seal();
-    put(store, commit.identity, commit.epoch, &sealed)
-        .and_then(|()| check_newest(store, commit.identity, commit.epoch))
-        .map_err(|error| raced(has_decider(groups), error))?;
-    Ok(ParentRef {
-        epoch: commit.epoch,
-        digest: sealed.digest,
-    })
-}
-
-/// Commits one epoch: prepare, decide, follow. The writers are idle, and `begin(epoch)` was called on every group.
-///
-/// # Errors
-/// After any error the epoch may or may not count: go through [`recover`].
-pub fn commit_epoch(
-    store: &dyn Store,
-    groups: &mut [NamedGroup],
-    commit: &EpochCommit<'_>,
-) -> Result<ParentRef, ProtocolError> {
-    commit_epoch_after(store, groups, commit, Vec::new())
-}
-
-/// Does the same where objects of state are on their way: they are in the store before the deciding act.
-///
-/// # Errors
-/// As [`commit_epoch`].
-pub fn commit_epoch_after(
-    store: &dyn Store,
-    groups: &mut [NamedGroup],
-    commit: &EpochCommit<'_>,
-    mut uploads: Vec<PendingObject>,
-) -> Result<ParentRef, ProtocolError> {
-    let epoch = commit.epoch;
-    assert!(
-        commit.parent.is_some_and(|parent| parent.epoch < epoch),
-        "numbers go up"
-    );
-    let has_decider = has_decider(groups);
-    let has_followers = groups
-        .iter()
-        .any(|named| named.group.role() == CommitRole::Follows);
-    let decided_by = if has_decider {
-        DecidedBy::Transaction
-    } else {
-        DecidedBy::Manifest
-    };
-
-    // A proposal without handles of followers is known before they prepare: the store works while the sinks flush.
-    let sealed = if has_decider && !has_followers {
-        let sealed = seal(commit, decided_by, Vec::new())?;
-        let pending =
-            store.put_if_absent(&manifest_path(commit.identity, epoch), sealed.bytes.clone());
-        let prepared = prepare(groups, epoch);
-        let put = settle(store, commit.identity, epoch, &sealed, pending.wait());
-        prepared?;
-        put.map_err(|error| raced(true, error))?;
-        arrive(&mut uploads, store)?;
-        sealed
-    } else {
-        let sealed = seal(commit, decided_by, prepare(groups, epoch)?)?;
-        arrive(&mut uploads, store)?;
-        put(store, commit.identity, epoch, &sealed).map_err(|error| raced(has_decider, error))?;
-        if !has_decider {
-            check_newest(store, commit.identity, epoch)?;
-        }
-        sealed
-    };
-
-    let mark = Mark {
-        epoch,
-        generation: commit.identity.generation,
-        slot: commit.identity.slot,
-        digest: sealed.digest.clone(),
-    };
-    for role in [CommitRole::Decides, CommitRole::Follows] {
-        for named in groups.iter_mut().filter(|named| named.group.role() == role) {
-            let manifest = Manifest::open(&sealed.bytes)
-                .expect("it was sealed above")
-                .0;
-            let record = manifest
-                .sinks
-                .iter()
-                .find(|record| record.group == named.key);
-            let committable = record
-                .map(|record| record.committable.clone())
-                .unwrap_or_default();
-            match named.group.commit(epoch, &committable, &mark)? {
-                CommitOutcome::Committed => {}
-                CommitOutcome::Lost(_) => return Err(ProtocolError::Lost { epoch }),
-                CommitOutcome::NotCommitted | CommitOutcome::Unknown => {
-                    return Err(ProtocolError::Unknown { epoch });
-                }
-            }
-        }
-    }
-    Ok(ParentRef {
-        epoch,
-        digest: sealed.digest,
-    })
-}
-
-/// Waits until everything that a record of state names is in the store.
-fn arrive(uploads: &mut Vec<PendingObject>, store: &dyn Store) -> Result<(), StoreError> {
-    uploads.drain(..).try_for_each(|upload| upload.wait(store))
-}
-
-fn has_decider(groups: &[NamedGroup]) -> bool {
-    groups
-        .iter()
-        .any(|named| named.group.role() == CommitRole::Decides)
-}
-
-/// Where a sink decides, a manifest that is there already proves nothing about who goes on: a copy that is fenced, and does
-/// not know yet, may have written it. If its writer and its finder both stopped, nobody would be left.
-fn raced(has_decider: bool, error: ProtocolError) -> ProtocolError {
-    match error {
-        ProtocolError::OtherCopy { epoch, location } if has_decider => {
-            ProtocolError::Raced { epoch, location }
-        }
-        other => other,
-    }
-}
-
-fn seal(
-    commit: &EpochCommit<'_>,
-    decided_by: DecidedBy,
-    sinks: Vec<SinkRecord>,
-) -> Result<SealedManifest, ProtocolError> {
-    let manifest = commit.manifest(decided_by, sinks);
-    manifest
-        .check_continues(commit.from)
-        .map_err(|source| ProtocolError::Manifest {
-            epoch: manifest.epoch,
-            source,
-        })?;
-    Ok(manifest.seal())
-}
-
-fn prepare(groups: &mut [NamedGroup], epoch: Epoch) -> Result<Vec<SinkRecord>, ProtocolError> {
-    let mut records = Vec::new();
-    for named in groups.iter_mut() {
-        let committable = named.group.prepare(epoch)?;
-        if named.group.role() == CommitRole::Follows {
-            records.push(SinkRecord {
-                group: named.key.clone(),
-                committable,
-            });
-        }
-    }
-    Ok(records)
-}
-
-fn put(
-    store: &dyn Store,
-    identity: &Identity,
-    epoch: Epoch,
-    sealed: &SealedManifest,
-) -> Result<(), ProtocolError> {
-    let outcome = store
-        .put_if_absent(&manifest_path(identity, epoch), sealed.bytes.clone())
-        .wait();
-    settle(store, identity, epoch, sealed, outcome)
-}
-
-/// Tells a lost reply to our own put from another writer's file: a retried put finds what the first try made.
-fn settle(
-    store: &dyn Store,
-    identity: &Identity,
-    epoch: Epoch,
-    sealed: &SealedManifest,
-    outcome: Result<PutOutcome, StoreError>,
-) -> Result<(), ProtocolError> {
-    if matches!(outcome, Ok(PutOutcome::Created)) {
-        return Ok(());
-    }
-    let there = store.get(&manifest_path(identity, epoch))?;
-    if there.as_deref() == Some(sealed.bytes.as_slice()) {
-        return Ok(());
-    }
-    match outcome {
-        Ok(_) => Err(ProtocolError::OtherCopy {
-            epoch,
-            location: store.location(),
-        }),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Checks that no later checkpoint exists. Retention frees the numbers that a copy which slept for long would take next: its
-/// conditional put then succeeds, but a later manifest is there, since the newest is never removed.
-fn check_newest(store: &dyn Store, identity: &Identity, epoch: Epoch) -> Result<(), ProtocolError> {
-    match epochs(store, identity)?.last() {
-        Some(newest) if *newest > epoch => Err(ProtocolError::OtherCopy {
-            epoch: *newest,
-            location: store.location(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// Removes the checkpoints that retention no longer asks for: all but the last `retained` up to `newest`, which counts.

@@ -97,6 +97,64 @@ impl std::fmt::Debug for PendingPut {
     }
 }
 
+/// A store in which one folder stands under another name: checkpoints of builds that spelled names otherwise.
+pub struct Redirected<'a> {
+    store: &'a dyn Store,
+    folder: String,
+    stands_for: String,
+}
+
+impl<'a> Redirected<'a> {
+    /// Returns the store in which `folder` is found as `stands_for`.
+    pub fn new(
+        store: &'a dyn Store,
+        folder: impl Into<String>,
+        stands_for: impl Into<String>,
+    ) -> Self {
+        Self {
+            store,
+            folder: folder.into(),
+            stands_for: stands_for.into(),
+        }
+    }
+
+    fn there(&self, path: &str) -> String {
+        moved(path, &self.stands_for, &self.folder)
+    }
+}
+
+/// Returns `path` with the folder `from` at its beginning replaced.
+fn moved(path: &str, from: &str, to: &str) -> String {
+    match path.strip_prefix(from) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{to}{rest}"),
+        _ => path.to_owned(),
+    }
+}
+
+impl Store for Redirected<'_> {
+    fn put_if_absent(&self, path: &str, bytes: Vec<u8>) -> PendingPut {
+        self.store.put_if_absent(&self.there(path), bytes)
+    }
+
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(&self.there(path))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let paths = self.store.list(&self.there(prefix))?;
+        let here = |path: String| moved(&path, &self.folder, &self.stands_for);
+        Ok(paths.into_iter().map(here).collect())
+    }
+
+    fn delete(&self, path: &str) -> Result<(), StoreError> {
+        self.store.delete(&self.there(path))
+    }
+
+    fn location(&self) -> String {
+        self.store.location()
+    }
+}
+
 /// A store in memory, for tests and for runs that shall leave nothing behind. Clones share the files.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
@@ -131,7 +189,7 @@ impl Store for MemoryStore {
             .files
             .lock()
             .keys()
-            .filter(|path| path.starts_with(&folder))
+            .filter(|path| prefix.is_empty() || path.starts_with(&folder))
             .cloned()
             .collect())
     }

@@ -11,17 +11,18 @@ use std::sync::Arc;
 
 use millrace_checkpoint::protocol::{
     EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_genesis, discard_void,
-    recover, retire,
+    recover, renew_mark, retire,
 };
-use millrace_checkpoint::rescale::{Plan, RescaleError, plan};
+use millrace_checkpoint::rescale::{Plan, RescaleError, Wanted, plan};
 use millrace_checkpoint::{
-    Identity, MemoryStore, ParentRef, PendingPut, Ranges, Store, StoreError, owner,
+    Identity, MemoryStore, ParentRef, PendingPut, Ranges, Store, StoreError, generation_in_force,
+    owner,
 };
 use millrace_connector::sink::{
     CommitOutcome, CommitRole, Committable, Mark, SinkGroup, SinkWriter,
 };
 use millrace_connector::{
-    ConnectorError, Epoch, ErrorKind, LaneId, Position, Positions, Retry, SplitId,
+    ConnectorError, Epoch, ErrorKind, LaneId, Names, Position, Positions, Retry, SplitId,
 };
 use parking_lot::Mutex;
 use proptest::prelude::*;
@@ -51,9 +52,12 @@ enum Fault {
     Copies(u32),
     /// The number of slots is changed, and the new processes work, before this call goes on.
     Rescale(u32),
+    /// The file gets another prefix of transactional ids, and its processes work, before this call goes on.
+    Rename,
 }
 
-const KINDS: [Fault; 10] = [
+const KINDS: [Fault; 11] = [
+    Fault::Rename,
     Fault::Before,
     Fault::After,
     Fault::Expiry,
@@ -74,7 +78,10 @@ struct World {
     steps: u64,
     faults: Vec<(u64, Fault)>,
     splits: u64,
-    producers: BTreeMap<u32, Producer>,
+    /// What transactional ids begin with by today's file.
+    prefix: String,
+    /// By what their ids begin with, and their slot.
+    producers: BTreeMap<(String, u32), Producer>,
     kafka: Vec<Row>,
     doris: BTreeMap<String, (Vec<Row>, DorisState)>,
 }
@@ -96,6 +103,10 @@ enum DorisState {
 }
 
 impl World {
+    fn turn_prefix(&mut self) {
+        self.prefix = if self.prefix == "b" { "a" } else { "b" }.to_owned();
+    }
+
     fn expire(&mut self) {
         for (_, state) in self.doris.values_mut() {
             if *state == DorisState::Prepared {
@@ -149,6 +160,14 @@ impl Shared {
             }
             Some(Fault::Expiry) => self.world.lock().expire(),
             Some(Fault::Copies(slots)) => self.all_work(slots),
+            Some(Fault::Rename) => {
+                let record = generation_in_force(&self.store, "p", "d");
+                let slots = record.ok().flatten().map_or(0, |record| record.slots);
+                self.world.lock().turn_prefix();
+                if slots > 0 && rescale(self, slots).is_ok() {
+                    self.all_work(slots);
+                }
+            }
             Some(Fault::Rescale(slots)) => {
                 if rescale(self, slots).is_ok() {
                     self.all_work(slots);
@@ -225,7 +244,7 @@ impl Store for StepStore {
 /// A transactional producer: fenced by a newer one of its slot, its mark inside the transaction.
 struct KafkaGroup {
     shared: Shared,
-    slot: u32,
+    id: (String, u32),
     epoch: Arc<Mutex<u64>>,
 }
 
@@ -234,12 +253,12 @@ impl KafkaGroup {
         &self,
         call: impl FnOnce(&mut Producer, &mut Vec<Row>) -> T,
     ) -> Result<T, ConnectorError> {
-        let (slot, mine) = (self.slot, *self.epoch.lock());
+        let (id, mine) = (self.id.clone(), *self.epoch.lock());
         self.shared.step(|world| {
             let World {
                 producers, kafka, ..
             } = world;
-            let producer = producers.entry(slot).or_default();
+            let producer = producers.entry(id).or_default();
             if producer.epoch == mine {
                 Ok(call(producer, kafka))
             } else {
@@ -253,10 +272,13 @@ impl SinkGroup for KafkaGroup {
     fn role(&self) -> CommitRole {
         CommitRole::Decides
     }
+    fn names(&self) -> Option<Names> {
+        Some(Names(self.id.0.clone().into()))
+    }
     fn fence(&mut self) -> Result<(), ConnectorError> {
-        let slot = self.slot;
+        let id = self.id.clone();
         *self.epoch.lock() = self.shared.step(|world| {
-            let producer = world.producers.entry(slot).or_default();
+            let producer = world.producers.entry(id).or_default();
             producer.open.clear();
             producer.epoch += 1;
             producer.epoch
@@ -264,9 +286,9 @@ impl SinkGroup for KafkaGroup {
         Ok(())
     }
     fn read_mark(&mut self) -> Result<Option<Mark>, ConnectorError> {
-        let slot = self.slot;
+        let id = self.id.clone();
         self.shared
-            .step(|world| world.producers.entry(slot).or_default().mark.clone())
+            .step(|world| world.producers.entry(id).or_default().mark.clone())
     }
     fn writer(&mut self, _: usize, _: LaneId) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         Err(died())
@@ -386,6 +408,7 @@ struct Process {
     store: StepStore,
     identity: Identity,
     groups: Vec<NamedGroup>,
+    id: (String, u32),
     producer_epoch: Arc<Mutex<u64>>,
     doris_rows: Arc<Mutex<Vec<Row>>>,
 }
@@ -394,6 +417,12 @@ impl Process {
     fn new(shared: &Shared, slot: u32, slots: u32) -> Self {
         let producer_epoch = Arc::new(Mutex::new(0));
         let doris_rows = Arc::new(Mutex::new(Vec::new()));
+        // As the runtime: the names are read before the generation is entered.
+        let record = generation_in_force(&shared.store, "p", "d").ok().flatten();
+        let recorded = record.and_then(|record| record.names);
+        let recorded = recorded.and_then(|names| names.0.as_str().map(str::to_owned));
+        let prefix = recorded.unwrap_or_else(|| shared.world.lock().prefix.clone());
+        let id = (prefix, slot);
         let mut groups = Vec::new();
         let mut add = |key: &str, group: Box<dyn SinkGroup>| {
             let key = key.to_owned();
@@ -402,7 +431,7 @@ impl Process {
         if shared.sinks != Sinks::Doris {
             let group = KafkaGroup {
                 shared: shared.clone(),
-                slot,
+                id: id.clone(),
                 epoch: Arc::clone(&producer_epoch),
             };
             add("kafka", Box::new(group));
@@ -426,6 +455,7 @@ impl Process {
                 slots,
             },
             groups,
+            id,
             producer_epoch,
             doris_rows,
         }
@@ -448,6 +478,7 @@ impl Process {
             replay,
             closes: false,
             state: None,
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         if parent.is_none() {
@@ -496,6 +527,21 @@ fn run(shared: &Shared, slot: u32, slots: u32, epochs_max: u64) -> Result<bool, 
     let mut process = Process::new(shared, slot, slots);
     let mut state = recover(&process.store, &mut process.identity, &mut process.groups)?;
     let mut positions = state.positions.remove(TABLE).unwrap_or_default();
+    process.discover(&mut positions);
+    if state.checkpoint.is_none() {
+        let genesis = process.commit(state.next_epoch, None, (&positions, &positions), None)?;
+        state.next_epoch = genesis.epoch.next();
+        state.checkpoint = Some(genesis);
+    }
+    if !state.is_marked {
+        let checkpoint = state.checkpoint.as_ref().unwrap();
+        renew_mark(
+            &mut process.groups,
+            &process.identity,
+            checkpoint,
+            state.next_epoch,
+        )?;
+    }
     if let Some(replay) = state.replay.take() {
         let ends = |end: fn(&millrace_checkpoint::SplitRange) -> &Position| -> Positions {
             let ranges = replay.ranges[TABLE].iter();
@@ -506,12 +552,6 @@ fn run(shared: &Shared, slot: u32, slots: u32, epochs_max: u64) -> Result<bool, 
         let rows = rows_of(&ends(|range| &range.from), &ends(|range| &range.to));
         *process.doris_rows.lock() = rows;
         process.epoch(&mut state, (&positions, &positions), Some(&replay.ranges))?;
-    }
-    process.discover(&mut positions);
-    if state.checkpoint.is_none() {
-        let genesis = process.commit(state.next_epoch, None, (&positions, &positions), None)?;
-        state.next_epoch = genesis.epoch.next();
-        state.checkpoint = Some(genesis);
     }
     for _ in 0..epochs_max {
         let to: Positions = positions
@@ -526,9 +566,9 @@ fn run(shared: &Shared, slot: u32, slots: u32, epochs_max: u64) -> Result<bool, 
         }
         let rows = rows_of(&positions, &to);
         if shared.sinks != Sinks::Doris {
-            let mine = *process.producer_epoch.lock();
+            let (id, mine) = (process.id.clone(), *process.producer_epoch.lock());
             shared.step(|world| {
-                let producer = world.producers.entry(slot).or_default();
+                let producer = world.producers.entry(id).or_default();
                 if producer.epoch != mine {
                     return Err(fenced());
                 }
@@ -546,12 +586,14 @@ fn run(shared: &Shared, slot: u32, slots: u32, epochs_max: u64) -> Result<bool, 
 /// `millrace rescale`, without a second try of anything.
 fn rescale(shared: &Shared, slots: u32) -> Result<(), RescaleError> {
     let store = StepStore(shared.clone());
-    let Plan::Change(mut rescale) = plan(&store, "p", "d", slots)? else {
+    let names = Some(Names(shared.world.lock().prefix.clone().into()));
+    let wanted = Wanted { slots, names };
+    let Plan::Change(mut rescale) = plan(&store, "p", "d", wanted)? else {
         return Ok(());
     };
     for slot in 0..rescale.from().slots {
         let mut process = Process::new(shared, slot, 0);
-        rescale.close(&store, slot, &mut process.groups, 0)?;
+        rescale.close(&store, slot, &mut process.groups, None, 0)?;
     }
     rescale.finish(&store).map(drop)
 }
@@ -604,6 +646,10 @@ fn check(sinks: Sinks, faults: &[(u64, Fault)]) -> u64 {
     };
     shared.world.lock().faults = faults.to_vec();
     for (phase, (slots, epochs)) in SCRIPT.into_iter().enumerate() {
+        // Each other phase begins with an edited file.
+        if phase % 2 == 0 {
+            shared.world.lock().turn_prefix();
+        }
         shared.world.lock().splits = if phase == 0 { SPLITS } else { SPLITS_LATER };
         let ended = drive(&shared, slots, epochs);
         assert!(
@@ -662,6 +708,10 @@ fn every_row_arrives_once_through_two_faults() {
                     (Fault::Rescale(3), Fault::Copies(2)),
                     (Fault::Rescale(3), Fault::Rescale(1)),
                     (Fault::Rescale(2), Fault::After),
+                    (Fault::Rename, Fault::Copies(2)),
+                    (Fault::Copies(2), Fault::Rename),
+                    (Fault::Rename, Fault::Rescale(3)),
+                    (Fault::Rename, Fault::After),
                     (Fault::DiesForLong, Fault::Rescale(3)),
                 ] {
                     check(sinks, &[(first, a), (second, b)]);

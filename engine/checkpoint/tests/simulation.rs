@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use millrace_checkpoint::decision::Contradiction;
 use millrace_checkpoint::protocol::{
     EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_epoch_after,
-    commit_genesis, discard_void, epochs, recover, retire,
+    commit_genesis, commit_rest, discard_void, epochs, recover_accepting, renew_mark, retire,
 };
 use millrace_checkpoint::{
     Identity, MemoryStore, ObjectRef, PendingObject, PendingPut, StateRecord, Store, StoreError,
@@ -43,6 +44,8 @@ enum Fault {
     Expiry,
     /// The process dies before the call has an effect, and is started again only after such a time.
     DiesForLong,
+    /// The mark is lost before the call: it has expired, or somebody has deleted the group.
+    LostMark,
 }
 
 /// What the other systems hold.
@@ -60,6 +63,8 @@ struct Kafka {
     open: Vec<u64>,
     committed: Vec<u64>,
     mark: Option<Mark>,
+    /// The epochs that were committed, whatever the mark says.
+    truth: Vec<Epoch>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +124,8 @@ impl Shared {
         };
         match fault {
             Some(Fault::Before) => return Err(died()),
-            Some(Fault::SecondCopy) => drop(run(self, 2)),
+            Some(Fault::SecondCopy) => drop(run(self, 2, None)),
+            Some(Fault::LostMark) => self.world.lock().kafka.mark = None,
             Some(Fault::Expiry) => self.world.lock().expire(),
             Some(Fault::DiesForLong) => {
                 self.world.lock().expire();
@@ -228,6 +234,7 @@ impl SinkGroup for KafkaGroup {
         self.act(|kafka| {
             let rows = std::mem::take(&mut kafka.open);
             kafka.committed.extend(rows);
+            kafka.truth.push(mark.epoch);
             kafka.mark = Some(mark.clone());
             CommitOutcome::Committed
         })
@@ -424,7 +431,7 @@ impl<'a> Rows<'a> {
 
 /// One process: recovers and commits at most `epochs_max` epochs. The two groups keep their rows outside of the trait, as
 /// writers do.
-fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
+fn run(shared: &Shared, epochs_max: u64, accepted: Option<Epoch>) -> Result<(), ProtocolError> {
     let store = StepStore(shared.clone());
     let kafka = || KafkaGroup {
         shared: shared.clone(),
@@ -457,7 +464,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
         });
     }
     let mut identity = identity();
-    let mut state = recover(&store, &mut identity, &mut groups)?;
+    let mut state = recover_accepting(&store, &mut identity, &mut groups, accepted)?;
     if state.checkpoint.is_none() {
         state.positions = at(0);
         let genesis = EpochCommit {
@@ -469,6 +476,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             replay: None,
             closes: false,
             state: Some(&StateRecord::default()),
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         state.checkpoint = Some(commit_genesis(&store, &groups, &genesis)?);
@@ -476,6 +484,10 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
     }
     let mut rows_so_far = Rows::new(&store, &identity, &state, shared.sinks);
     rows_so_far.check(&rows_so_far.record.objects, offset_of(&state.positions))?;
+    if !state.is_marked {
+        let checkpoint = state.checkpoint.as_ref().unwrap();
+        renew_mark(&mut groups, &identity, checkpoint, state.next_epoch)?;
+    }
     if let Some(replay) = state.replay.take() {
         assert_eq!(replay.lost, [("doris".to_owned(), vec![0])]);
         let range = &replay.ranges["t"][&SplitId("t-0".into())];
@@ -492,6 +504,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             replay: Some(&replay.ranges),
             closes: false,
             state: Some(&rows_so_far.record),
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         let done = commit_epoch(&store, &mut groups, &commit)?;
@@ -504,7 +517,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
     for _ in 0..epochs_max {
         let from = offset_of(&state.positions);
         if from == ROWS {
-            return Ok(());
+            return rest(&store, &rows_so_far, &mut groups, &mut state);
         }
         let rows: Vec<u64> = (from..from + ROWS_PER_EPOCH).collect();
         if shared.sinks != Sinks::Doris {
@@ -530,6 +543,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             replay: None,
             closes: false,
             state: Some(&rows_so_far.record),
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         let done = commit_epoch_after(&store, &mut groups, &commit, vec![upload])?;
@@ -539,7 +553,40 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
         state.next_epoch = done.epoch.next();
         state.checkpoint = Some(done);
         state.positions = to;
+        if from / ROWS_PER_EPOCH % 2 == 1 {
+            rest(&store, &rows_so_far, &mut groups, &mut state)?;
+        }
     }
+    Ok(())
+}
+
+/// What a process does that has nothing to read: settles what it has, and keeps the mark alive.
+fn rest(
+    store: &StepStore,
+    rows_so_far: &Rows<'_>,
+    groups: &mut [NamedGroup],
+    state: &mut Recovered,
+) -> Result<(), ProtocolError> {
+    if !state.void.is_empty() {
+        return Ok(());
+    }
+    let identity = rows_so_far.identity;
+    let commit = EpochCommit {
+        identity,
+        epoch: state.next_epoch,
+        parent: state.checkpoint.as_ref(),
+        from: &state.positions,
+        to: &state.positions,
+        replay: None,
+        closes: false,
+        state: Some(&rows_so_far.record),
+        origins: &BTreeMap::new(),
+        now_ms: 0,
+    };
+    let rest = commit_rest(store, groups, &commit)?;
+    state.next_epoch = rest.epoch.next();
+    renew_mark(groups, identity, &rest, state.next_epoch)?;
+    state.checkpoint = Some(rest);
     Ok(())
 }
 
@@ -617,11 +664,19 @@ fn check(sinks: Sinks, faults: &[(u64, Fault)]) {
     };
     shared.world.lock().faults = faults.to_vec();
     let mut finished = false;
+    let mut accepted = None;
     for _ in 0..20 {
-        match run(&shared, u64::MAX) {
+        match run(&shared, u64::MAX, accepted.take()) {
             Ok(()) => {
                 finished = true;
                 break;
+            }
+            // Somebody looks at the output, and says what is there.
+            Err(ProtocolError::Contradiction(Contradiction::MarkLost { proposal, before }))
+                if faults.iter().any(|(_, fault)| *fault == Fault::LostMark) =>
+            {
+                let is_there = shared.world.lock().kafka.truth.contains(&proposal);
+                accepted = Some(if is_there { proposal } else { before });
             }
             Err(error) => assert!(
                 !matches!(
@@ -658,13 +713,14 @@ fn steps(sinks: Sinks) -> u64 {
         sinks,
         ..Shared::default()
     };
-    run(&shared, u64::MAX).unwrap();
+    run(&shared, u64::MAX, None).unwrap();
     let steps = shared.world.lock().steps;
     assert!(steps < STEPS_MAX, "the simulation has {steps} steps");
     steps
 }
 
-const KINDS: [Fault; 5] = [
+const KINDS: [Fault; 6] = [
+    Fault::LostMark,
     Fault::Before,
     Fault::After,
     Fault::SecondCopy,
@@ -697,6 +753,9 @@ fn every_row_arrives_once_through_two_faults() {
                     (Fault::DiesForLong, Fault::After),
                     (Fault::DiesForLong, Fault::DiesForLong),
                     (Fault::SecondCopy, Fault::Expiry),
+                    (Fault::LostMark, Fault::After),
+                    (Fault::After, Fault::LostMark),
+                    (Fault::LostMark, Fault::SecondCopy),
                 ] {
                     check(sinks, &[(first, a), (second, b)]);
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use millrace_checkpoint::protocol::{
     EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_genesis, discard_void,
-    recover, retire,
+    recover, renew_mark, retire,
 };
 use millrace_checkpoint::{Identity, MemoryStore, PendingPut, Store, StoreError, owner};
 use millrace_connector::sink::{
@@ -310,10 +310,15 @@ impl Slot {
                 replay: None,
                 closes: false,
                 state: None,
+                origins: &BTreeMap::new(),
                 now_ms: 0,
             };
             state.checkpoint = Some(commit_genesis(shared, &groups, &genesis)?);
             state.next_epoch = Epoch(1);
+        }
+        if !state.is_marked {
+            let checkpoint = state.checkpoint.as_ref().unwrap();
+            renew_mark(&mut groups, &self.identity, checkpoint, state.next_epoch)?;
         }
         Ok(Process {
             groups,
@@ -359,6 +364,7 @@ impl Slot {
             replay: None,
             closes: false,
             state: None,
+            origins: &BTreeMap::new(),
             now_ms: 0,
         };
         let done = commit_epoch(shared, &mut process.groups, &commit)?;

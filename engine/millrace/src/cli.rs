@@ -60,7 +60,7 @@ fenced. It may be ended at any moment: the same command brings it to its end. No
 enum Command {
     /// Run a pipeline until its sources end or it is told to stop
     #[command(after_help = RUN_EXAMPLES)]
-    Run(PipelineArgs),
+    Run(run::RunArgs),
     /// Find all mistakes of a file, without connecting to anything
     Check {
         #[command(flatten)]
@@ -244,6 +244,7 @@ mod tests {
         let Command::Run(args) = cli.command else {
             panic!("another command")
         };
+        let args = args.pipeline;
         assert_eq!(args.file, PathBuf::from("p.sql"));
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(

@@ -5,6 +5,7 @@
 //!
 //! [`generator`] is public for the benches.
 
+mod belongs;
 mod bench;
 mod changelog;
 mod check;

@@ -315,6 +315,8 @@ impl Flow {
     pub(crate) fn dataflow(&self) -> runtime::Dataflow {
         runtime::Dataflow {
             name: self.plan.name.clone(),
+            id: self.plan.name.clone(),
+            names: None,
             sources: self
                 .plan
                 .sources
@@ -322,6 +324,7 @@ impl Flow {
                 .enumerate()
                 .map(|(index, source)| runtime::SourceInput {
                     name: source.name.clone(),
+                    key: source.name.clone(),
                     spec: Arc::clone(&self.sources[index]),
                     projection: source.projection.clone(),
                     branches: source

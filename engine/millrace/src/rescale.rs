@@ -4,6 +4,7 @@ use clap::Args;
 use millrace_plan::Origin;
 use millrace_runtime::{Rescaled, SystemClock, rescale};
 
+use crate::belongs::{self, BelongArgs};
 use crate::cli::PipelineArgs;
 use crate::failure::Failure;
 use crate::settings::definitions::key;
@@ -14,6 +15,8 @@ use crate::{output, pipeline, run, store};
 pub(crate) struct RescaleArgs {
     #[command(flatten)]
     pipeline: PipelineArgs,
+    #[command(flatten)]
+    belongs: BelongArgs,
     /// How many processes share the pipeline's splits from now on
     #[arg(long, value_name = "N")]
     slots: u32,
@@ -32,10 +35,10 @@ pub(crate) fn command(args: &RescaleArgs) -> Result<u8, Failure> {
     let runtime = run::async_runtime()?;
     let store = store::open(&pipeline.run, runtime.handle().clone())?;
     let clock = SystemClock::default();
-    let options = &pipeline.run.runtime;
+    let settled = belongs::settle(&pipeline, &store, &clock, &args.belongs, true)?;
+    let options = &settled.options;
     let mut has_run = false;
-    for flow in &pipeline.flows {
-        let dataflow = flow.dataflow();
+    for dataflow in settled.flows {
         let rescaled = rescale(&dataflow, options, &*store, &clock)
             .map_err(|error| run::failed(&dataflow.name, error, &pipeline.text.name))?;
         has_run |= rescaled != Rescaled::NeverRan;

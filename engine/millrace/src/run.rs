@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
 use millrace_checkpoint::Store;
 use millrace_connector::Cancel;
 use millrace_runtime::{
@@ -12,6 +13,7 @@ use millrace_runtime::{
 };
 use tokio::runtime::Runtime;
 
+use crate::belongs::{self, BelongArgs};
 use crate::cli::PipelineArgs;
 use crate::failure::{Failure, colours};
 use crate::http::{self, Watch};
@@ -25,14 +27,23 @@ const TICK: Duration = Duration::from_millis(20);
 /// Threads of the async runtime: checkpoints, HTTP and signals need little.
 const ASYNC_THREADS: usize = 2;
 
+/// What to run, and from where.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) belongs: BelongArgs,
+}
+
 /// Runs a pipeline's file.
-pub(crate) fn command(args: &PipelineArgs) -> Result<u8, Failure> {
-    let pipeline = pipeline::load(args)?;
+pub(crate) fn command(args: &RunArgs) -> Result<u8, Failure> {
+    let pipeline = pipeline::load(&args.pipeline)?;
     tell(&pipeline);
     let runtime = async_runtime()?;
     let stop = Cancel::default();
     runtime.block_on(async { stop::on_signals(&stop, pipeline.run.shutdown_timeout) })?;
-    let mut running = Running::start(&pipeline, &runtime, &stop)?;
+    let mut running = Running::start(&pipeline, &runtime, &stop, &args.belongs)?;
     running.serve(&pipeline, &runtime)?;
     running.wait(true)?;
     // Nothing of a run is left in the background; a put that hangs must not hold the process back.
@@ -89,6 +100,7 @@ impl Running {
         pipeline: &Pipeline,
         runtime: &Runtime,
         stop: &Cancel,
+        belongs: &BelongArgs,
     ) -> Result<Self, Failure> {
         let options = &pipeline.run.runtime;
         let store = store::open(&pipeline.run, runtime.handle().clone())?;
@@ -103,7 +115,8 @@ impl Running {
             "start"
         );
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let mut options = options.clone();
+        let settled = belongs::settle(pipeline, &store, &*clock, belongs, false)?;
+        let mut options = settled.options;
         let flows = pipeline.flows.len().max(1) as u64;
         options.buffer_bytes_max /= flows;
         options.operators.state_bytes_max /= flows;
@@ -113,8 +126,8 @@ impl Running {
             clock,
             stop: stop.clone(),
         };
-        for flow in &pipeline.flows {
-            running.start_flow(flow.dataflow(), &options, &store)?;
+        for dataflow in settled.flows {
+            running.start_flow(dataflow, &options, &store)?;
         }
         Ok(running)
     }

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::thread::{JoinHandle, Scope};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use millrace_checkpoint::decision::Contradiction;
 use millrace_checkpoint::protocol::{
-    EpochCommit, NamedGroup, ProtocolError, Recovered, commit_genesis, epochs, recover,
+    EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_genesis, commit_rest,
+    epochs, recover_accepting, renew_mark,
 };
-use millrace_checkpoint::{Identity, StateRecord, Store, owner};
+use millrace_checkpoint::{Identity, StateRecord, Store, generation_in_force, owner};
 use millrace_connector::sink::CommitRole;
 use millrace_connector::source::{Source, SplitStart};
 use millrace_connector::{
-    Cancel, ConnectorError, Epoch, LaneId, OpenContext, Position, Positions, SinkSpec, SplitId,
+    Cancel, ConnectorError, Epoch, LaneId, Names, OpenContext, Origin, Position, Positions,
+    SinkSpec, SplitId,
 };
 use millrace_state::StateError;
 
@@ -21,6 +24,7 @@ use crate::lane::{
     Command, Event, Lane, LaneBranch, LaneInput, LaneOperators, LaneSource, LaneWork, LaneWriter,
 };
 use crate::replay::{bound_sources, has_lost};
+use crate::rescale::as_deciders;
 use crate::stages::StopWatch;
 use crate::state::{self, StateKeeper};
 use crate::watermark::SourceWatermark;
@@ -34,12 +38,17 @@ pub(crate) struct Attempt {
     pub(crate) sources: Vec<OpenSource>,
     pub(crate) recovered: Recovered,
     pub(crate) positions: BTreeMap<String, Positions>,
+    /// What the positions count.
+    pub(crate) origins: BTreeMap<String, Origin>,
     pub(crate) lanes: Vec<LaneHandle>,
     pub(crate) events: Receiver<(u32, Event)>,
     pub(crate) cancel: Cancel,
 }
 
 pub(crate) struct OpenSource {
+    /// What checkpoints know it by.
+    pub(crate) key: String,
+    /// Its name in the file.
     pub(crate) table: String,
     pub(crate) source: Box<dyn Source>,
 }
@@ -72,18 +81,31 @@ fn at(table: &str) -> impl FnOnce(ConnectorError) -> RunError + '_ {
 impl Attempt {
     pub(crate) fn open(around: &Surroundings<'_>) -> Result<Self, RunError> {
         let cancel = Cancel::default();
-        let ctx = open_context(around.dataflow, around.options, &cancel);
+        let names = recorded_names(around.dataflow, around.options, around.store)?;
+        let ctx = open_context(around.dataflow, around.options, names, &cancel);
         let (mut groups, members) = open_sinks(around.dataflow, &ctx)?;
         let mut identity = Identity {
             pipeline: around.options.pipeline.clone(),
-            dataflow: around.dataflow.name.clone(),
+            dataflow: around.dataflow.id.clone(),
             generation: 0,
             slot: around.options.slot,
             slots: around.options.slots,
         };
-        let mut recovered = recover(around.store, &mut identity, &mut groups)?;
+        let accepted = around.options.accepted_mark;
+        let recovery = recover_accepting(around.store, &mut identity, &mut groups, accepted);
+        let mut recovered = match recovery {
+            // The sink that decided decides no more.
+            Err(ProtocolError::Contradiction(Contradiction::NoDecider { .. }))
+                if ctx.names.is_some() =>
+            {
+                settle_as_before(around, &ctx, &mut identity)?;
+                recover_accepting(around.store, &mut identity, &mut groups, None)?
+            }
+            other => other?,
+        };
         check_state(around.dataflow, &recovered)?;
         let (mut sources, positions) = open_sources(around, &ctx, &recovered)?;
+        let origins = origins_of(&sources);
         let starts = match &recovered.replay {
             None => starts_of(&positions),
             Some(replay) => bound_sources(&mut sources, replay)?,
@@ -101,17 +123,24 @@ impl Attempt {
                 replay: None,
                 closes: false,
                 state: state.as_ref(),
+                origins: &origins,
                 now_ms: around.clock.now_ms(),
             };
             let genesis = commit_genesis(around.store, &groups, &genesis)?;
             recovered.next_epoch = genesis.epoch.next();
             recovered.checkpoint = Some(genesis);
+            recovered.is_settled = true;
         }
         for named in &mut groups {
             named
                 .group
                 .begin(recovered.next_epoch)
                 .map_err(at(&named.key))?;
+        }
+        if let Some(checkpoint) = &recovered.checkpoint
+            && !recovered.is_marked
+        {
+            renew_mark(&mut groups, &identity, checkpoint, recovered.next_epoch)?;
         }
         let (event_sender, events) = unbounded();
         let mut attempt = Self {
@@ -120,6 +149,7 @@ impl Attempt {
             sources,
             recovered,
             positions,
+            origins,
             lanes: Vec::new(),
             events,
             cancel,
@@ -172,7 +202,7 @@ impl Attempt {
             let lane = self.operators_lane(around, operators, members, &starts, events)?;
             self.lanes.push(lane);
             for index in 0..self.sources.len() {
-                let splits = starts.remove(&self.sources[index].table);
+                let splits = starts.remove(&self.sources[index].key);
                 let splits = splits.unwrap_or_default();
                 if self.recovered.replay.is_none() || !splits.is_empty() {
                     self.assign(index, splits);
@@ -181,9 +211,7 @@ impl Attempt {
             return Ok(());
         }
         for index in 0..self.sources.len() {
-            let splits = starts
-                .remove(&self.sources[index].table)
-                .unwrap_or_default();
+            let splits = starts.remove(&self.sources[index].key).unwrap_or_default();
             let replay = self.recovered.replay.as_ref();
             let is_wanted = |sink: usize| {
                 let (group, member) = members[sink];
@@ -252,6 +280,12 @@ impl Attempt {
         lane.finished = lane.splits == splits;
     }
 
+    /// Tells whether anything beyond the checkpoint itself depends on an epoch: a mark, or prepared output.
+    pub(crate) fn has_commits(&self) -> bool {
+        let mut roles = self.groups.iter().map(|named| named.group.role());
+        roles.any(|role| role != CommitRole::Flushes)
+    }
+
     pub(crate) fn tell_all(&self, command: impl Fn() -> Command) {
         for lane in &self.lanes {
             // A lane that is gone has said why in its last event.
@@ -274,7 +308,7 @@ impl Attempt {
 /// Checks that a checkpoint has state where the dataflow has operators, and only there.
 fn check_state(dataflow: &Dataflow, recovered: &Recovered) -> Result<(), RunError> {
     let text = match (&dataflow.operators, &recovered.state) {
-        (Some(_), None) if recovered.checkpoint.is_some() => {
+        (Some(_), None) if recovered.checkpoint.is_some() || !recovered.positions.is_empty() => {
             "it was written by a file whose queries kept none, and its positions are behind rows that they would miss"
         }
         (None, Some(_)) => "it was written by a file whose queries kept some, and these keep none",
@@ -294,9 +328,59 @@ fn starts_of(positions: &BTreeMap<String, Positions>) -> BTreeMap<String, Vec<Sp
         .collect()
 }
 
+/// Finds out with a sink that has decided before what counts, and puts a checkpoint behind it that needs no sink's word.
+fn settle_as_before(
+    around: &Surroundings<'_>,
+    ctx: &OpenContext,
+    identity: &mut Identity,
+) -> Result<(), RunError> {
+    let (mut groups, _) = open_sinks(&as_deciders(around.dataflow), ctx)?;
+    let accepted = around.options.accepted_mark;
+    let recovered = recover_accepting(around.store, identity, &mut groups, accepted)?;
+    let commit = EpochCommit {
+        identity,
+        epoch: recovered.next_epoch,
+        parent: recovered.checkpoint.as_ref(),
+        from: &recovered.positions,
+        to: &recovered.positions,
+        replay: None,
+        closes: false,
+        state: recovered.state.as_ref(),
+        origins: &recovered.origins,
+        now_ms: around.clock.now_ms(),
+    };
+    if recovered.void.is_empty() {
+        commit_rest(around.store, &groups, &commit)?;
+        return Ok(());
+    }
+    for named in &mut groups {
+        named.group.begin(commit.epoch).map_err(at(&named.key))?;
+    }
+    let done = commit_epoch(around.store, &mut groups, &commit)?;
+    let rest = EpochCommit {
+        epoch: done.epoch.next(),
+        parent: Some(&done),
+        ..commit
+    };
+    commit_rest(around.store, &groups, &rest)?;
+    Ok(())
+}
+
+/// Returns the names of the deciding group that hold in the generation in force.
+pub(crate) fn recorded_names(
+    dataflow: &Dataflow,
+    options: &RuntimeOptions,
+    store: &dyn Store,
+) -> Result<Option<Names>, RunError> {
+    let record = generation_in_force(store, &options.pipeline, &dataflow.id)?;
+    let recorded = record.and_then(|record| record.names);
+    Ok(recorded.or_else(|| dataflow.names.clone()))
+}
+
 pub(crate) fn open_context(
     dataflow: &Dataflow,
     options: &RuntimeOptions,
+    names: Option<Names>,
     cancel: &Cancel,
 ) -> OpenContext {
     let sources = dataflow.sources.len();
@@ -312,7 +396,8 @@ pub(crate) fn open_context(
     let queues = readers + 1;
     OpenContext {
         pipeline: options.pipeline.clone(),
-        dataflow: dataflow.name.clone(),
+        dataflow: dataflow.id.clone(),
+        names,
         slot: options.slot,
         lanes,
         buffer_bytes_max: options.buffer_bytes_max / queues as u64,
@@ -369,16 +454,26 @@ fn open_sources(
             .spec
             .open(&input.projection, ctx)
             .map_err(at(&input.name))?;
-        let known = recovered.positions.get(&input.name).cloned();
+        let known = recovered.positions.get(&input.key).cloned();
+        let forgotten = &around.options.forgotten;
         if known.is_some() {
-            source.resume();
+            source.resume(recovered.origins.get(&input.key));
         }
         let mut known = known.unwrap_or_default();
+        for split in source.lapsed(&known, forgotten).map_err(at(&input.name))? {
+            tracing::warn!(table = input.name, %split, "its position is dropped, as --forget says");
+            known.remove(&split);
+        }
+        if let Some(checkpoint) = recovered.checkpoint.as_ref().filter(|_| !known.is_empty()) {
+            let (epoch, splits) = (checkpoint.epoch.0, known.len());
+            tracing::info!(table = input.name, splits, epoch, "positions carried over");
+        }
         let mut found = source.discover(&known).map_err(at(&input.name))?;
-        keep_own(&mut found, &input.name, around.options);
+        keep_own(&mut found, &input.key, around.options);
         known.extend(found.into_iter().map(|start| (start.split, start.position)));
-        positions.insert(input.name.clone(), known);
+        positions.insert(input.key.clone(), known);
         sources.push(OpenSource {
+            key: input.key.clone(),
             table: input.name.clone(),
             source,
         });
@@ -386,9 +481,15 @@ fn open_sources(
     Ok((sources, positions))
 }
 
+/// Returns what the positions of the sources count.
+pub(crate) fn origins_of(sources: &[OpenSource]) -> BTreeMap<String, Origin> {
+    let origin = |open: &OpenSource| Some((open.key.clone(), open.source.origin()?));
+    sources.iter().filter_map(origin).collect()
+}
+
 /// Leaves out the splits that other slots read.
-pub(crate) fn keep_own(found: &mut Vec<SplitStart>, table: &str, options: &RuntimeOptions) {
-    found.retain(|start| owner(table, &start.split, options.slots) == options.slot);
+pub(crate) fn keep_own(found: &mut Vec<SplitStart>, key: &str, options: &RuntimeOptions) {
+    found.retain(|start| owner(key, &start.split, options.slots) == options.slot);
 }
 
 fn branches_lane(
@@ -508,16 +609,17 @@ impl Attempt {
             let mut lane_input = LaneInput::new(&input.name, reader);
             if self.recovered.replay.is_some() {
                 // A reader of nothing need not say that it is at its end.
-                let is_empty = starts.get(&input.name).is_none_or(Vec::is_empty);
+                let is_empty = starts.get(&input.key).is_none_or(Vec::is_empty);
                 lane_input.is_assigned = is_empty;
                 lane_input.is_finished = is_empty;
             }
             inputs.push(lane_input);
             let had_ended = ended.as_ref().is_none_or(|ended| {
-                let saved = ended.get(&input.name);
+                let saved = ended.get(&input.key);
                 saved.is_some_and(|saved| saved.has_ended)
             });
             sources.push(LaneSource {
+                key: input.key.clone(),
                 table: input.name.clone(),
                 expression: input.watermark.as_ref().map(|factory| factory()),
                 watermark: SourceWatermark::new(options.idle_timeout, options.watermark_interval),
@@ -556,7 +658,7 @@ impl Attempt {
             // Splits without a row in the lost epoch are not read, but held the watermark back then too.
             let now_ms = around.clock.now_ms();
             for (index, input) in dataflow.sources.iter().enumerate() {
-                let splits = replay.ranges.get(&input.name).into_iter().flatten();
+                let splits = replay.ranges.get(&input.key).into_iter().flatten();
                 for (split, _) in splits {
                     lane.assign(index, split, now_ms);
                 }

@@ -6,11 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
-use millrace_checkpoint::protocol::{EpochCommit, commit_epoch_after, discard_void, retire};
+use millrace_checkpoint::protocol::{
+    EpochCommit, commit_epoch_after, commit_rest, discard_void, renew_mark, retire,
+};
 use millrace_checkpoint::{Store, retire_objects};
+use millrace_connector::sink::CommitRole;
 use millrace_connector::{Cancel, Epoch, Figure, Positions, Retry};
 
-use crate::attempt::{Attempt, Surroundings, keep_own};
+use crate::attempt::{Attempt, Surroundings, keep_own, origins_of};
 use crate::lane::{Command, Event};
 use crate::replay;
 use crate::restart::RestartPolicy;
@@ -35,6 +38,8 @@ const FIRST_COMMIT_DELAY: Duration = Duration::from_millis(100);
 const START_PATIENCE: Duration = Duration::from_secs(30);
 /// How often the lag is asked for.
 const LAG_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a dataflow is without rows until its last epoch is settled by a checkpoint that needs no word of a sink.
+const REST_AFTER: Duration = Duration::from_secs(10);
 /// How often old checkpoints are removed.
 const RETIRE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -166,6 +171,10 @@ struct EpochLoop<'a, 'b, 'scope> {
     committed_once: bool,
     /// Whether this attempt has committed an epoch: then no older copy can commit any more.
     has_committed: bool,
+    /// Whether the newest checkpoint needs no word of a sink.
+    is_settled: bool,
+    last_commit: Duration,
+    last_mark: Duration,
 }
 
 impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
@@ -195,6 +204,9 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
             next_discovery,
             committed_once: false,
             has_committed: false,
+            is_settled: attempt.recovered.is_settled,
+            last_commit: now,
+            last_mark: now,
             around,
             attempt,
         }
@@ -205,10 +217,12 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
             self.wait()?;
             if stop.is_cancelled() {
                 self.commit()?;
+                self.leave();
                 return Ok(End::Stopped);
             }
             if self.attempt.lanes.iter().all(|lane| lane.finished) {
                 self.commit()?;
+                self.leave();
                 return Ok(End::Finished);
             }
             let now = self.around.clock.monotonic();
@@ -252,7 +266,11 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
             && records_out == self.written_at_commit
             && snapshot.as_ref().is_none_or(LaneSnapshot::is_unchanged);
         if to == self.attempt.positions && is_quiet {
-            return Ok(());
+            return self.rest(started);
+        }
+        if self.is_settled {
+            // After a rest the brokers may know this producer no more: nothing is proposed before they have the rows.
+            self.flush()?;
         }
         let epoch = self.attempt.recovered.next_epoch;
         let uploads = match (&mut self.state, &snapshot) {
@@ -269,6 +287,7 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
             replay: None,
             closes: false,
             state: self.state.as_ref().map(StateKeeper::record),
+            origins: &self.attempt.origins,
             now_ms: clock.now_ms(),
         };
         let groups = &mut self.attempt.groups;
@@ -288,17 +307,101 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
             state.fold(next);
         }
         self.committed(next, started, records_out);
+        self.is_settled = !self.attempt.has_commits();
+        self.last_commit = started;
+        self.last_mark = started;
+        self.begin(next)?;
+        self.publish();
+        Ok(())
+    }
+
+    fn begin(&mut self, epoch: Epoch) -> Result<(), RunError> {
         for named in &mut self.attempt.groups {
             named
                 .group
-                .begin(next)
+                .begin(epoch)
                 .map_err(|source| RunError::Connector {
                     table: named.key.clone(),
                     source,
                 })?;
         }
-        self.publish();
         Ok(())
+    }
+
+    /// Sees to it that all rows of the epoch have arrived where a transaction decides.
+    fn flush(&mut self) -> Result<(), RunError> {
+        let epoch = self.attempt.recovered.next_epoch;
+        for named in &mut self.attempt.groups {
+            if named.group.role() == CommitRole::Decides {
+                let flushed = named.group.prepare(epoch);
+                flushed.map_err(|source| RunError::Connector {
+                    table: named.key.clone(),
+                    source,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing was read. After a while the last epoch is settled, and now and then the mark is renewed: brokers forget
+    /// offsets and producers that nobody uses.
+    fn rest(&mut self, now: Duration) -> Result<(), RunError> {
+        if !self.is_settled && now.saturating_sub(self.last_commit) >= REST_AFTER {
+            self.settle()?;
+        }
+        if now.saturating_sub(self.last_mark) < self.around.options.mark_interval {
+            return Ok(());
+        }
+        self.last_mark = now;
+        let attempt = &mut *self.attempt;
+        if let Some(checkpoint) = &attempt.recovered.checkpoint {
+            let next = attempt.recovered.next_epoch;
+            renew_mark(&mut attempt.groups, &attempt.identity, checkpoint, next)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a checkpoint behind the last epoch that counts by itself.
+    fn settle(&mut self) -> Result<(), RunError> {
+        let attempt = &mut *self.attempt;
+        let recovered = &mut attempt.recovered;
+        let is_next = recovered
+            .checkpoint
+            .as_ref()
+            .is_some_and(|checkpoint| checkpoint.epoch.next() == recovered.next_epoch);
+        if self.is_settled || !is_next || !recovered.void.is_empty() {
+            return Ok(());
+        }
+        let commit = EpochCommit {
+            identity: &attempt.identity,
+            epoch: recovered.next_epoch,
+            parent: recovered.checkpoint.as_ref(),
+            from: &attempt.positions,
+            to: &attempt.positions,
+            replay: None,
+            closes: false,
+            state: self.state.as_ref().map(StateKeeper::record),
+            origins: &attempt.origins,
+            now_ms: self.around.clock.now_ms(),
+        };
+        let rest = commit_rest(self.around.store, &attempt.groups, &commit)?;
+        let next = rest.epoch.next();
+        recovered.next_epoch = next;
+        recovered.checkpoint = Some(rest);
+        self.is_settled = true;
+        let epoch = &self.around.status.epoch;
+        epoch.store(next.0 - 1, Ordering::Relaxed);
+        self.begin(next)
+    }
+
+    /// Leaves a checkpoint that needs no word of a sink, so that the next start may come after any time and with any sinks.
+    fn leave(&mut self) {
+        if let Err(error) = self.settle() {
+            tracing::warn!(
+                error = %chain(&error),
+                "everything is committed, but the next start has to ask the sinks for it"
+            );
+        }
     }
 
     fn committed(&self, next: Epoch, started: Duration, records_out: u64) {
@@ -321,7 +424,7 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
     /// Tells the sources' own systems how far the committed epoch has come.
     fn publish(&mut self) {
         for open in &mut self.attempt.sources {
-            if let Err(error) = open.source.publish(&self.attempt.positions[&open.table]) {
+            if let Err(error) = open.source.publish(&self.attempt.positions[&open.key]) {
                 tracing::warn!(table = open.table, error = %chain(&error), "could not publish the committed positions");
             }
         }
@@ -337,7 +440,7 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
                 .source
                 .discovery_interval()
                 .map(|interval| now + interval);
-            let known = &self.attempt.positions[&open.table];
+            let known = &self.attempt.positions[&open.key];
             let mut found = open
                 .source
                 .discover(known)
@@ -345,7 +448,7 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
                     table: open.table.clone(),
                     source,
                 })?;
-            keep_own(&mut found, &open.table, self.around.options);
+            keep_own(&mut found, &open.key, self.around.options);
             if found.is_empty() {
                 continue;
             }
@@ -353,10 +456,11 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
             let starts = found
                 .iter()
                 .map(|start| (start.split.clone(), start.position.clone()));
-            let table = open.table.clone();
+            let key = open.key.clone();
+            self.attempt.origins = origins_of(&self.attempt.sources);
             self.attempt
                 .positions
-                .get_mut(&table)
+                .get_mut(&key)
                 .expect("each source has positions")
                 .extend(starts);
             self.attempt.assign(index, found);
@@ -371,7 +475,7 @@ impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
             let lags = attempt
                 .sources
                 .iter_mut()
-                .map(|open| open.source.lag(&attempt.positions[&open.table]));
+                .map(|open| open.source.lag(&attempt.positions[&open.key]));
             let total = lags.collect::<Option<Vec<u64>>>().map_or(-1, |lags| {
                 i64::try_from(lags.iter().sum::<u64>()).unwrap_or(i64::MAX)
             });
@@ -432,8 +536,8 @@ pub(crate) fn barrier(
                 waiting[lane as usize] = false;
                 let sources = attempt.lanes[lane as usize].sources.iter();
                 for (source, positions) in sources.zip(standing.positions) {
-                    let table = &attempt.sources[*source].table;
-                    let to = stopped.to.get_mut(table);
+                    let key = &attempt.sources[*source].key;
+                    let to = stopped.to.get_mut(key);
                     to.expect("each source has positions").extend(positions);
                 }
                 stopped.snapshot = standing.state.or(stopped.snapshot);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millrace_connector::{Projection, SinkSpec, SourceSpec};
+use millrace_connector::{Names, Projection, SinkSpec, SourceSpec};
 use millrace_operators::Graph;
 use millrace_state::Fingerprint;
 
@@ -10,8 +10,12 @@ use crate::{ChangeForm, TransformFactory};
 
 /// The part of a pipeline that hangs together: it fails, checkpoints and restarts as one.
 pub struct Dataflow {
-    /// Its name within the pipeline; part of paths and transactional ids, so it must not change from run to run.
+    /// Its name within the file, for people.
     pub name: String,
+    /// Its id within the pipeline, given at its first start: part of paths and transactional ids.
+    pub id: String,
+    /// The names of its deciding group where the record of the generation does not tell them.
+    pub names: Option<Names>,
     /// What it reads.
     pub sources: Vec<SourceInput>,
     /// What it writes.
@@ -57,8 +61,10 @@ pub struct NodeState {
 
 /// A source with what happens to its rows.
 pub struct SourceInput {
-    /// The table's name, unique within the dataflow.
+    /// The table's name, for people.
     pub name: String,
+    /// What checkpoints know it by, unique within the dataflow.
+    pub key: String,
     /// The source.
     pub spec: Arc<dyn SourceSpec>,
     /// The columns that are used.

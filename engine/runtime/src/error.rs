@@ -1,5 +1,6 @@
 //! Why a run ended or must begin again.
 
+use millrace_checkpoint::decision::Contradiction;
 use millrace_checkpoint::protocol::ProtocolError;
 use millrace_checkpoint::rescale::RescaleError;
 use millrace_connector::{ConnectorError, ErrorKind, Retry};
@@ -128,6 +129,9 @@ impl RunError {
                 | ProtocolError::ParentGone { .. }
                 | ProtocolError::Contradiction(_)
                 | ProtocolError::SlotsChanged { .. }
+                | ProtocolError::Ended
+                | ProtocolError::OtherOwner { .. }
+                | ProtocolError::Owed { .. }
                 | ProtocolError::SlotClosed { .. }
                 | ProtocolError::Record { .. }
                 | ProtocolError::RecordGone { .. }
@@ -165,8 +169,15 @@ impl RunError {
             Self::Row { .. } => Some(
                 "use TRY_CAST for values that may be bad, or filter such rows with WHERE; nothing after the last checkpoint was committed".into(),
             ),
-            Self::Protocol(ProtocolError::Contradiction(_)) => Some(
-                "nothing was written; restore the checkpoint directory this pipeline used before, or give it another 'pipeline.name' (and transactional-id prefix) to start from scratch".into(),
+            Self::Protocol(ProtocolError::Contradiction(contradiction)) => Some(contradiction_help(contradiction)),
+            Self::Protocol(ProtocolError::Ended) => Some(
+                "nothing was read; start again with the file as it is to go on from it".into(),
+            ),
+            Self::Protocol(ProtocolError::OtherOwner { pipeline, .. }) => Some(format!(
+                "nothing was read; an earlier build spelled both names alike: give this pipeline a 'pipeline.name' of its own, or use '{pipeline}' if it is the same one"
+            )),
+            Self::Protocol(ProtocolError::Owed { .. }) => Some(
+                "nothing was written; start once with the file as it was before: it commits what is prepared; stop it with SIGTERM, then start with the new file".into(),
             ),
             Self::Protocol(ProtocolError::SlotsChanged { was, now }) => Some(format!(
                 "nothing was read; start with 'millrace.slots' = '{was}', or change the number: stop all processes, then 'millrace rescale FILE --slots {now}' with the file and the options of 'millrace run'"
@@ -192,6 +203,21 @@ impl RunError {
                 Some("run one copy for each pipeline.name and slot; this one stops and leaves the other alone".into())
             }
             _ => None,
+        }
+    }
+}
+
+fn contradiction_help(contradiction: &Contradiction) -> String {
+    match contradiction {
+        Contradiction::MarkLost { proposal, before } => format!(
+            "nothing was written; look whether the rows of epoch {proposal} are in the output ('millrace checkpoints FILE --positions' says which they are): if they are, start once with --accept-lost-mark {proposal}, if not, with --accept-lost-mark {before}"
+        ),
+        Contradiction::MarkMissing { expected, .. } => format!(
+            "nothing was written; the output's group of the mark was set back: start once with --accept-lost-mark {expected} after you have deleted the group, or bring back its offsets"
+        ),
+        Contradiction::NoDecider { .. } => "nothing was written; start once with the file as it was before and stop it with SIGTERM: it leaves a checkpoint that any sink goes on from".into(),
+        Contradiction::CheckpointsMissing { .. } | Contradiction::OtherManifest { .. } => {
+            "nothing was written; bring back the checkpoint directory that this pipeline used last, or start all anew with --from none, which reads from where the startup modes say".into()
         }
     }
 }

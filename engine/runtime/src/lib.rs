@@ -38,7 +38,7 @@ pub use dataflow::{
 };
 pub use error::RunError;
 pub use options::{OperatorOptions, RestartStrategy, RuntimeOptions};
-pub use rescale::{Rescaled, rescale};
+pub use rescale::{Rescaled, end, has_other_names, rescale, wanted_names};
 pub use stages::{Stage, StageTime, StageTimes};
 pub use status::{DataflowStatus, OperatorStatus, Phase, StateFigures, StatusSnapshot};
 pub use transform::{Transform, TransformFactory, Transformed};

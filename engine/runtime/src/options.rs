@@ -1,6 +1,9 @@
 //! How to run, with every bound named.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use millrace_connector::Epoch;
 
 /// How to run a dataflow.
 #[derive(Clone, Debug)]
@@ -29,6 +32,12 @@ pub struct RuntimeOptions {
     pub restart: RestartStrategy,
     /// For dataflows with operators.
     pub operators: OperatorOptions,
+    /// How often a dataflow without rows renews its mark: well within the time that brokers keep one.
+    pub mark_interval: Duration,
+    /// The epoch that the user vouches for, where the mark of the newest is lost.
+    pub accepted_mark: Option<Epoch>,
+    /// Parts of sources, such as topics, whose positions may go where they mean nothing any more.
+    pub forgotten: BTreeSet<String>,
 }
 
 /// How to run operators.

@@ -39,7 +39,7 @@ pub(crate) fn bound_sources(
         };
         let open = sources
             .iter_mut()
-            .find(|open| open.table == *table)
+            .find(|open| open.key == *table)
             .ok_or_else(gone)?;
         let ends: Positions = ranges
             .iter()
@@ -109,6 +109,7 @@ pub(crate) fn finish(
         replay: Some(&replay.ranges),
         closes: false,
         state: state.as_ref(),
+        origins: &attempt.origins,
         now_ms: around.clock.now_ms(),
     };
     commit_epoch_after(around.store, &mut attempt.groups, &commit, uploads)?;

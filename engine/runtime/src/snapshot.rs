@@ -21,7 +21,7 @@ pub(crate) struct LaneSnapshot {
 pub(crate) struct LaneTime {
     /// The clock as the operators know it.
     pub(crate) now_ms: i64,
-    /// The watermark of each source, by table name.
+    /// The watermark of each source, by its key.
     pub(crate) sources: BTreeMap<String, SavedWatermark>,
     /// The watermark of each input of the nodes with state, by the node's id.
     pub(crate) inputs: BTreeMap<String, Vec<i64>>,

@@ -311,8 +311,11 @@ impl Transform for Pass {
 fn dataflow(source: Counting, sink: LogSink, poison: Option<i64>) -> Dataflow {
     Dataflow {
         name: "d".into(),
+        id: "d".into(),
+        names: None,
         sources: vec![SourceInput {
             name: "numbers".into(),
+            key: "numbers".into(),
             spec: Arc::new(source),
             projection: Projection { columns: vec![0] },
             branches: vec![Branch {
@@ -347,6 +350,9 @@ fn options() -> RuntimeOptions {
             delay: Duration::from_millis(1),
         },
         operators: OperatorOptions::default(),
+        mark_interval: Duration::from_secs(3_600),
+        accepted_mark: None,
+        forgotten: Default::default(),
     }
 }
 
@@ -474,6 +480,116 @@ fn a_stop_commits_what_was_read_and_the_next_run_goes_on() {
         );
     }
     assert!(total > 0);
+}
+
+/// Brokers forget what rests for long: after an orderly end nobody needs it.
+#[test]
+fn a_stopped_run_goes_on_without_its_mark() {
+    let setting = Setting::new();
+    let endless = Counting {
+        end: None,
+        ..bounded()
+    };
+    for _ in 0..3 {
+        let stop = Cancel::default();
+        std::thread::scope(|scope| {
+            let handle = scope.spawn(|| setting.run(endless.clone(), None, &stop));
+            std::thread::sleep(Duration::from_millis(30));
+            stop.cancel();
+            assert_eq!(handle.join().unwrap().unwrap(), End::Stopped);
+        });
+        setting.sink.0.lock().mark = None;
+    }
+    let mut committed = setting.sink.0.lock().committed.clone();
+    let total = committed.len();
+    committed.sort_unstable();
+    committed.dedup();
+    assert_eq!((committed.len(), total > 0), (total, true), "no row twice");
+}
+
+#[test]
+fn a_mark_is_renewed_while_nothing_is_read() {
+    let setting = Setting::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let stop = Cancel::default();
+    let options = RuntimeOptions {
+        mark_interval: Duration::from_millis(20),
+        ..options()
+    };
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            let mut dataflow = dataflow(bounded(), setting.sink.clone(), None);
+            dataflow.sources[0].spec = Arc::new(Resting);
+            run(
+                &dataflow,
+                &options,
+                &setting.store,
+                &setting.status,
+                &clock,
+                &stop,
+            )
+        });
+        std::thread::sleep(Duration::from_millis(100));
+        setting.sink.0.lock().mark = None;
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(setting.sink.0.lock().mark.is_some(), "it is there again");
+        stop.cancel();
+        assert_eq!(run.join().unwrap().unwrap(), End::Stopped);
+    });
+}
+
+/// A source in which nothing ever arrives.
+#[derive(Clone, Debug)]
+struct Resting;
+
+impl SourceSpec for Resting {
+    fn metadata(&self) -> Vec<MetadataKey> {
+        Vec::new()
+    }
+    fn is_bounded(&self) -> bool {
+        false
+    }
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::InsertOnly
+    }
+    fn describe(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    fn open(&self, _: &Projection, _: &OpenContext) -> Result<Box<dyn Source>, ConnectorError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Source for Resting {
+    fn discover(&mut self, known: &Positions) -> Result<Vec<SplitStart>, ConnectorError> {
+        let only = SplitStart {
+            split: SplitId("0".into()),
+            position: Position(0.into()),
+        };
+        Ok((!known.contains_key(&only.split))
+            .then_some(only)
+            .into_iter()
+            .collect())
+    }
+    fn reader(&mut self, _: LaneId) -> Result<Box<dyn SplitReader>, ConnectorError> {
+        Ok(Box::new(self.clone()))
+    }
+    fn publish(&mut self, _: &Positions) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    fn lag(&mut self, _: &Positions) -> Option<u64> {
+        None
+    }
+}
+
+impl SplitReader for Resting {
+    fn assign(&mut self, _: &[SplitStart]) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+    fn poll(&mut self, _: &PollLimit) -> Result<Poll, ConnectorError> {
+        std::thread::sleep(Duration::from_millis(1));
+        Ok(Poll::Idle)
+    }
 }
 
 #[test]

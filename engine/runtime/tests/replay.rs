@@ -275,8 +275,11 @@ fn run_with(vault: &Arc<Mutex<Vault>>, can_repeat: bool) -> (Result<End, RunErro
     };
     let dataflow = Dataflow {
         name: "d".into(),
+        id: "d".into(),
+        names: None,
         sources: vec![SourceInput {
             name: "numbers".into(),
+            key: "numbers".into(),
             spec: Arc::new(Numbers {
                 can_repeat,
                 end: ROWS,
@@ -304,6 +307,9 @@ fn run_with(vault: &Arc<Mutex<Vault>>, can_repeat: bool) -> (Result<End, RunErro
             delay: Duration::from_millis(1),
         },
         operators: OperatorOptions::default(),
+        mark_interval: Duration::from_secs(3_600),
+        accepted_mark: None,
+        forgotten: Default::default(),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let status = Arc::new(DataflowStatus::default());

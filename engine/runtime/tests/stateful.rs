@@ -312,8 +312,11 @@ fn dataflow(source: Numbers, kind: SinkKind, operators: Operators) -> Dataflow {
     let process = source.process.clone();
     Dataflow {
         name: "d".into(),
+        id: "d".into(),
+        names: None,
         sources: vec![SourceInput {
             name: "numbers".into(),
+            key: "numbers".into(),
             spec: Arc::new(source),
             projection: Projection { columns: vec![0] },
             branches: Vec::new(),
@@ -345,6 +348,9 @@ fn options() -> RuntimeOptions {
             watermark_interval: Duration::ZERO,
             ..OperatorOptions::default()
         },
+        mark_interval: Duration::from_secs(3_600),
+        accepted_mark: None,
+        forgotten: BTreeSet::new(),
     }
 }
 
@@ -712,6 +718,7 @@ fn two_sources(by_timer: bool) -> Vec<Row> {
     let process = Process::new(&setting.world, &setting.files, Arc::new(|| ()));
     let source = |name: &str, rows: i64| SourceInput {
         name: name.into(),
+        key: name.into(),
         spec: Arc::new(Numbers::new(&process, 1, rows)),
         projection: Projection { columns: vec![0] },
         branches: Vec::new(),
@@ -720,6 +727,8 @@ fn two_sources(by_timer: bool) -> Vec<Row> {
     let kind = SinkKind::Log;
     let dataflow = Dataflow {
         name: "d".into(),
+        id: "d".into(),
+        names: None,
         sources: vec![source("short", 100), source("long", 400)],
         sinks: vec![SinkInput {
             name: "sink".into(),

@@ -78,6 +78,38 @@ impl Broker {
         Ok(())
     }
 
+    /// Deletes the group in which the mark of a transactional id lies.
+    pub(crate) fn delete_mark(&self, transactional_id: &str) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let group = format!("millrace-mark-{transactional_id}");
+        let deleted = tokio::runtime::Builder::new_current_thread()
+            .build()?
+            .block_on(admin.delete_groups(&[&group], &AdminOptions::new()))?;
+        for result in deleted {
+            result
+                .map_err(|(group, code)| anyhow!("group {group} could not be deleted: {code}"))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a topic and makes another one of its name.
+    pub(crate) fn make_anew(&self, topic: &str, partitions: i32) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create()?;
+        let deleted = tokio::runtime::Builder::new_current_thread()
+            .build()?
+            .block_on(admin.delete_topics(&[topic], &AdminOptions::new()))?;
+        for result in deleted {
+            result
+                .map_err(|(topic, code)| anyhow!("topic {topic} could not be deleted: {code}"))?;
+        }
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Err(error) = self.make(&[topic], partitions) {
+            ensure!(Instant::now() < deadline, "{error:#}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
     /// Writes one message to partition 0 of each topic.
     pub(crate) fn write_each(
         &self,

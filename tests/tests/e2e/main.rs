@@ -33,6 +33,7 @@ mod doris;
 mod doris_connector;
 mod doris_points;
 mod edge;
+mod edits;
 mod mysql_cdc;
 mod mysql_failover;
 mod mysql_points;

@@ -154,6 +154,30 @@ impl Pipeline {
         self.spawn(&self.settings, arguments)
     }
 
+    /// Returns a setting.
+    pub(crate) fn setting(&self, key: &str) -> &str {
+        self.settings.get(key).map_or("", String::as_str)
+    }
+
+    /// Gives the file another text.
+    pub(crate) fn rewrite(&self, sql: &str) -> Result<()> {
+        Ok(std::fs::write(
+            self.folder.path().join("pipeline.sql"),
+            sql,
+        )?)
+    }
+
+    /// Moves the folder of the checkpoints; later starts look there.
+    pub(crate) fn move_checkpoints(mut self, name: &str) -> Result<Self> {
+        let from = self.folder.path().join("checkpoints");
+        let to = self.folder.path().join(name);
+        std::fs::rename(&from, &to)?;
+        let location = format!("file://{}", to.display());
+        self.settings
+            .insert("state.checkpoints.dir".to_owned(), location);
+        Ok(self)
+    }
+
     /// Starts `millrace rescale` to so many slots.
     pub(crate) fn rescale(&self, slots: u32) -> Result<Running> {
         let slots = slots.to_string();

@@ -224,6 +224,7 @@ impl Pipeline {
         let ctx = OpenContext {
             pipeline: "orders".into(),
             dataflow: "main".into(),
+            names: None,
             slot: 0,
             lanes: 1,
             buffer_bytes_max: 1 << 20,

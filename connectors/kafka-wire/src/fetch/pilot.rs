@@ -77,6 +77,15 @@ fn learn(shared: &Arc<Shared>, found: &[Topic]) {
             .partitions
             .iter()
             .find(|found| found.id == split.name.partition);
+        if topic.error.is_none() && !split.is_of(topic.id.as_deref()) {
+            split.active = false;
+            failures.push(FetchFailure {
+                partition: Some(split.id),
+                is_gone: false,
+                error: WireError::MadeAnew(topic.name.clone()),
+            });
+            continue;
+        }
         let unknown = match (topic.error, known) {
             (None, Some(found)) => {
                 split.is_there();

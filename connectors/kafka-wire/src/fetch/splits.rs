@@ -17,6 +17,8 @@ pub(super) struct Split {
     pub(super) id: usize,
     pub(super) name: TopicPartition,
     pub(super) topic: TopicName,
+    /// The topic's id, as soon as brokers have told it.
+    topic_id: Option<String>,
     /// The next offset to ask for. What lies before it is in the queue or with the lane.
     pub(super) next: i64,
     pub(super) active: bool,
@@ -36,6 +38,7 @@ impl Split {
         Self {
             id,
             topic: topic_name(&name.topic),
+            topic_id: None,
             name,
             next,
             active: true,
@@ -57,6 +60,12 @@ impl Split {
             Some((node, until)) if now < until => Some(node),
             _ => self.leader,
         }
+    }
+
+    /// Tells whether a topic of its name with this id is the one that it belongs to.
+    pub(super) fn is_of(&mut self, topic_id: Option<&str>) -> bool {
+        let Some(id) = topic_id else { return true };
+        self.topic_id.get_or_insert_with(|| id.to_owned()) == id
     }
 
     /// Notes who leads; `false` for news that are older than what is known.

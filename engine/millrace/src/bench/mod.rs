@@ -191,7 +191,7 @@ fn measure(
     let runtime = async_runtime()?;
     let stop = Cancel::default();
     runtime.block_on(async { stop::on_signals(&stop, pipeline.run.shutdown_timeout) })?;
-    let mut running = Running::start(pipeline, &runtime, &stop)?;
+    let mut running = Running::start(pipeline, &runtime, &stop, &Default::default())?;
     let watched = running.watched();
     let done = Cancel::default();
     let watch = {

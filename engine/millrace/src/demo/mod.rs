@@ -209,7 +209,7 @@ fn run(
 ) -> Result<Effort, Failure> {
     let cpu_before = own_cpu_seconds();
     let started = Instant::now();
-    let mut running = Running::start(pipeline, runtime, stop)?;
+    let mut running = Running::start(pipeline, runtime, stop, &Default::default())?;
     let done = Cancel::default();
     let watcher = Watcher {
         watched: running.watched(),

@@ -72,7 +72,7 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         key::PIPELINE_NAME,
         Text,
         None,
-        "names checkpoints and transactions; by default the file's name, or its folder's where the file is pipeline.sql",
+        "names checkpoints and transactions; by default the file's name, or its folder's where the file is pipeline.sql: enough only while it cannot be mistaken",
     ),
     setting(
         key::PARALLELISM,

@@ -24,6 +24,8 @@ const PARALLELISM_MAX: i64 = 1_024;
 const SLOTS_MAX: i64 = 10_000;
 /// The most key groups, as in Flink.
 const KEY_GROUPS_MAX: i64 = 32_768;
+/// How often a dataflow without rows renews its mark; brokers keep one for a week by default, at least for hours.
+const MARK_INTERVAL: Duration = Duration::from_secs(3_600);
 /// The least memory for queues that can work.
 const BUFFERS_MIN: u64 = 4 << 20;
 
@@ -32,6 +34,8 @@ const BUFFERS_MIN: u64 = 4 << 20;
 pub(crate) struct RunSettings {
     /// How to run each dataflow.
     pub(crate) runtime: RuntimeOptions,
+    /// Whether the pipeline's name was given, and not taken from the file.
+    pub(crate) is_named: bool,
     /// Where checkpoints lie.
     pub(crate) checkpoints: String,
     /// How to reach them.
@@ -202,7 +206,13 @@ impl RunSettings {
                 batch_bytes_max: BATCH_BYTES_MAX,
                 restart: restart::strategy(&values),
                 operators: operators(&values, key_groups),
+                mark_interval: MARK_INTERVAL,
+                accepted_mark: None,
+                forgotten: Default::default(),
             },
+            is_named: values
+                .text(key::PIPELINE_NAME)
+                .is_some_and(|name| !name.trim().is_empty()),
             checkpoints: text(key::CHECKPOINTS).unwrap_or_default(),
             store: ObjectStoreOptions {
                 endpoint: text(key::S3_ENDPOINT),

@@ -33,6 +33,8 @@ pub(crate) struct LaneOperators {
 
 /// What the operators know of a source.
 pub(crate) struct LaneSource {
+    /// What checkpoints know it by.
+    pub(crate) key: String,
     pub(crate) table: String,
     /// Computes the watermark of each row.
     pub(crate) expression: Option<Box<dyn Transform>>,
@@ -118,7 +120,7 @@ impl LaneOperators {
         }
         for source in 0..self.sources.len() {
             let state = &mut self.sources[source];
-            let Some(saved) = time.sources.get(&state.table) else {
+            let Some(saved) = time.sources.get(&state.key) else {
                 continue;
             };
             state.watermark.restore(saved, now_ms);
@@ -222,7 +224,7 @@ impl LaneOperators {
         };
         for source in &self.sources {
             let saved = source.watermark.save(source.has_ended);
-            time.sources.insert(source.table.clone(), saved);
+            time.sources.insert(source.key.clone(), saved);
         }
         for (index, node) in self.nodes.iter().enumerate() {
             if let Some(state) = &node.state {
