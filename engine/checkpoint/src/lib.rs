@@ -21,6 +21,7 @@ pub mod protocol;
 mod record;
 pub mod rescale;
 mod slots;
+mod state;
 mod store;
 mod survey;
 
@@ -34,5 +35,8 @@ pub use record::{
     DataflowRecord, PipelineRecord, PipelineRecordError, TableRecord, newest_manifest,
 };
 pub use slots::owner;
+pub use state::{
+    ObjectRef, PendingObject, StateRecord, object_path, put_object, read_object, retire_objects,
+};
 pub use store::{MemoryStore, PendingPut, PutOutcome, Redirected, Store, StoreError};
 pub use survey::{Surveyed, certain_positions, share_of, survey, survey_pipeline};

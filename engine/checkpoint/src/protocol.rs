@@ -23,12 +23,13 @@ use thiserror::Error;
 use crate::decision::{Contradiction, Decision, ManifestHead, check_parent, decide};
 use crate::generation::{self, Generation};
 use crate::path::epoch_of;
+use crate::state;
 use crate::{
-    Identity, Manifest, ManifestError, ParentRef, Ranges, RecordError, SinkRecord, Store,
-    StoreError, manifest_path, slot_prefix,
+    Identity, Manifest, ManifestError, ParentRef, Ranges, RecordError, SinkRecord, StateRecord,
+    Store, StoreError, manifest_path, slot_prefix,
 };
 
-pub use commit::{EpochCommit, commit_epoch, commit_genesis, commit_rest};
+pub use commit::{EpochCommit, commit_epoch, commit_epoch_after, commit_genesis, commit_rest};
 pub use follow::discard_void;
 pub use mark::renew_mark;
 
@@ -67,6 +68,10 @@ pub struct Recovered {
     pub is_settled: bool,
     /// What must be written again, as epoch `next_epoch`, before anything else.
     pub replay: Option<Replay>,
+    /// The state of the operators at the checkpoint.
+    pub state: Option<StateRecord>,
+    /// How often the next epoch was tried before: part of the names of its objects of state.
+    pub tries: u16,
 }
 
 /// Rows of an epoch that counts which followers have lost.
@@ -293,6 +298,7 @@ struct Found {
     dealt: BTreeMap<String, Positions>,
     next_epoch: Epoch,
     void: Vec<(Epoch, Vec<SinkRecord>)>,
+    tries: u16,
     origins: BTreeMap<String, Origin>,
     is_marked: bool,
 }
@@ -346,10 +352,15 @@ fn find(
         });
     };
     let next_epoch = newest.head.epoch.next();
+    let tries = match &newest.manifest.state {
+        Some(_) => state::tries(store, identity, next_epoch)?,
+        None => 0,
+    };
     if decision == Decision::Adopt {
         return Ok(Found {
             counts: Some(newest),
             next_epoch,
+            tries,
             is_marked,
             ..Found::default()
         });
@@ -369,6 +380,7 @@ fn find(
         counts: Some(parent),
         next_epoch,
         void,
+        tries,
         is_marked,
         ..Found::default()
     })

@@ -198,6 +198,7 @@ impl Rescale {
                 to: &positions,
                 replay: None,
                 closes,
+                state: recovered.state.as_ref(),
                 origins: &origins,
                 now_ms,
             };

@@ -477,6 +477,7 @@ impl Process {
             to: &of(to),
             replay,
             closes: false,
+            state: None,
             origins: &BTreeMap::new(),
             now_ms: 0,
         };

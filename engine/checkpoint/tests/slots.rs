@@ -309,6 +309,7 @@ impl Slot {
                 to: &state.positions,
                 replay: None,
                 closes: false,
+                state: None,
                 origins: &BTreeMap::new(),
                 now_ms: 0,
             };
@@ -362,6 +363,7 @@ impl Slot {
             to: &to,
             replay: None,
             closes: false,
+            state: None,
             origins: &BTreeMap::new(),
             now_ms: 0,
         };

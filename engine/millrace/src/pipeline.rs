@@ -336,6 +336,7 @@ impl Flow {
                             changes: changelog::form(self, index, branch),
                         })
                         .collect(),
+                    watermark: None,
                 })
                 .collect(),
             sinks: self
@@ -348,6 +349,7 @@ impl Flow {
                     spec: Arc::clone(spec),
                 })
                 .collect(),
+            operators: None,
         }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
-use millrace_checkpoint::Store;
 use millrace_checkpoint::protocol::{
-    EpochCommit, commit_epoch, commit_rest, discard_void, renew_mark, retire,
+    EpochCommit, commit_epoch_after, commit_rest, discard_void, renew_mark, retire,
 };
+use millrace_checkpoint::{Store, retire_objects};
 use millrace_connector::sink::CommitRole;
 use millrace_connector::{Cancel, Epoch, Figure, Positions, Retry};
 
@@ -17,6 +17,8 @@ use crate::attempt::{Attempt, Surroundings, keep_own, origins_of};
 use crate::lane::{Command, Event};
 use crate::replay;
 use crate::restart::RestartPolicy;
+use crate::snapshot::LaneSnapshot;
+use crate::state::StateKeeper;
 use crate::{Clock, Dataflow, DataflowStatus, Phase, RunError, RuntimeOptions};
 
 /// How a run ended well.
@@ -54,6 +56,10 @@ pub fn run(
     clock: &Arc<dyn Clock>,
     stop: &Cancel,
 ) -> Result<End, RunError> {
+    if dataflow.operators.is_some() && options.slots > 1 {
+        let slots = options.slots;
+        return Err(RunError::StateInSlots { slots });
+    }
     let around = Surroundings {
         dataflow,
         options,
@@ -127,11 +133,16 @@ fn attempt(around: &Surroundings<'_>, stop: &Cancel) -> Result<Option<End>, RunE
     around.status.epoch.store(committed, Ordering::Relaxed);
     around.status.set_phase(Phase::Running);
     around.status.has_run.store(true, Ordering::Relaxed);
-    let result = match attempt.recovered.replay.take() {
-        None => EpochLoop::new(around, &mut attempt).run(stop).map(Some),
-        Some(lost) => replay::finish(around, &mut attempt, &lost, stop)
-            .map(|is_done| (!is_done).then_some(End::Stopped)),
-    };
+    let result = std::thread::scope(|scope| {
+        let state = attempt.state_keeper(around, scope);
+        match attempt.recovered.replay.take() {
+            None => EpochLoop::new(around, &mut attempt, state)
+                .run(stop)
+                .map(Some),
+            Some(lost) => replay::finish(around, &mut attempt, state, &lost, stop)
+                .map(|is_done| (!is_done).then_some(End::Stopped)),
+        }
+    });
     attempt.cancel.cancel();
     attempt.close();
     if result.is_err() {
@@ -147,23 +158,31 @@ fn attempt(around: &Surroundings<'_>, stop: &Cancel) -> Result<Option<End>, RunE
 }
 
 /// The epochs of one attempt.
-struct EpochLoop<'a, 'b> {
+struct EpochLoop<'a, 'b, 'scope> {
     around: &'a Surroundings<'b>,
     attempt: &'a mut Attempt,
+    state: Option<StateKeeper<'scope, 'a>>,
     records_at_commit: u64,
+    written_at_commit: u64,
     next_commit: Duration,
     next_lag: Duration,
     next_retire: Duration,
     next_discovery: Vec<Option<Duration>>,
     committed_once: bool,
+    /// Whether this attempt has committed an epoch: then no older copy can commit any more.
+    has_committed: bool,
     /// Whether the newest checkpoint needs no word of a sink.
     is_settled: bool,
     last_commit: Duration,
     last_mark: Duration,
 }
 
-impl<'a, 'b> EpochLoop<'a, 'b> {
-    fn new(around: &'a Surroundings<'b>, attempt: &'a mut Attempt) -> Self {
+impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
+    fn new(
+        around: &'a Surroundings<'b>,
+        attempt: &'a mut Attempt,
+        state: Option<StateKeeper<'scope, 'a>>,
+    ) -> Self {
         let now = around.clock.monotonic();
         let next_discovery = attempt
             .sources
@@ -174,13 +193,17 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                     .map(|interval| now + interval)
             })
             .collect();
+        let figures = around.status.snapshot();
         Self {
-            records_at_commit: around.status.snapshot().records_in,
+            state,
+            records_at_commit: figures.records_in,
+            written_at_commit: figures.records_out,
             next_commit: now + around.options.checkpoint_interval,
             next_lag: now,
             next_retire: now + RETIRE_INTERVAL,
             next_discovery,
             committed_once: false,
+            has_committed: false,
             is_settled: attempt.recovered.is_settled,
             last_commit: now,
             last_mark: now,
@@ -215,7 +238,7 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
     /// Waits a tick for an event, and brings the first commit forward once rows are there.
     fn wait(&mut self) -> Result<(), RunError> {
         match self.attempt.events.recv_timeout(TICK) {
-            Ok((lane, Event::Finished(splits))) => self.lane_finished(lane, splits),
+            Ok((lane, Event::Finished(splits))) => self.attempt.lane_finished(lane, splits),
             Ok((_, Event::Failed(error))) => return Err(error),
             Ok((_, Event::AtBarrier(_)))
             | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -228,11 +251,6 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
         Ok(())
     }
 
-    fn lane_finished(&mut self, lane: u32, splits: usize) {
-        let lane = &mut self.attempt.lanes[lane as usize];
-        lane.finished = lane.splits == splits;
-    }
-
     fn records_in(&self) -> u64 {
         self.around.status.records_in.load(Ordering::Relaxed)
     }
@@ -242,15 +260,23 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
         let clock = self.around.clock;
         let started = clock.monotonic();
         self.next_commit = started + self.around.options.checkpoint_interval;
-        let to = self.barrier()?;
-        if to == self.attempt.positions && self.records_in() == self.records_at_commit {
+        let Stopped { to, snapshot } = barrier(self.around, self.attempt)?;
+        let records_out = self.around.status.records_out.load(Ordering::Relaxed);
+        let is_quiet = self.records_in() == self.records_at_commit
+            && records_out == self.written_at_commit
+            && snapshot.as_ref().is_none_or(LaneSnapshot::is_unchanged);
+        if to == self.attempt.positions && is_quiet {
             return self.rest(started);
         }
         if self.is_settled {
             // After a rest the brokers may know this producer no more: nothing is proposed before they have the rows.
             self.flush()?;
         }
-        let records_out = self.around.status.records_out.load(Ordering::Relaxed);
+        let epoch = self.attempt.recovered.next_epoch;
+        let uploads = match (&mut self.state, &snapshot) {
+            (Some(keeper), Some(snapshot)) => keeper.commit(epoch, snapshot),
+            _ => Vec::new(),
+        };
         let recovered = &mut self.attempt.recovered;
         let commit = EpochCommit {
             identity: &self.attempt.identity,
@@ -260,10 +286,12 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
             to: &to,
             replay: None,
             closes: false,
+            state: self.state.as_ref().map(StateKeeper::record),
             origins: &self.attempt.origins,
             now_ms: clock.now_ms(),
         };
-        let done = commit_epoch(self.around.store, &mut self.attempt.groups, &commit)?;
+        let groups = &mut self.attempt.groups;
+        let done = commit_epoch_after(self.around.store, groups, &commit, uploads)?;
         discard_void(
             &mut self.attempt.groups,
             &std::mem::take(&mut recovered.void),
@@ -273,6 +301,11 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
         let next = recovered.next_epoch;
         self.attempt.positions = to;
         self.records_at_commit = self.records_in();
+        self.written_at_commit = records_out;
+        self.has_committed = true;
+        if let Some(state) = &mut self.state {
+            state.fold(next);
+        }
         self.committed(next, started, records_out);
         self.is_settled = !self.attempt.has_commits();
         self.last_commit = started;
@@ -347,6 +380,7 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
             to: &attempt.positions,
             replay: None,
             closes: false,
+            state: self.state.as_ref().map(StateKeeper::record),
             origins: &attempt.origins,
             now_ms: self.around.clock.now_ms(),
         };
@@ -385,35 +419,6 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
             .records_committed
             .store(records_out, Ordering::Relaxed);
         DataflowStatus::add(&status.checkpoints, 1);
-    }
-
-    /// Stops all lanes between two batches and returns the positions of all sources.
-    fn barrier(&mut self) -> Result<BTreeMap<String, Positions>, RunError> {
-        let timeout = self.around.options.checkpoint_timeout;
-        let deadline = self.around.clock.monotonic() + timeout;
-        self.attempt.tell_all(|| Command::Barrier);
-        let mut to = self.attempt.positions.clone();
-        let mut waiting: Vec<bool> = vec![true; self.attempt.lanes.len()];
-        while waiting.contains(&true) {
-            match self.attempt.events.recv_timeout(TICK) {
-                Ok((lane, Event::AtBarrier(positions))) => {
-                    waiting[lane as usize] = false;
-                    let source = self.attempt.lanes[lane as usize].source;
-                    let key = &self.attempt.sources[source].key;
-                    to.get_mut(key)
-                        .expect("each source has positions")
-                        .extend(positions);
-                }
-                Ok((lane, Event::Finished(splits))) => self.lane_finished(lane, splits),
-                Ok((_, Event::Failed(error))) => return Err(error),
-                Err(_) if self.around.clock.monotonic() > deadline => {
-                    let epoch = self.attempt.recovered.next_epoch.0;
-                    return Err(RunError::CheckpointTimeout { epoch, timeout });
-                }
-                Err(_) => {}
-            }
-        }
-        Ok(to)
     }
 
     /// Tells the sources' own systems how far the committed epoch has come.
@@ -491,10 +496,60 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                 .map(|parent| parent.epoch)
                 .unwrap_or_default();
             let retained = self.around.options.checkpoints_retained;
-            if let Err(error) = retire(self.around.store, &self.attempt.identity, newest, retained)
-            {
+            let (store, identity) = (self.around.store, &self.attempt.identity);
+            if let Err(error) = retire(store, identity, newest, retained) {
                 tracing::warn!(error = %chain(&error), "could not remove old checkpoints");
+            }
+            if let Some(state) = self.state.as_ref().filter(|_| self.has_committed)
+                && let Err(error) = retire_objects(store, identity, &state.pinned())
+            {
+                tracing::warn!(error = %chain(&error), "could not remove old state");
             }
         }
     }
+}
+
+/// What all lanes say at a barrier.
+pub(crate) struct Stopped {
+    /// The positions of all sources.
+    pub(crate) to: BTreeMap<String, Positions>,
+    /// The state of the operators' lane.
+    pub(crate) snapshot: Option<LaneSnapshot>,
+}
+
+/// Stops all lanes between two batches.
+pub(crate) fn barrier(
+    around: &Surroundings<'_>,
+    attempt: &mut Attempt,
+) -> Result<Stopped, RunError> {
+    let timeout = around.options.checkpoint_timeout;
+    let deadline = around.clock.monotonic() + timeout;
+    attempt.tell_all(|| Command::Barrier);
+    let mut stopped = Stopped {
+        to: attempt.positions.clone(),
+        snapshot: None,
+    };
+    let mut waiting: Vec<bool> = vec![true; attempt.lanes.len()];
+    while waiting.contains(&true) {
+        match attempt.events.recv_timeout(TICK) {
+            Ok((lane, Event::AtBarrier(standing))) => {
+                waiting[lane as usize] = false;
+                let sources = attempt.lanes[lane as usize].sources.iter();
+                for (source, positions) in sources.zip(standing.positions) {
+                    let key = &attempt.sources[*source].key;
+                    let to = stopped.to.get_mut(key);
+                    to.expect("each source has positions").extend(positions);
+                }
+                stopped.snapshot = standing.state.or(stopped.snapshot);
+            }
+            Ok((lane, Event::Finished(splits))) => attempt.lane_finished(lane, splits),
+            Ok((_, Event::Failed(error))) => return Err(error),
+            Err(_) if around.clock.monotonic() > deadline => {
+                let epoch = attempt.recovered.next_epoch.0;
+                return Err(RunError::CheckpointTimeout { epoch, timeout });
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(stopped)
 }

@@ -8,6 +8,7 @@ use millrace_checkpoint::rescale::{Plan, Rescale, Wanted, plan};
 use millrace_checkpoint::{Generation, Store, generation_in_force};
 use millrace_connector::sink::CommitRole;
 use millrace_connector::{Cancel, Names, Retry, SinkSpec};
+use millrace_state::StateError;
 
 use crate::attempt::{open_context, open_sinks, recorded_names};
 use crate::{Clock, Dataflow, RunError, RuntimeOptions, SinkInput};
@@ -46,6 +47,10 @@ pub fn rescale(
     store: &dyn Store,
     clock: &dyn Clock,
 ) -> Result<Rescaled, RunError> {
+    if dataflow.operators.is_some() {
+        let slots = options.slots;
+        return Err(RunError::StateInSlots { slots });
+    }
     let recorded = recorded_names(dataflow, options, store)?;
     let wanted = Wanted {
         slots: options.slots,
@@ -112,6 +117,10 @@ fn change(
         Plan::Unchanged(_) => return Ok(Rescaled::Unchanged),
         Plan::Change(rescale) => rescale,
     };
+    if dataflow.operators.is_some() {
+        let text = "it would be closed and begun anew, which carries positions but no state";
+        return Err(RunError::State(StateError::Foreign(text.to_owned())));
+    }
     let was = rescale.from().slots;
     for slot in 0..was {
         let mut options = options.clone();
@@ -193,5 +202,6 @@ pub(crate) fn as_deciders(dataflow: &Dataflow) -> Dataflow {
         names: dataflow.names.clone(),
         sources: Vec::new(),
         sinks: dataflow.sinks.iter().map(sink).collect(),
+        operators: None,
     }
 }

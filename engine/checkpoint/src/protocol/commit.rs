@@ -8,8 +8,8 @@ use millrace_connector::{Epoch, Origin, Positions, SplitId};
 use super::{NamedGroup, ProtocolError, epochs};
 use crate::generation;
 use crate::{
-    DecidedBy, Identity, Manifest, ParentRef, PutOutcome, Ranges, SealedManifest, SinkRecord,
-    SplitRange, Store, StoreError, manifest_path,
+    DecidedBy, Identity, Manifest, ParentRef, PendingObject, PutOutcome, Ranges, SealedManifest,
+    SinkRecord, SplitRange, StateRecord, Store, StoreError, manifest_path,
 };
 
 /// One epoch to be committed.
@@ -29,6 +29,8 @@ pub struct EpochCommit<'a> {
     pub replay: Option<&'a Ranges>,
     /// Whether it is the slot's last in its generation.
     pub closes: bool,
+    /// The state of the operators at the barrier; the parent's where it moves no position. `None` where there are none.
+    pub state: Option<&'a StateRecord>,
     /// What the positions count, by source table.
     pub origins: &'a BTreeMap<String, Origin>,
     /// The clock, for people.
@@ -73,6 +75,7 @@ impl EpochCommit<'_> {
             sinks,
             replay: self.replay.cloned(),
             closes: self.closes,
+            state: self.state.cloned(),
             origins: self.origins.clone(),
             created_ms: self.now_ms,
         }
@@ -113,6 +116,19 @@ pub fn commit_epoch(
     groups: &mut [NamedGroup],
     commit: &EpochCommit<'_>,
 ) -> Result<ParentRef, ProtocolError> {
+    commit_epoch_after(store, groups, commit, Vec::new())
+}
+
+/// Does the same where objects of state are on their way: they are in the store before the deciding act.
+///
+/// # Errors
+/// As [`commit_epoch`].
+pub fn commit_epoch_after(
+    store: &dyn Store,
+    groups: &mut [NamedGroup],
+    commit: &EpochCommit<'_>,
+    mut uploads: Vec<PendingObject>,
+) -> Result<ParentRef, ProtocolError> {
     let epoch = commit.epoch;
     assert!(
         commit.parent.is_some_and(|parent| parent.epoch < epoch),
@@ -137,9 +153,11 @@ pub fn commit_epoch(
         let put = settle(store, commit.identity, epoch, &sealed, pending.wait());
         prepared?;
         put.map_err(|error| raced(true, error))?;
+        arrive(&mut uploads, store)?;
         sealed
     } else {
         let sealed = seal(commit, decided_by, prepare(groups, epoch)?)?;
+        arrive(&mut uploads, store)?;
         put(store, commit.identity, epoch, &sealed).map_err(|error| raced(has_decider, error))?;
         if !has_decider {
             check_newest(store, commit.identity, epoch)?;
@@ -206,6 +224,11 @@ pub fn commit_rest(
         epoch: commit.epoch,
         digest: sealed.digest,
     })
+}
+
+/// Waits until everything that a record of state names is in the store.
+fn arrive(uploads: &mut Vec<PendingObject>, store: &dyn Store) -> Result<(), StoreError> {
+    uploads.drain(..).try_for_each(|upload| upload.wait(store))
 }
 
 pub(super) fn has_decider(groups: &[NamedGroup]) -> bool {

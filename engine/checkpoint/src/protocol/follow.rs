@@ -48,6 +48,8 @@ pub(super) fn adopt(groups: &mut [NamedGroup], found: Found) -> Result<Recovered
         next_epoch: found.next_epoch,
         void: found.void,
         replay,
+        state: manifest.state,
+        tries: found.tries,
     })
 }
 

@@ -324,6 +324,7 @@ fn end_one(today: &Today<'_>, base: &Base, id: &str) -> Result<Option<Generation
         names: old.and_then(|old| old.names.clone()),
         sources: Vec::new(),
         sinks: Vec::new(),
+        operators: None,
     };
     for (flow, partners) in today.pipeline.flows.iter().zip(&sinks) {
         let all = flow.dataflow().sinks.into_iter().zip(partners);
