@@ -13,6 +13,7 @@
 
 pub mod decision;
 mod generation;
+mod health;
 mod manifest;
 mod object;
 mod path;
@@ -22,10 +23,14 @@ mod slots;
 mod store;
 
 pub use generation::{Generation, RecordError};
+pub use health::{Outage, StoreHealth};
 pub use manifest::{
     DecidedBy, Manifest, ManifestError, ParentRef, Ranges, SealedManifest, SinkRecord, SplitRange,
 };
-pub use object::{ObjectStoreError, ObjectStoreOptions, open_store};
+pub use object::{
+    ConditionsError, ObjectStoreError, ObjectStoreOptions, check_conditions, open_store,
+    without_keys,
+};
 pub use path::{Identity, manifest_path, slot_prefix};
 pub use slots::owner;
 pub use store::{MemoryStore, PendingPut, PutOutcome, Store, StoreError};

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use millrace_checkpoint::StoreHealth;
 use millrace_runtime::{Clock, Phase, StatusSnapshot};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -33,6 +34,8 @@ pub(crate) struct Watch {
     pub(crate) clock: Arc<dyn Clock>,
     /// When the process began, by that clock.
     pub(crate) started_ms: i64,
+    /// Whether the checkpoint store answers.
+    pub(crate) store: StoreHealth,
 }
 
 /// Listens at `address` and serves in the background of the current tokio runtime; returns the address, with its port
@@ -87,6 +90,14 @@ async fn status(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
 impl Watch {
     /// Returns why the pipeline is not ready; `None` = it is.
     fn not_ready(&self) -> Option<String> {
+        if let Some(outage) = self.store.outage() {
+            return Some(format!(
+                "the checkpoint store {} has not answered for {} s: {}",
+                outage.location,
+                outage.time.as_secs(),
+                outage.cause
+            ));
+        }
         self.flows.iter().find_map(|flow| {
             let now = flow.status.snapshot();
             let name = &flow.name;
@@ -183,6 +194,7 @@ mod tests {
             interval: Duration::from_secs(1),
             clock: Arc::new(SystemClock::default()),
             started_ms: 0,
+            store: StoreHealth::default(),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -214,6 +226,7 @@ mod tests {
             interval: Duration::from_secs(100),
             started_ms: clock.now_ms() - 200_000,
             clock,
+            store: StoreHealth::default(),
         };
         let waiting = StatusSnapshot {
             records_out: 1,

@@ -25,6 +25,7 @@ mod pipeline;
 mod progress;
 mod rescale;
 mod run;
+mod run_codes;
 mod screen;
 mod settings;
 mod sql;
