@@ -119,7 +119,11 @@ pub fn check_options(
                     format!("bad value for option '{}'", key.value),
                     value.span,
                 )
-                .label(why),
+                .label(if definition.secret {
+                    "the value does not fit".to_owned()
+                } else {
+                    why
+                }),
             );
         }
         if let Some(first) = options.spans.insert(key.value.clone(), key.span) {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::metrics::{self, Watched};
+use crate::secrets;
 
 /// A commit may be late by this much, at least, before the process is called not ready.
 const LATENESS_MIN: Duration = Duration::from_secs(60);
@@ -71,7 +72,10 @@ fn router(watch: Arc<Watch>) -> Router {
 async fn ready(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
     match watch.not_ready() {
         None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        Some(why) => {
+            let why = secrets::redacted(&why).into_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, why + "\n")
+        }
     }
 }
 
@@ -84,7 +88,9 @@ async fn figures(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
 }
 
 async fn status(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
-    axum::Json(watch.status())
+    let text = watch.status().to_string();
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, secrets::redacted(&text).into_owned())
 }
 
 impl Watch {
@@ -146,7 +152,7 @@ impl Watch {
                     "checkpoint_ms": now.checkpoint_ms,
                     "checkpoint_at_ms": (now.checkpoint_at_ms > 0).then_some(now.checkpoint_at_ms),
                     "restarts": now.restarts,
-                    "last_error": now.last_error,
+                    "last_error": now.last_error.as_deref().map(secrets::of_row),
                 })
             })
             .collect();

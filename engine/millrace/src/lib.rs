@@ -27,6 +27,7 @@ mod rescale;
 mod run;
 mod run_codes;
 mod screen;
+mod secrets;
 mod settings;
 mod sql;
 mod stop;

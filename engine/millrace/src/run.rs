@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use millrace_checkpoint::Store;
-use millrace_connector::Cancel;
+use millrace_connector::{Cancel, ErrorKind};
 use millrace_runtime::{
     Clock, Dataflow, DataflowStatus, End, RunError, RuntimeOptions, SystemClock,
 };
@@ -18,7 +18,7 @@ use crate::http::{self, Watch};
 use crate::metrics::Watched;
 use crate::pipeline::{self, Pipeline};
 use crate::progress::Progress;
-use crate::{logging, run_codes, screen, stop, store};
+use crate::{logging, run_codes, screen, secrets, stop, store};
 
 /// How often the main thread looks up.
 const TICK: Duration = Duration::from_millis(20);
@@ -209,8 +209,29 @@ pub(crate) fn failed(name: &str, error: RunError, file: &str) -> Failure {
         .help()
         .map(|help| help.replace("millrace rescale FILE", &format!("millrace rescale {file}")));
     let code = run_codes::code(&error);
+    let error = without_row(error);
     let error = anyhow::Error::new(error).context(format!("dataflow '{name}' failed"));
     Failure::coded(code, error, help)
+}
+
+/// Cuts, or masks, what a failure tells of the values of a row.
+fn without_row(error: RunError) -> RunError {
+    match error {
+        RunError::Row {
+            table,
+            origin,
+            message,
+        } => RunError::Row {
+            table,
+            origin,
+            message: secrets::of_row(&message),
+        },
+        RunError::Connector { table, mut source } if source.kind == ErrorKind::Data => {
+            source.message = secrets::of_row(&source.message);
+            RunError::Connector { table, source }
+        }
+        other => other,
+    }
 }
 
 fn ended(name: &str, thread: JoinHandle<Result<End, RunError>>, file: &str) -> Result<(), Failure> {
