@@ -199,7 +199,7 @@ mod tests {
             ),
             (
                 "'properties.sasl.jaas.config'='x required username=\"u\" password=\"p\";'",
-                "'properties.sasl.jaas.config'='*******************************************'",
+                "'properties.sasl.jaas.config'='*************************************'",
             ),
             ("config: password=\"p;q\" x", "config: password=\"***\" x"),
             ("\"password\": \"S3\"", "\"password\": \"**\""),
