@@ -65,6 +65,14 @@ impl OptionDef {
         }
     }
 
+    /// Returns what is said of a bad value: a secret is not repeated.
+    fn shown(&self, why: String) -> String {
+        if self.secret {
+            return "the value does not fit".to_owned();
+        }
+        why
+    }
+
     fn check(&self, value: &str) -> Result<(), String> {
         match self.kind {
             OptionKind::Text | OptionKind::List | OptionKind::Prefix => Ok(()),
@@ -119,7 +127,7 @@ pub fn check_options(
                     format!("bad value for option '{}'", key.value),
                     value.span,
                 )
-                .label(why),
+                .label(definition.shown(why)),
             );
         }
         if let Some(first) = options.spans.insert(key.value.clone(), key.span) {

@@ -293,6 +293,23 @@ impl Cluster {
         Ok(state.learn(&answer))
     }
 
+    /// Returns the brokers' numbers, in order.
+    pub(crate) fn nodes(
+        &self,
+        state: &mut State,
+        deadline: Instant,
+    ) -> Result<Vec<i32>, WireError> {
+        if state.brokers.is_empty() {
+            self.metadata(state, Some(&[]), deadline)?;
+        }
+        let mut nodes: Vec<i32> = state.brokers.keys().copied().collect();
+        nodes.sort_unstable();
+        if nodes.is_empty() {
+            return Err(WireError::Unreachable("the cluster names no broker".into()));
+        }
+        Ok(nodes)
+    }
+
     /// Returns who leads each of these, asking where it is not known.
     pub(crate) fn leaders<'a>(
         &self,

@@ -19,11 +19,14 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use crate::error::WireError;
 use crate::sasl;
 use crate::settings::Settings;
+use crate::shape;
 
 /// How often a wait looks whether it is still wanted.
 const TICK: Duration = Duration::from_millis(200);
 /// A longer answer is none of Kafka's: whoever listens there speaks something else.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
+/// An answer is believed to be so long at the most before its bytes come.
+const RESERVED_MAX: usize = 64 << 20;
 /// The name of this client in the brokers' logs.
 const SOFTWARE: &str = "millrace";
 
@@ -299,6 +302,18 @@ impl Connection {
         let mut answer = Bytes::from(self.receive(size, deadline)?);
         let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version))
             .map_err(|error| WireError::malformed(short_name::<R>(), error))?;
+        // A broker may answer ApiVersions in version 0, whatever it was asked; its code is looked at before it is decoded.
+        let is_old = R::KEY == ApiVersionsRequest::KEY
+            && answer.starts_with(&ResponseError::UnsupportedVersion.code().to_be_bytes());
+        if !is_old {
+            shape::check(R::KEY, version, &answer).map_err(|why| {
+                WireError::Malformed(format!(
+                    "{}: the answer to {} is damaged: {why}",
+                    self.peer,
+                    short_name::<R>()
+                ))
+            })?;
+        }
         if header.correlation_id != number {
             return Err(WireError::Malformed(format!(
                 "{}: an answer to another question",
@@ -309,7 +324,8 @@ impl Connection {
     }
 
     fn receive(&mut self, size: usize, deadline: Instant) -> Result<Vec<u8>, WireError> {
-        let mut bytes = Vec::with_capacity(size);
+        // A length alone takes no more memory than this.
+        let mut bytes = Vec::with_capacity(size.min(RESERVED_MAX));
         while bytes.len() < size {
             match self.stream.fill(&mut bytes, size) {
                 Ok(_) if bytes.len() < size => {

@@ -19,6 +19,7 @@ mod chunk;
 mod cluster;
 mod codec;
 mod connection;
+mod create;
 mod error;
 mod fetch;
 mod offsets;
@@ -27,6 +28,7 @@ mod record;
 mod sasl;
 mod scram;
 mod settings;
+mod shape;
 mod tls;
 
 pub use arena::Arena;

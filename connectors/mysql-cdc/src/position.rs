@@ -74,6 +74,15 @@ pub(crate) struct SnapshotProgress {
     pub(crate) order: Vec<TableName>,
 }
 
+impl SnapshotProgress {
+    /// Takes tables out.
+    pub(crate) fn leave_out(&mut self, is_left_out: impl Fn(&TableName) -> bool) {
+        for name in self.order.extract_if(.., |name| is_left_out(name)) {
+            self.tables.remove(&name.to_string());
+        }
+    }
+}
+
 /// An XA transaction that was prepared and not yet ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PendingXa {

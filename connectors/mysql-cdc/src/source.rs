@@ -240,14 +240,7 @@ impl Opener {
         if is_first {
             self.first_definitions(&mut starter, &mut tables, &server, &from)?;
             if let Some(progress) = &mut state.snapshot {
-                let is_left_out = |name: &TableName| tables.is_left_out(name);
-                progress.tables.retain(|shown, _| {
-                    !progress
-                        .order
-                        .iter()
-                        .any(|name| name.to_string() == *shown && is_left_out(name))
-                });
-                progress.order.retain(|name| !is_left_out(name));
+                progress.leave_out(|name| tables.is_left_out(name));
             }
         } else {
             tables.restore(&state.schema_history);

@@ -13,6 +13,7 @@
 
 pub mod decision;
 mod generation;
+mod health;
 mod manifest;
 pub mod matching;
 mod object;
@@ -26,10 +27,14 @@ mod store;
 mod survey;
 
 pub use generation::{Generation, RecordError, generation_in_force};
+pub use health::{Outage, StoreHealth};
 pub use manifest::{
     DecidedBy, Manifest, ManifestError, ParentRef, Ranges, SealedManifest, SinkRecord, SplitRange,
 };
-pub use object::{ObjectStoreError, ObjectStoreOptions, open_store};
+pub use object::{
+    ConditionsError, ObjectStoreError, ObjectStoreOptions, check_conditions, open_store,
+    without_keys,
+};
 pub use path::{Identity, manifest_path, pipeline_prefix, slot_prefix};
 pub use record::{
     DataflowRecord, PipelineRecord, PipelineRecordError, TableRecord, newest_manifest,

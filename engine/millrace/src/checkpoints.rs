@@ -10,7 +10,7 @@ use millrace_runtime::{Clock, SystemClock};
 use crate::cli::PipelineArgs;
 use crate::failure::Failure;
 use crate::settings::{RunSettings, gather};
-use crate::{output, pipeline, run, store};
+use crate::{output, pipeline, run, secrets, store};
 
 /// What the name of every manifest's file ends with.
 const MANIFEST: &str = "/manifest.json";
@@ -57,6 +57,8 @@ type OpenStore = (std::sync::Arc<dyn Store>, Option<String>);
 fn open(args: &PipelineArgs, runtime: &tokio::runtime::Handle) -> Result<OpenStore, Failure> {
     if is_location(&args.file) {
         let outside = gather(args, std::env::vars());
+        secrets::note_settings(&outside.settings);
+        secrets::note_text(&args.file.to_string_lossy());
         let settings = RunSettings::new(&outside.settings, &args.file).map_err(|diagnostics| {
             Failure::Refused {
                 diagnostics,

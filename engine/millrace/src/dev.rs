@@ -40,7 +40,7 @@ pub(crate) enum DevCommand {
         /// Which events
         #[arg(long, value_enum, default_value_t = Scene::Filebeat)]
         events: Scene,
-        /// The topic; it must exist, or the broker must make topics on first use [default: that of the events' example]
+        /// The topic; made if it is not there [default: that of the events' example]
         #[arg(long)]
         topic: Option<String>,
         /// The group [default: that of the events' example]

@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     },
     /// It failed while it ran: exit code 1.
     Failed {
+        /// The code, where there is a page about it.
+        code: Option<&'static str>,
         /// The error with its causes.
         error: anyhow::Error,
         /// The way out, where one is known.
@@ -35,6 +37,15 @@ impl Failure {
         }
     }
 
+    /// Returns a failure at run time that has a page.
+    pub(crate) fn coded(code: &'static str, error: anyhow::Error, help: Option<String>) -> Self {
+        Self::Failed {
+            code: Some(code),
+            error,
+            help,
+        }
+    }
+
     /// Tells the user, and returns the exit code.
     pub(crate) fn report(&self) -> u8 {
         match self {
@@ -48,13 +59,13 @@ impl Failure {
                 ));
                 2
             }
-            Self::Failed { error, help } if logging::is_json() => {
+            Self::Failed { code, error, help } if logging::is_json() => {
                 let causes = causes(error);
-                tracing::error!(help, "{}", causes.join(": "));
+                tracing::error!(code, help, "{}", causes.join(": "));
                 1
             }
-            Self::Failed { error, help } => {
-                screen::print_above(&describe(error, help.as_deref(), colours()));
+            Self::Failed { code, error, help } => {
+                screen::print_above(&describe(*code, error, help.as_deref(), colours()));
                 1
             }
         }
@@ -63,7 +74,11 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::Failed { error, help: None }
+        Self::Failed {
+            code: None,
+            error,
+            help: None,
+        }
     }
 }
 
@@ -92,7 +107,12 @@ fn causes(error: &anyhow::Error) -> Vec<String> {
 }
 
 /// Returns the error with its causes, each once, and the way out.
-pub(crate) fn describe(error: &anyhow::Error, help: Option<&str>, colours: bool) -> String {
+pub(crate) fn describe(
+    code: Option<&str>,
+    error: &anyhow::Error,
+    help: Option<&str>,
+    colours: bool,
+) -> String {
     let (red, cyan, plain) = if colours {
         ("\x1b[1;31m", "\x1b[1;36m", "\x1b[0m")
     } else {
@@ -101,13 +121,17 @@ pub(crate) fn describe(error: &anyhow::Error, help: Option<&str>, colours: bool)
     let mut text = String::new();
     for (depth, part) in causes(error).iter().enumerate() {
         if depth == 0 {
-            text.push_str(&format!("{red}error{plain}: {part}\n"));
+            let code = code.map_or(String::new(), |code| format!("[{code}]"));
+            text.push_str(&format!("{red}error{code}{plain}: {part}\n"));
         } else {
             text.push_str(&format!("  caused by: {part}\n"));
         }
     }
     if let Some(help) = help {
         text.push_str(&format!("  {cyan}help{plain}: {help}\n"));
+    }
+    if let Some(code) = code {
+        text.push_str(&format!("  more about it: millrace explain {code}\n"));
     }
     text
 }
@@ -122,10 +146,11 @@ mod tests {
         let error = inner
             .context("kafka_in: cannot connect: no route to host")
             .context("outer");
-        let text = describe(&error, Some("look at the cable"), false);
+        let text = describe(Some("MR0803"), &error, Some("look at the cable"), false);
         assert_eq!(
             text,
-            "error: outer\n  caused by: kafka_in: cannot connect: no route to host\n  help: look at the cable\n"
+            "error[MR0803]: outer\n  caused by: kafka_in: cannot connect: no route to host\n  help: look at the cable\n  \
+             more about it: millrace explain MR0803\n"
         );
     }
 }

@@ -10,11 +10,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use millrace_checkpoint::StoreHealth;
 use millrace_runtime::{Clock, DataflowStatus, Phase, StatusSnapshot};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::metrics::{self, Watched};
+use crate::secrets;
 
 /// A commit may be late by this much, at least, before the process is called not ready.
 const LATENESS_MIN: Duration = Duration::from_secs(60);
@@ -33,6 +35,8 @@ pub(crate) struct Watch {
     pub(crate) clock: Arc<dyn Clock>,
     /// When the process began, by that clock.
     pub(crate) started_ms: i64,
+    /// Whether the checkpoint store answers.
+    pub(crate) store: StoreHealth,
 }
 
 /// Listens at `address` and serves in the background of the current tokio runtime; returns the address, with its port
@@ -68,7 +72,10 @@ fn router(watch: Arc<Watch>) -> Router {
 async fn ready(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
     match watch.not_ready() {
         None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        Some(why) => {
+            let why = secrets::redacted(&why).into_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, why + "\n")
+        }
     }
 }
 
@@ -83,12 +90,22 @@ async fn figures(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
 }
 
 async fn status(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
-    axum::Json(watch.status())
+    let text = watch.status().to_string();
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, secrets::redacted(&text).into_owned())
 }
 
 impl Watch {
     /// Returns why the pipeline is not ready; `None` = it is.
     fn not_ready(&self) -> Option<String> {
+        if let Some(outage) = self.store.outage() {
+            return Some(format!(
+                "the checkpoint store {} has not answered for {} s: {}",
+                outage.location,
+                outage.time.as_secs(),
+                outage.cause
+            ));
+        }
         self.flows.iter().find_map(|flow| {
             let now = flow.status.snapshot();
             let name = &flow.name;
@@ -137,7 +154,7 @@ impl Watch {
                     "checkpoint_ms": now.checkpoint_ms,
                     "checkpoint_at_ms": (now.checkpoint_at_ms > 0).then_some(now.checkpoint_at_ms),
                     "restarts": now.restarts,
-                    "last_error": now.last_error,
+                    "last_error": now.last_error.as_deref().map(secrets::of_row),
                     "operators": operators(&flow.status),
                     "state_stored_bytes": flow.status.state().stored_bytes,
                 })
@@ -203,6 +220,7 @@ mod tests {
             interval: Duration::from_secs(1),
             clock: Arc::new(SystemClock::default()),
             started_ms: 0,
+            store: StoreHealth::default(),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -234,6 +252,7 @@ mod tests {
             interval: Duration::from_secs(100),
             started_ms: clock.now_ms() - 200_000,
             clock,
+            store: StoreHealth::default(),
         };
         let waiting = StatusSnapshot {
             records_out: 1,

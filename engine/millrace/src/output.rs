@@ -2,8 +2,11 @@
 
 use std::io::Write;
 
+use crate::secrets;
+
 /// Prints text to standard output. A reader that went away ends the process quietly, as other tools do.
 pub(crate) fn print(text: &str) {
+    let text = secrets::redacted(text);
     let mut out = std::io::stdout().lock();
     if out
         .write_all(text.as_bytes())

@@ -15,6 +15,8 @@ use crate::changelog::{self, Materialize};
 use crate::cli::PipelineArgs;
 use crate::connectors;
 use crate::failure::Failure;
+use crate::secrets;
+use crate::settings::definitions::key;
 use crate::settings::{Outside, RunSettings, check, gather, typed};
 use crate::text::{ParsedText, SqlText, in_order};
 use crate::transform;
@@ -65,8 +67,12 @@ pub(crate) fn load_with(
     // Names and values that are not UTF-8 cannot be settings.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment: Vec<(String, String)> = environment.collect();
+    secrets::note_named(environment.iter().map(|(name, value)| (name, value)));
     let mut outside = gather(args, environment);
     change(&mut outside);
+    secrets::note_settings(&outside.settings);
+    secrets::note_named(&outside.variables);
     let text = match SqlText::read(&args.file) {
         Ok(text) => text,
         Err(Failure::Refused {
@@ -87,6 +93,11 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
     let settings = effective_settings(&parsed.statements, &outside.settings);
     let findings = check::check(&settings);
     let mut diagnostics = findings.diagnostics;
+    secrets::mask_rows(
+        settings
+            .get(key::ROW_VALUES)
+            .is_some_and(|value| value.eq_ignore_ascii_case("masked")),
+    );
     let run = RunSettings::new(&settings, file)
         .map_err(|faults| diagnostics.extend(faults))
         .ok();

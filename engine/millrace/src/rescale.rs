@@ -1,6 +1,7 @@
 //! `millrace rescale`: another number of slots for a pipeline whose processes have stopped.
 
 use clap::Args;
+use millrace_connector::Cancel;
 use millrace_plan::Origin;
 use millrace_runtime::{Rescaled, SystemClock, rescale};
 
@@ -33,7 +34,7 @@ pub(crate) fn command(args: &RescaleArgs) -> Result<u8, Failure> {
         set(key::SLOT, "0");
     })?;
     let runtime = run::async_runtime()?;
-    let store = store::open(&pipeline.run, runtime.handle().clone())?;
+    let store = store::open_checked(&pipeline.run, runtime.handle().clone(), &Cancel::default())?;
     let clock = SystemClock::default();
     let settled = belongs::settle(&pipeline, &store, &clock, &args.belongs, true)?;
     let options = &settled.options;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use millrace_checkpoint::Store;
-use millrace_connector::Cancel;
+use millrace_connector::{Cancel, ErrorKind};
 use millrace_runtime::{
     Clock, Dataflow, DataflowStatus, End, RunError, RuntimeOptions, SystemClock,
 };
@@ -20,7 +20,7 @@ use crate::http::{self, Watch};
 use crate::metrics::Watched;
 use crate::pipeline::{self, Pipeline};
 use crate::progress::Progress;
-use crate::{logging, screen, stop, store};
+use crate::{logging, run_codes, screen, secrets, stop, store};
 
 /// How often the main thread looks up.
 const TICK: Duration = Duration::from_millis(20);
@@ -103,7 +103,7 @@ impl Running {
         belongs: &BelongArgs,
     ) -> Result<Self, Failure> {
         let options = &pipeline.run.runtime;
-        let store = store::open(&pipeline.run, runtime.handle().clone())?;
+        let store = store::open_checked(&pipeline.run, runtime.handle().clone(), stop)?;
         tracing::info!(
             pipeline = options.pipeline,
             dataflows = pipeline.flows.len(),
@@ -169,6 +169,7 @@ impl Running {
             interval: pipeline.run.runtime.checkpoint_interval,
             started_ms: self.clock.now_ms(),
             clock: Arc::clone(&self.clock),
+            store: pipeline.run.store.health.clone(),
         };
         let bound = runtime.block_on(http::serve(address, Arc::new(watch)))?;
         tracing::info!(address = %bound, "http");
@@ -222,17 +223,40 @@ pub(crate) fn failed(name: &str, error: RunError, file: &str) -> Failure {
     let help = error
         .help()
         .map(|help| help.replace("millrace rescale FILE", &format!("millrace rescale {file}")));
+    let code = run_codes::code(&error);
+    let error = without_row(error);
     let error = anyhow::Error::new(error).context(format!("dataflow '{name}' failed"));
-    Failure::Failed { error, help }
+    Failure::coded(code, error, help)
+}
+
+/// Cuts, or masks, what a failure tells of the values of a row.
+fn without_row(error: RunError) -> RunError {
+    match error {
+        RunError::Row {
+            table,
+            origin,
+            message,
+        } => RunError::Row {
+            table,
+            origin,
+            message: secrets::of_row(&message),
+        },
+        RunError::Connector { table, mut source } if source.kind == ErrorKind::Data => {
+            source.message = secrets::of_row(&source.message);
+            RunError::Connector { table, source }
+        }
+        other => other,
+    }
 }
 
 fn ended(name: &str, thread: JoinHandle<Result<End, RunError>>, file: &str) -> Result<(), Failure> {
     match thread.join() {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(failed(name, error, file)),
-        Err(_) => Err(anyhow::anyhow!(
-            "dataflow '{name}' panicked; this is a bug, please report it"
-        )
-        .into()),
+        Err(_) => Err(Failure::coded(
+            run_codes::BUG,
+            anyhow::anyhow!("dataflow '{name}' panicked; this is a bug, please report it"),
+            None,
+        )),
     }
 }

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use parking_lot::Mutex;
 
+use crate::secrets;
+
 static STATUS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Tells whether status lines can be shown.
@@ -13,9 +15,10 @@ pub(crate) fn is_terminal() -> bool {
 
 /// Prints text to standard error, above the status lines.
 pub(crate) fn print_above(text: &str) {
+    let text = secrets::redacted(text);
     let status = STATUS.lock();
     let mut bytes = erase(&status);
-    bytes.push_str(text);
+    bytes.push_str(&text);
     bytes.push_str(&shown(&status));
     write(&bytes);
 }

@@ -8,6 +8,7 @@ use millrace_sql::ast::Statement;
 use millrace_sql::{Substituted, parse, render, render_json, substitute};
 
 use crate::failure::Failure;
+use crate::secrets;
 use crate::settings::layers::unreadable;
 
 /// A text and the name that messages give it.
@@ -39,10 +40,13 @@ impl SqlText {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Self {
-                name: path.display().to_string(),
-                text,
-            }),
+            Ok(text) => {
+                secrets::note_text(&text);
+                Ok(Self {
+                    name: path.display().to_string(),
+                    text,
+                })
+            }
             Err(error) => Err(Failure::refused(unreadable(path, &error))),
         }
     }
@@ -90,6 +94,7 @@ impl SqlText {
 
 impl ParsedText {
     fn new(substituted: Substituted, mut diagnostics: Vec<Diagnostic>) -> Self {
+        secrets::note_text(&substituted.text);
         let parsed = parse(&substituted.text);
         let mut parsed_text = Self {
             statements: parsed.statements,

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, ensure};
 use millrace_connector::Cancel;
 use millrace_kafka_wire::{
     Arena, At, Cluster, Compression, FetchSettings, Fetcher, NewRecord, Outlet, ProduceSettings,
-    Producer, Settings, Step, TopicPartition, Unpacker, read_record,
+    Producer, Settings, Step, TopicPartition, Unpacker, WireError, read_record,
 };
 
 /// How long the brokers may take for anything.
@@ -80,6 +80,18 @@ impl Filler {
         self.producer
             .flush(PATIENCE, &self.cancel)
             .map_err(|failure| anyhow!(failure.error).context("the records were not taken"))
+    }
+}
+
+/// Makes a topic, if the brokers make topics and it is not there.
+pub(crate) fn create(brokers: &str, topic: &str, partitions: u32) -> anyhow::Result<()> {
+    let cluster = Cluster::new(settings(brokers), Cancel::default())?;
+    let partitions = i32::try_from(partitions).context("so many partitions no topic has")?;
+    match cluster.create_topic(topic, partitions, PATIENCE) {
+        Ok(_) => Ok(()),
+        // Brokers that are too old for it may make topics on first use.
+        Err(WireError::Config(_)) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot make topic '{topic}'")),
     }
 }
 

@@ -120,6 +120,7 @@ impl RunError {
             Self::CheckpointTimeout { .. } => Retry::Restart,
             Self::Protocol(error) => match error {
                 ProtocolError::Sink(source) => Self::connector_retry(source),
+                ProtocolError::Store(error) if error.permanent().is_some() => Retry::Never,
                 ProtocolError::Store(_)
                 | ProtocolError::Unknown { .. }
                 | ProtocolError::Raced { .. }
@@ -166,6 +167,9 @@ impl RunError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Connector { source, .. } | Self::Protocol(ProtocolError::Sink(source)) => source.help.clone(),
+            Self::Protocol(ProtocolError::Store(error)) => {
+                error.permanent().map(str::to_owned)
+            }
             Self::Row { .. } => Some(
                 "use TRY_CAST for values that may be bad, or filter such rows with WHERE; nothing after the last checkpoint was committed".into(),
             ),

@@ -1,7 +1,7 @@
 //! Diagnostics to text for people, and to JSON for programs.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use millrace_connector::{Diagnostic, Label, Severity, Span};
+use millrace_connector::{Diagnostic, Label, Severity, Span, masked};
 use serde::Serialize;
 
 /// A place as people count it.
@@ -28,7 +28,8 @@ pub fn line_column(source: &str, offset: usize) -> LineColumn {
     }
 }
 
-/// Shows diagnostics as rustc does, one empty line between two.
+/// Shows diagnostics as rustc does, one empty line between two. Values of secrets are masked, in the text and in what is
+/// said of it.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &str, color: bool) -> String {
     let renderer = if color {
@@ -36,8 +37,9 @@ pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &str, color: 
     } else {
         Renderer::plain()
     };
+    let source = &masked(source);
     let mut text = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in &without_secrets(diagnostics) {
         if !text.is_empty() {
             text.push('\n');
         }
@@ -45,6 +47,26 @@ pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &str, color: 
         text.push('\n');
     }
     text
+}
+
+/// Returns the diagnostics with secrets in what they say masked.
+fn without_secrets(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
+    let mask = |text: &mut String| {
+        if let std::borrow::Cow::Owned(shown) = masked(text) {
+            *text = shown;
+        }
+    };
+    let mut shown = diagnostics.to_vec();
+    for diagnostic in &mut shown {
+        mask(&mut diagnostic.message);
+        diagnostic.help.iter_mut().for_each(mask);
+        let labels = diagnostic
+            .primary
+            .iter_mut()
+            .chain(&mut diagnostic.secondary);
+        labels.for_each(|label| mask(&mut label.text));
+    }
+    shown
 }
 
 fn group<'a>(diagnostic: &'a Diagnostic, file_name: &'a str, source: &'a str) -> Group<'a> {
@@ -120,6 +142,7 @@ pub fn render_json(diagnostics: &[Diagnostic], file_name: &str, source: &str) ->
             line_column(source, label.span.end as usize),
         )
     };
+    let diagnostics = &without_secrets(diagnostics);
     let items: Vec<JsonDiagnostic<'_>> = diagnostics
         .iter()
         .map(|diagnostic| JsonDiagnostic {
@@ -183,6 +206,20 @@ mod tests {
         assert_eq!(json[0]["primary"]["start"]["column"], 1);
         assert_eq!(json[0]["file"], "a.sql");
         assert_eq!(json[0]["help"][0], "do it");
+    }
+
+    #[test]
+    fn secrets_beside_a_mistake_are_not_shown() {
+        let source =
+            "CREATE TABLE a (b INTT) WITH ('password' = 'CANARY', 'x' = 'user:CANARY@host')";
+        let diagnostic = Diagnostic::error("MR0214", "bad 'user:CANARY@host'", Span::new(18, 22))
+            .label("'password' = 'CANARY'")
+            .also(Span::new(0, 6), "password=CANARY")
+            .help("http://CANARY@host");
+        let all = std::slice::from_ref(&diagnostic);
+        let shown = render(all, "a.sql", source, false) + &render_json(all, "a.sql", source);
+        assert!(!shown.contains("CANARY"), "{shown}");
+        assert!(shown.contains("'password' = '******'"), "{shown}");
     }
 
     #[test]

@@ -259,4 +259,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_a_frame_says_of_its_size_costs_no_memory() {
+        // A zstd frame of a gigabyte by its own words, and one that really grows by more than is believed.
+        let lie = [0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0x40, 1, 0, 0];
+        let mut arena = Arena::default();
+        let outcome = Unpacker::default().unpack(Codec::Zstd, &lie, &mut arena);
+        assert!(outcome.is_err() || outcome.is_ok_and(|range| range.is_empty()));
+        assert!(arena.into_vec().capacity() < 1 << 20);
+        let large = vec![7_u8; 4 << 20];
+        let packed = ::zstd::bulk::compress(&large, 3).unwrap();
+        assert!(packed.len() * 128 < large.len());
+        let mut arena = Arena::default();
+        let range = Unpacker::default().unpack(Codec::Zstd, &packed, &mut arena);
+        assert_eq!(range.unwrap().len(), large.len());
+    }
 }

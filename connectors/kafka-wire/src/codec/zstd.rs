@@ -3,10 +3,14 @@
 use std::ops::Range;
 
 use zstd::bulk::Decompressor;
+use zstd::stream::read::Decoder;
 use zstd::zstd_safe::get_frame_content_size;
 
-use super::{ROOM_MIN, UNPACKED_MAX, too_large};
+use super::{ROOM_MIN, UNPACKED_MAX, drain, too_large};
 use crate::arena::Arena;
+
+/// A frame is believed to unpack to so many times its bytes.
+const RATIO_BELIEVED: usize = 128;
 
 #[derive(Default)]
 pub(super) struct Zstd {
@@ -26,6 +30,11 @@ impl Zstd {
         let said = said
             .and_then(|size| usize::try_from(size).ok())
             .filter(|size| *size <= UNPACKED_MAX);
+        // What a frame says of itself must not cost memory before it is true: one that grows so much is unpacked bit by bit.
+        if said.is_some_and(|said| said > body.len().saturating_mul(RATIO_BELIEVED).max(ROOM_MIN)) {
+            let frames = Decoder::with_buffer(body).map_err(|error| error.to_string())?;
+            return drain(frames, body.len() * 4, arena);
+        }
         let mut room = said.unwrap_or(body.len().saturating_mul(self.ratio.max(6)));
         room = room.max(ROOM_MIN);
         loop {

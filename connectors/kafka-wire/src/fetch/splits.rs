@@ -8,6 +8,8 @@ use crate::cluster::{TopicPartition, topic_name};
 
 /// How long a topic may be unknown to the brokers before it counts as gone: news of new topics take a while to spread.
 const MISSING_MAX: Duration = Duration::from_secs(30);
+/// and before it is said.
+const MISSING_TOLD: Duration = Duration::from_secs(3);
 /// How long brokers are not believed that tell of an older leader.
 const OLDER_MAX: Duration = Duration::from_secs(10);
 
@@ -29,6 +31,7 @@ pub(super) struct Split {
     /// Not to be asked for before.
     pub(super) paused_until: Option<Instant>,
     missing_since: Option<Instant>,
+    is_missing_told: bool,
     /// Since when the brokers tell of an older epoch than the one that is known.
     older_since: Option<Instant>,
 }
@@ -47,6 +50,7 @@ impl Split {
             replica: None,
             paused_until: None,
             missing_since: None,
+            is_missing_told: false,
             older_since: None,
         }
     }
@@ -92,12 +96,22 @@ impl Split {
     /// Notes that the brokers do not know it; `true` when that has been so for too long.
     pub(super) fn is_missing(&mut self) -> bool {
         let now = Instant::now();
-        now - *self.missing_since.get_or_insert(now) > MISSING_MAX
+        let missing = now - *self.missing_since.get_or_insert(now);
+        if missing > MISSING_TOLD && !self.is_missing_told {
+            self.is_missing_told = true;
+            tracing::warn!(
+                partition = %self.name,
+                seconds = MISSING_MAX.as_secs(),
+                "the brokers do not know this partition any more; if that stays so, reading ends"
+            );
+        }
+        missing > MISSING_MAX
     }
 
     /// Notes that the brokers know it.
     pub(super) fn is_there(&mut self) {
         self.missing_since = None;
+        self.is_missing_told = false;
         self.paused_until = None;
     }
 }

@@ -240,15 +240,16 @@ impl Parser<'_> {
                 break;
             }
         }
-        let references = match (is_in_front, targets.len()) {
-            (false, _) => {
-                self.tokens.expect("FROM")?;
-                self.references(&["WHERE", "ORDER", "LIMIT", "RETURNING"])?
-            }
-            (true, _) if self.tokens.eat("USING") => {
-                self.references(&["WHERE", "ORDER", "LIMIT", "RETURNING"])?
-            }
-            (true, _) => Vec::new(),
+        let has_references = if is_in_front {
+            self.tokens.eat("USING")
+        } else {
+            self.tokens.expect("FROM")?;
+            true
+        };
+        let references = if has_references {
+            self.references(&["WHERE", "ORDER", "LIMIT", "RETURNING"])?
+        } else {
+            Vec::new()
         };
         // A name may be one that the references give.
         let resolved = targets.into_iter().map(|target| {

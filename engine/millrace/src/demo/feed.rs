@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::generator::FilebeatEvents;
 use super::scene::Scene;
-use crate::topic::{Filler, put_group_at_start};
+use crate::topic::{Filler, create, put_group_at_start};
 
 /// What was written.
 pub(crate) struct Fed {
@@ -24,6 +24,7 @@ pub(crate) fn feed(
     seed: u64,
 ) -> anyhow::Result<Fed> {
     let started = Instant::now();
+    create(brokers, topic, partitions)?;
     let filler = Filler::open(brokers, topic)?;
     let mut generators: Vec<FilebeatEvents> = (0..partitions)
         .map(|partition| FilebeatEvents::new(seed, partition))

@@ -32,6 +32,7 @@ pub(crate) mod key {
     pub(crate) const SLOT: &str = "millrace.slot";
     pub(crate) const SLOTS: &str = "millrace.slots";
     pub(crate) const SHUTDOWN: &str = "millrace.shutdown-timeout";
+    pub(crate) const ROW_VALUES: &str = "millrace.errors.row-values";
     pub(crate) const BUFFERS: &str = "millrace.memory.buffers";
     pub(crate) const STATE_BYTES: &str = "taskmanager.memory.managed.size";
     pub(crate) const STATE_TTL: &str = "table.exec.state.ttl";
@@ -109,6 +110,12 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         Duration,
         Some("30 s"),
         "how long after SIGTERM the open epoch may take to be committed; then the process ends without it",
+    ),
+    setting(
+        key::ROW_VALUES,
+        OneOf(&["cut", "masked"]),
+        Some("cut"),
+        "what the message of a failure shows of the row that it is about: 'cut': the value, at most 300 characters; 'masked': nothing but where the row came from",
     ),
     setting(
         key::CHECKPOINTS,

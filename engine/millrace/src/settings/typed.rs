@@ -221,6 +221,7 @@ impl RunSettings {
                 access_key: text(key::S3_ACCESS_KEY),
                 secret_key: text(key::S3_SECRET_KEY),
                 timeout: None,
+                health: Default::default(),
             },
             http,
             shutdown_timeout: values
