@@ -20,13 +20,14 @@ pub mod sink;
 pub mod source;
 mod span;
 mod table;
+mod zone;
 
 pub use cancel::Cancel;
 pub use connector::{
     ChangelogMode, Connector, DeliveryGuarantee, MetadataKey, OpenContext, Projection, SinkSpec,
     SourceSpec, ValidateContext,
 };
-pub use diagnostic::{Diagnostic, Label, Severity, did_you_mean};
+pub use diagnostic::{Diagnostic, Label, Severity, did_you_mean, nearest};
 pub use error::{ConnectorError, ErrorKind, Retry};
 pub use figure::Figure;
 pub use flink_type::{
@@ -39,3 +40,4 @@ pub use position::{Epoch, LaneId, Position, Positions, SplitId};
 pub use row_kind::RowKind;
 pub use span::{Span, Spanned};
 pub use table::{ColumnDefinition, ColumnKind, TableDefinition};
+pub use zone::parse_time_zone;

@@ -30,5 +30,5 @@ pub use program::{LaneProgram, Output, OutputColumn, Profile, StepCost};
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{
     FLINK_VERSION, LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, NotNullEnforcer, Origin,
-    Setting, Settings, TYPE_LENGTH_ENFORCER, parse_time_zone,
+    Setting, Settings, TYPE_LENGTH_ENFORCER,
 };
