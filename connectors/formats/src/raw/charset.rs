@@ -61,7 +61,7 @@ impl Charset {
     /// Returns the text of `bytes`; what is no character becomes U+FFFD.
     pub(crate) fn decode(self, bytes: &[u8]) -> String {
         match self {
-            Self::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
+            Self::Utf8 => millrace_json::decode_utf8(bytes).into_owned(),
             Self::Ascii => bytes
                 .iter()
                 .map(|byte| {
@@ -181,6 +181,7 @@ mod tests {
             assert_eq!(out, bytes, "{name}");
             assert_eq!(charset.decode(bytes), text, "{name}");
         }
+        assert_eq!(Charset::Utf8.decode(b"\xed\xa0\x80"), "\u{fffd}");
         assert_eq!(Charset::find("bogus"), None);
         let mut out = Vec::new();
         Charset::Latin1.encode("中", &mut out);
