@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use millrace_runtime::{Clock, Phase, StatusSnapshot};
+use millrace_runtime::{Clock, Dropped, Phase, StatusSnapshot};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -129,6 +129,7 @@ impl Watch {
                     "bytes_written": now.bytes_out,
                     "records_committed": now.records_committed,
                     "records_skipped": now.records_skipped,
+                    "dropped": now.dropped.iter().map(dropped).collect::<Vec<_>>(),
                     "lag_records": now.lag,
                     "epoch": now.epoch,
                     "checkpoints": now.checkpoints,
@@ -147,6 +148,14 @@ impl Watch {
             "dataflows": flows,
         })
     }
+}
+
+fn dropped(dropped: &Dropped) -> Value {
+    json!({
+        "table": dropped.table,
+        "cause": dropped.cause.word(),
+        "rows": dropped.rows,
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use millrace_connector::source::{Poll, PollLimit, SourceBatch, SplitReader, Spli
 use millrace_connector::{ConnectorError, Position, RowKind, SplitId};
 
 use crate::stages::{Stage, StopWatch};
-use crate::{ChangeForm, Clock, DataflowStatus, RunError, Transform, Transformed};
+use crate::{ChangeForm, Clock, DataflowStatus, DropCause, RunError, Transform, Transformed};
 
 /// What the coordinator asks of a lane.
 #[derive(Debug)]
@@ -232,6 +232,7 @@ impl Lane {
     fn write(&mut self, ready: Ready) -> Result<(), RunError> {
         let status = Arc::clone(&self.status);
         for (branch, (out, kinds)) in self.branches.iter_mut().zip(&ready.outputs) {
+            status.drop_rows(&branch.sink_table, DropCause::NotNull, out.not_null_dropped);
             if out.rows == 0 {
                 continue;
             }
@@ -249,11 +250,13 @@ impl Lane {
                 })?;
             DataflowStatus::add(&status.records_out, written.records);
             DataflowStatus::add(&status.bytes_out, written.bytes);
+            status.drop_rows(&branch.sink_table, DropCause::BadRow, written.bad_rows);
         }
         self.book(Stage::Write);
         DataflowStatus::add(&status.records_in, ready.records);
         DataflowStatus::add(&status.bytes_in, ready.bytes);
         DataflowStatus::add(&status.records_skipped, ready.skipped);
+        status.drop_rows(&self.table, DropCause::ParseError, ready.skipped);
         self.positions.extend(
             ready
                 .positions

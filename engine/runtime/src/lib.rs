@@ -35,5 +35,5 @@ pub use error::RunError;
 pub use options::{RestartStrategy, RuntimeOptions};
 pub use rescale::{Rescaled, rescale};
 pub use stages::{Stage, StageTime, StageTimes};
-pub use status::{DataflowStatus, Phase, StatusSnapshot};
+pub use status::{DataflowStatus, DropCause, Dropped, Phase, StatusSnapshot};
 pub use transform::{Transform, TransformFactory, Transformed};

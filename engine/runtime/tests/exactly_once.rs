@@ -275,6 +275,7 @@ impl SinkWriter for LogGroup {
         Ok(Written {
             records: rows.rows as u64,
             bytes: 0,
+            ..Written::default()
         })
     }
 }
@@ -303,6 +304,7 @@ impl Transform for Pass {
             columns: columns.to_vec(),
             rows,
             origins: None,
+            not_null_dropped: 0,
         })
     }
 }
