@@ -25,6 +25,7 @@ mod pipeline;
 mod progress;
 mod rescale;
 mod run;
+mod same_topic;
 mod screen;
 mod settings;
 mod sql;
@@ -33,6 +34,7 @@ mod store;
 mod text;
 mod topic;
 mod transform;
+mod used_tables;
 
 pub use cli::main;
 pub use demo::generator;
