@@ -33,6 +33,7 @@ mod doris;
 mod doris_connector;
 mod doris_points;
 mod edge;
+mod kafka_tables;
 mod mysql_cdc;
 mod mysql_failover;
 mod mysql_points;
