@@ -175,7 +175,8 @@ impl Quirk {
     /// Returns Java's character of a byte for the web's.
     fn apply(self, c: char, byte: u8) -> char {
         match (self, c) {
-            (Self::NoControls, '\u{80}'..='\u{9f}') => '\u{fffd}',
+            // U+05BA is windows-1255's on the web alone.
+            (Self::NoControls, '\u{80}'..='\u{9f}' | '\u{5ba}') => '\u{fffd}',
             (Self::Controls, _) if byte < 0xa0 => char::from(byte),
             (Self::Boxes, '\u{45e}') => '\u{255d}',
             (Self::Boxes, '\u{40e}') => '\u{256c}',
