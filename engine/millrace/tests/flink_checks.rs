@@ -318,3 +318,50 @@ fn restart_options_of_another_strategy_are_told() {
     let told = check(&["-D", attempts, "-D", "restart-strategy.type=fixed-delay"]);
     assert!(!told.contains("has no effect"), "{told}");
 }
+
+#[test]
+fn bench_says_when_rows_are_too_few() {
+    let sql = "CREATE TABLE g (a INT) WITH ('connector' = 'datagen', 'number-of-rows' = '100');
+        CREATE TABLE o (a INT) WITH ('connector' = 'blackhole'); INSERT INTO o SELECT a FROM g;";
+    let output = millrace(&["bench", "-"], sql);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("warning: 100 rows in ") && told.contains("too few to judge by"),
+        "{told}"
+    );
+}
+
+#[test]
+fn two_signals_at_once_are_one() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("endless.sql");
+    let sql = "CREATE TABLE g (a INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000');
+        CREATE TABLE o (a INT) WITH ('connector' = 'blackhole'); INSERT INTO o SELECT a FROM g;";
+    std::fs::write(&file, sql).expect("the file can be written");
+    let log = folder.path().join("log");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_millrace"))
+        .arg("run")
+        .arg(&file)
+        .args(["-D", "state.checkpoints.dir=memory://"])
+        .stderr(std::fs::File::create(&log).expect("it can be made"))
+        .spawn()
+        .expect("the binary is built");
+    let told = || std::fs::read_to_string(&log).unwrap_or_default();
+    while !told().contains("running") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(
+            child.try_wait().expect("it can be asked").is_none(),
+            "{}",
+            told()
+        );
+    }
+    let id = child.id().to_string();
+    for _ in 0..2 {
+        let signal = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(signal.is_ok());
+    }
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(0), "{}", told());
+    assert!(!told().contains("stopping at once"), "{}", told());
+}
