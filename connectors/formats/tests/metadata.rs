@@ -42,7 +42,7 @@ fn show(array: &ArrayRef, row: usize) -> String {
 /// Decodes one message and shows the metadata of each of its rows, in the format's own order.
 fn read(name: &str, options: &[(&str, &str)], message: &str) -> Vec<String> {
     let metadata: Vec<&'static str> = format(name)
-        .unwrap()
+        .expect("the format is known")
         .metadata()
         .iter()
         .map(|known| known.key)
@@ -56,13 +56,14 @@ fn read(name: &str, options: &[(&str, &str)], message: &str) -> Vec<String> {
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
     let schema = [("n".to_owned(), FlinkType::string())];
-    let mut decoder = create_decoder(name, &options, &schema, &[0], &ctx).unwrap();
+    let mut decoder =
+        create_decoder(name, &options, &schema, &[0], &ctx).expect("the options are right");
     let buffer = Buffer::from_vec(message.as_bytes().to_vec());
     let payloads = Payloads {
         buffer: &buffer,
         ranges: &[Some(0..message.len() as u32)],
     };
-    let decoded = decoder.decode(&payloads).unwrap();
+    let decoded = decoder.decode(&payloads).expect("the messages are right");
     assert_eq!(decoded.columns.len(), 1 + metadata.len());
     (0..decoded.rows)
         .map(|row| {
