@@ -88,12 +88,22 @@ fn allowed(folder: &str) -> &'static [&'static str] {
         _ if folder.starts_with("connectors/") => &["connectors/api", "connectors/formats"],
         "engine/functions" => &["connectors/api", "connectors/json", "connectors/views"],
         "engine/sql" | "engine/checkpoint" => &["connectors/api"],
-        "engine/plan" => &["connectors/api", "engine/sql", "engine/functions"],
+        // State knows bytes only; operators know state, types and functions, but no plan.
+        "engine/state" => &[],
+        "engine/operators" => &["connectors/api", "engine/functions", "engine/state"],
+        "engine/program" => &["connectors/api", "engine/functions", "engine/operators"],
+        "engine/plan" => &[
+            "connectors/api",
+            "engine/sql",
+            "engine/functions",
+            "engine/operators",
+            "engine/program",
+        ],
         "engine/runtime" => &[
             "connectors/api",
-            "engine/plan",
             "engine/checkpoint",
-            "engine/sql",
+            "engine/operators",
+            "engine/state",
             "engine/functions",
         ],
         // The binary, and what is built only to test and measure it.
@@ -114,6 +124,19 @@ fn dependencies_point_down_only() -> Result<()> {
         }
     }
     none("dependencies that point the wrong way", &wrong)
+}
+
+#[test]
+fn datafusion_is_named_by_plans_only() -> Result<()> {
+    let mut wrong = Vec::new();
+    for folder in crates()?.into_keys() {
+        let manifest = std::fs::read_to_string(root().join(&folder).join("Cargo.toml"))?;
+        let may = matches!(folder.as_str(), "engine/plan" | "engine/batch");
+        if !may && manifest.lines().any(|line| line.starts_with("datafusion")) {
+            wrong.push(folder);
+        }
+    }
+    none("crates that need DataFusion and are no planner", &wrong)
 }
 
 #[test]

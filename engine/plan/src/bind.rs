@@ -19,7 +19,7 @@ use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind};
 use millrace_functions::BindContext;
 use millrace_sql::ast;
 
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 pub(crate) use convert::implicit_cast;
 pub(crate) use merge::{common_type, least_restrictive};

@@ -117,13 +117,34 @@ pub enum Statement {
         /// The option's key; `None` resets all.
         key: Option<Spanned<String>>,
     },
-    /// A statement of Flink that has no meaning in a pipeline file (`SHOW`, `DESCRIBE`, `EXPLAIN`, `ALTER` …).
+    /// `EXPLAIN [PLAN FOR | detail, …] statement`.
+    Explain(Explain),
+    /// A statement of Flink that has no meaning in a pipeline file (`SHOW`, `DESCRIBE`, `ALTER` …).
     Unsupported {
         /// Its leading words, in capitals.
         what: String,
         /// Where these words stand.
         span: Span,
     },
+}
+
+/// `EXPLAIN`: the plan of a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explain {
+    /// What is shown besides: `ESTIMATED_COST`, `CHANGELOG_MODE`, `JSON_EXECUTION_PLAN`, `PLAN_ADVICE`.
+    pub details: Vec<Spanned<String>>,
+    /// The query, INSERT or statement set.
+    pub statement: Box<Spanned<Statement>>,
+}
+
+impl Explain {
+    /// Tells whether the plan is asked for as JSON.
+    #[must_use]
+    pub fn wants_json(&self) -> bool {
+        self.details
+            .iter()
+            .any(|detail| detail.value == "JSON_EXECUTION_PLAN")
+    }
 }
 
 /// `CREATE [TEMPORARY] TABLE [IF NOT EXISTS] name (…) [COMMENT …] [PARTITIONED BY …] [WITH (…)] [LIKE …] [AS …]`.

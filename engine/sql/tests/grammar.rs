@@ -350,7 +350,7 @@ fn statements_of_flink_parse() {
             "CreateView",
         ),
         ("CREATE OR REPLACE TABLE t (a INT)", "CreateTable"),
-        ("EXPLAIN PLAN FOR SELECT 1", "Unsupported"),
+        ("EXPLAIN PLAN FOR SELECT 1", "Explain"),
         ("SHOW CREATE TABLE t", "Unsupported"),
         ("ALTER TABLE t RENAME TO u", "Unsupported"),
         ("SELECT 1", "Query"),

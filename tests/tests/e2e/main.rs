@@ -37,6 +37,7 @@ mod kafka_tables;
 mod mysql_cdc;
 mod mysql_failover;
 mod mysql_points;
+mod mysql_reset;
 mod mysql_tables;
 mod mysql_tls;
 mod mysql_to_doris;

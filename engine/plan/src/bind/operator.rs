@@ -9,8 +9,7 @@ use millrace_sql::ast::{
 };
 
 use super::{Binder, text_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
-use crate::optimise::may_miss;
+use millrace_program::{Expr, ExprKind, ExprRef, may_miss};
 
 impl Binder<'_> {
     pub(super) fn bind_unary(

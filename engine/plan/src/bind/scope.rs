@@ -7,7 +7,8 @@ use millrace_sql::ast::Ident;
 
 use super::peek::{Way, Ways};
 use super::{Binder, text_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use crate::logical::BoundQuery;
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 /// A column that can be named.
 #[derive(Clone, Debug)]
@@ -38,6 +39,19 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    /// Returns the scope of an input that is called `table`.
+    pub(crate) fn of(query: &BoundQuery, table: &[String]) -> Self {
+        let columns = query.columns.iter().map(|column| ScopeColumn {
+            table: table.to_vec(),
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+        });
+        Self {
+            columns: columns.collect(),
+            outer: 0,
+        }
+    }
+
     /// Returns the column that the name begins with, and how many parts lead to it.
     fn beginning(&self, parts: &[Ident]) -> Option<(usize, usize)> {
         (1..parts.len().min(4))

@@ -11,7 +11,7 @@ use millrace_connector::{Diagnostic, Span, did_you_mean};
 use millrace_sql::ast::{self, ObjectName};
 
 use super::Table;
-use crate::query::Relation;
+use crate::logical::BoundQuery;
 
 const DEFAULT_CATALOG: &str = "default_catalog";
 const DEFAULT_DATABASE: &str = "default_database";
@@ -22,7 +22,7 @@ pub(crate) enum Entry {
     /// A table of a connector.
     Table(Arc<Table>),
     /// A query under a name.
-    View(Arc<Relation>),
+    View(Arc<BoundQuery>),
     /// Something whose definition had errors; they were reported.
     Broken,
 }

@@ -3,9 +3,17 @@
 use millrace_connector::{Diagnostic, Span, Spanned, did_you_mean};
 
 use super::{Failed, Parse, Parser};
-use crate::ast::{Drop, DropDatabase, Ident, Insert, Statement};
+use crate::ast::{Drop, DropDatabase, Explain, Ident, Insert, Statement};
 use crate::keyword::{STATEMENT_WORDS, starts_statement};
 use crate::lexer::TokenKind;
+
+/// What EXPLAIN may show besides the plan, in Flink 1.17.
+const EXPLAIN_DETAILS: &[&str] = &[
+    "ESTIMATED_COST",
+    "CHANGELOG_MODE",
+    "JSON_EXECUTION_PLAN",
+    "PLAN_ADVICE",
+];
 
 impl Parser<'_> {
     pub(super) fn statements(&mut self) -> Vec<Spanned<Statement>> {
@@ -84,6 +92,7 @@ impl Parser<'_> {
             "INSERT" => self.insert().map(Statement::Insert),
             "SET" => self.set(),
             "RESET" => self.reset(),
+            "EXPLAIN" => self.explain(),
             "USE" => self.use_statement(),
             "EXECUTE" if self.is_word_at(1, "STATEMENT") => self.statement_set(),
             "BEGIN" if self.is_word_at(1, "STATEMENT") => self.statement_set(),
@@ -98,6 +107,40 @@ impl Parser<'_> {
             _ if starts_statement(word) => Ok(self.unsupported()),
             _ => Err(self.unknown_statement(word)),
         }
+    }
+
+    /// # Flink
+    /// `SqlRichExplain`: `EXPLAIN [PLAN FOR | detail {, detail}] {query | INSERT | statement set}`.
+    fn explain(&mut self) -> Parse<Statement> {
+        self.expect_word("EXPLAIN")?;
+        let mut details = Vec::new();
+        if self.eat_word("PLAN") {
+            self.expect_word("FOR")?;
+        } else {
+            while let Some(word) = self.word_at(0) {
+                let word = word.to_ascii_uppercase();
+                if !EXPLAIN_DETAILS.contains(&word.as_str()) {
+                    break;
+                }
+                details.push(Spanned::new(word, self.peek().span));
+                self.advance();
+                if !self.eat_symbol(",") {
+                    break;
+                }
+            }
+        }
+        let start = self.peek().span;
+        let statement = if self.at_query_start() {
+            self.query().map(Statement::Query)?
+        } else if self.is_word_at(0, "INSERT") {
+            self.insert().map(Statement::Insert)?
+        } else if self.is_word_at(1, "STATEMENT") {
+            self.statement_set()?
+        } else {
+            return Err(self.unexpected("a query, an INSERT or a statement set"));
+        };
+        let statement = Box::new(Spanned::new(statement, self.since(start)));
+        Ok(Statement::Explain(Explain { details, statement }))
     }
 
     fn unknown_statement(&mut self, word: &str) -> Failed {

@@ -1,9 +1,0 @@
-//! What makes plans cheaper without changing a value.
-
-mod extract;
-mod fold;
-mod missing;
-
-pub(crate) use extract::merge_extractions;
-pub(crate) use fold::{Folding, fold};
-pub(crate) use missing::{may_miss, stands_alone};
