@@ -284,6 +284,7 @@ fn kind(option: &OptionDef) -> String {
     match option.kind {
         OptionKind::Text => "text".into(),
         OptionKind::Integer => "whole number".into(),
+        OptionKind::Positive => "whole number from 1".into(),
         OptionKind::Boolean => "true or false".into(),
         OptionKind::Duration => "duration".into(),
         OptionKind::MemorySize => "size".into(),

@@ -48,7 +48,7 @@ pub trait Connector: Send + Sync + Debug {
 /// What validation may depend on besides the table.
 #[derive(Clone, Debug)]
 pub struct ValidateContext {
-    /// `table.local-time-zone`, an IANA name or an offset.
+    /// `table.local-time-zone`, a name that [`crate::parse_time_zone`] takes.
     pub session_time_zone: String,
 }
 

@@ -129,6 +129,23 @@ pub fn did_you_mean<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// Returns the `count` candidates that are most like `written`, the nearest first, however far they are.
+pub fn nearest<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    count: usize,
+) -> Vec<&'a str> {
+    let lower = written.to_lowercase();
+    let score = |candidate: &str| strsim::jaro_winkler(&lower, &candidate.to_lowercase());
+    let mut scored: Vec<(f64, &str)> = candidates
+        .into_iter()
+        .map(|candidate| (score(candidate), candidate))
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.truncate(count);
+    scored.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +158,6 @@ mod tests {
             Some("sink.max-retries")
         );
         assert_eq!(did_you_mean("bootstrap", names), None);
+        assert_eq!(nearest("topics", names, 2), ["topic", "sink.semantic"]);
     }
 }

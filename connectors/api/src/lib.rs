@@ -22,13 +22,14 @@ pub mod sink;
 pub mod source;
 mod span;
 mod table;
+mod zone;
 
 pub use cancel::Cancel;
 pub use connector::{
     ChangelogMode, Connector, DeliveryGuarantee, MetadataKey, OpenContext, Projection, SinkSpec,
     SourceSpec, ValidateContext,
 };
-pub use diagnostic::{Diagnostic, Label, Severity, did_you_mean};
+pub use diagnostic::{Diagnostic, Label, Severity, did_you_mean, nearest};
 pub use error::{ConnectorError, ErrorKind, Retry};
 pub use figure::Figure;
 pub use flink_type::{
@@ -43,3 +44,4 @@ pub use row_kind::RowKind;
 pub use secret::{is_secret, masked, secret_spans};
 pub use span::{Span, Spanned};
 pub use table::{ColumnDefinition, ColumnKind, TableDefinition};
+pub use zone::parse_time_zone;

@@ -30,6 +30,8 @@ pub enum OptionKind {
     Text,
     /// A whole number.
     Integer,
+    /// A whole number of at least 1.
+    Positive,
     /// `true` or `false`.
     Boolean,
     /// Flink's duration grammar.
@@ -81,6 +83,11 @@ impl OptionDef {
                 .parse::<i64>()
                 .map(drop)
                 .map_err(|_| format!("'{value}' is not a whole number")),
+            OptionKind::Positive => match value.trim().parse::<i32>() {
+                Ok(1..) => Ok(()),
+                Ok(_) => Err(format!("'{value}' is below 1")),
+                Err(_) => Err(format!("'{value}' is not a whole number")),
+            },
             OptionKind::Boolean => parse_bool(value).map(drop),
             OptionKind::Duration => parse_duration(value).map(drop),
             OptionKind::MemorySize => parse_memory_size(value).map(drop),

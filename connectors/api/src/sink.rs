@@ -166,4 +166,6 @@ pub struct Written {
     pub records: u64,
     /// Bytes.
     pub bytes: u64,
+    /// Rows that were left out, or put elsewhere, because they do not fit the sink.
+    pub bad_rows: u64,
 }

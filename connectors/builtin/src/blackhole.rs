@@ -115,6 +115,7 @@ impl SinkWriter for Nothing {
         Ok(Written {
             records: rows.rows as u64,
             bytes: 0,
+            ..Written::default()
         })
     }
 }

@@ -120,6 +120,7 @@ impl SinkWriter for Lines {
         Ok(Written {
             records: rows.rows as u64,
             bytes: self.lines.len() as u64,
+            ..Written::default()
         })
     }
 }

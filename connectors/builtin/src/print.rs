@@ -28,7 +28,7 @@ static OPTIONS: &[OptionDef] = &[
         ..OptionDef::text("standard-error", "whether lines go to standard error")
     },
     OptionDef {
-        kind: OptionKind::Integer,
+        kind: OptionKind::Positive,
         ..OptionDef::text(
             "sink.parallelism",
             "accepted; lanes follow 'parallelism.default'",
@@ -186,6 +186,7 @@ impl SinkWriter for Printer {
         Ok(Written {
             records: rows.rows as u64,
             bytes: self.lines.len() as u64,
+            ..Written::default()
         })
     }
 }

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use millrace_connector::{
     ColumnKind, Connector, Diagnostic, FlinkType, OptionDef, SinkSpec, SourceSpec, TableDefinition,
-    ValidateContext, check_options,
+    ValidateContext, check_options, parse_time_zone,
 };
 
 use crate::form::RowForm;
@@ -67,7 +67,7 @@ impl Connector for DorisConnector {
             .map(|index| &table.columns[*index])
             .map(|column| (column.name.value.clone(), column.ty.clone()))
             .collect();
-        let zone = TimeZone::get(&ctx.session_time_zone).unwrap_or(TimeZone::UTC);
+        let zone = parse_time_zone(&ctx.session_time_zone).unwrap_or(TimeZone::UTC);
         let form = RowForm::new(&schema, zone).and_then(|form| match &settings {
             Ok(settings) => match check_body(settings, &form) {
                 Ok(()) => Ok(form),

@@ -218,10 +218,13 @@ pub static SINK_OPTIONS: &[OptionDef] = &[
         "doris.tls.ca-file",
         "a PEM file with the certificates that sign the cluster's, besides the system's",
     ),
-    unused(
-        "sink.parallelism",
-        "without effect: each lane writes, as many as 'parallelism.default' says",
-    ),
+    OptionDef {
+        kind: OptionKind::Positive,
+        ..unused(
+            "sink.parallelism",
+            "without effect: each lane writes, as many as 'parallelism.default' says",
+        )
+    },
     unused(
         "sink.buffer-size",
         "without effect: the size of a buffer in Java; a load streams in chunks of 256 KiB",

@@ -88,11 +88,13 @@ impl SinkWriter for DorisWriter {
         let mut written = Written {
             records: batch.rows as u64,
             bytes: 0,
+            ..Written::default()
         };
         if let Some(misfits) = &mut self.misfits {
             let found = misfits.checker.misfits(&batch.columns);
             if !found.is_empty() {
                 LoadFigures::add(&self.figures.bad_rows, found.len() as u64);
+                written.bad_rows = found.len() as u64;
                 let fits = mask(&found, batch.rows);
                 written.bytes += misfits.tell(&batch, &found, &fits)?;
                 batch = batch.filter(&fits)?;

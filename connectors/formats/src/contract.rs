@@ -29,7 +29,7 @@ impl<'a> Payloads<'a> {
 /// The rows of a batch of messages.
 #[derive(Clone, Debug)]
 pub struct Decoded {
-    /// The wanted columns in the wanted order, all of [`Decoded::rows`] rows.
+    /// The wanted columns in the wanted order, then the wanted metadata, all of [`Decoded::rows`] rows.
     pub columns: Vec<ArrayRef>,
     /// How many rows there are.
     pub rows: usize,
@@ -183,6 +183,9 @@ pub struct FormatContext {
     pub session_tz: jiff::tz::TimeZone,
     /// What a decoder does with a message that fails.
     pub bad_messages: BadMessages,
+    /// The keys of the metadata whose values a decoder gives behind the wanted columns, in this order: some of
+    /// [`crate::FormatDef::metadata`].
+    pub metadata: Vec<&'static str>,
 }
 
 impl Default for FormatContext {
@@ -190,6 +193,7 @@ impl Default for FormatContext {
         Self {
             session_tz: jiff::tz::TimeZone::UTC,
             bad_messages: BadMessages::Fail,
+            metadata: Vec::new(),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Numbers as `Integer.parseInt`, `Double.parseDouble` and their kin read them.
 
+use millrace_json::ascii_digits;
 use millrace_json::java_time::shown;
+
+use crate::hex_float::HexFloat;
 
 /// Cuts what Java's `String.trim` cuts: everything up to U+0020 at both ends.
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
@@ -18,10 +21,11 @@ pub(crate) fn trim(text: &[u8]) -> &[u8] {
 /// It is none, in Java's words. `is_byte` says that Java would say so in `Byte`'s and `Short`'s way.
 pub(crate) fn parse_integer(text: &[u8], min: i64, max: i64, is_byte: bool) -> Result<i64, String> {
     let no_number = || format!("For input string: \"{}\"", shown(text));
-    let (is_negative, digits) = match text.first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        _ => (false, text),
+    let ascii = ascii_digits(text);
+    let (is_negative, digits) = match ascii.first() {
+        Some(b'-') => (true, &ascii[1..]),
+        Some(b'+') => (false, &ascii[1..]),
+        _ => (false, &ascii[..]),
     };
     if digits.is_empty() {
         return Err(no_number());
@@ -52,11 +56,29 @@ pub(crate) fn parse_integer(text: &[u8], min: i64, max: i64, is_byte: bool) -> R
     }
 }
 
+/// `f64` or `f32`.
+pub(crate) trait Floating: std::str::FromStr {
+    /// Returns the nearest value.
+    fn of_hex(number: HexFloat) -> Self;
+}
+
+impl Floating for f64 {
+    fn of_hex(number: HexFloat) -> Self {
+        number.to_f64()
+    }
+}
+
+impl Floating for f32 {
+    fn of_hex(number: HexFloat) -> Self {
+        number.to_f32()
+    }
+}
+
 /// Returns the number of `text` as `Double.parseDouble` does, `Float.parseFloat` with `T` = `f32`.
 ///
 /// # Errors
 /// It is none, in Java's words.
-pub(crate) fn parse_floating<T: std::str::FromStr>(text: &[u8]) -> Result<T, String> {
+pub(crate) fn parse_floating<T: Floating>(text: &[u8]) -> Result<T, String> {
     let trimmed = trim(text);
     if trimmed.is_empty() {
         return Err("empty String".to_owned());
@@ -68,6 +90,11 @@ pub(crate) fn parse_floating<T: std::str::FromStr>(text: &[u8]) -> Result<T, Str
         .unwrap_or(trimmed);
     if unsigned == b"NaN" || unsigned == b"Infinity" {
         return parse_text(trimmed).ok_or_else(no_number);
+    }
+    if unsigned.starts_with(b"0x") || unsigned.starts_with(b"0X") {
+        return HexFloat::parse(trimmed)
+            .map(T::of_hex)
+            .ok_or_else(no_number);
     }
     let number = match trimmed.split_last() {
         Some((b'd' | b'D' | b'f' | b'F', number)) => number,
@@ -102,6 +129,8 @@ mod tests {
         };
         assert_eq!(int("+007"), Ok(7));
         assert_eq!(int("-2147483648"), Ok(-2_147_483_648));
+        assert_eq!(int("-١٢"), Ok(-12));
+        assert_eq!(int("１０"), Ok(10));
         for bad in [
             "",
             "+",
@@ -110,6 +139,8 @@ mod tests {
             "1e3",
             " 1",
             "99999999999999999999",
+            "1²",
+            "𝟎",
         ] {
             assert!(int(bad).is_err(), "{bad}");
         }
@@ -132,10 +163,13 @@ mod tests {
             (".5", 0.5),
             ("-Infinity", f64::NEG_INFINITY),
             ("1e400", f64::INFINITY),
+            (" -0x1.8p3d ", -12.0),
         ] {
             assert_eq!(parse_floating::<f64>(text.as_bytes()), Ok(expect), "{text}");
         }
-        for bad in ["", " ", "inf", "nan", "infinity", "1dd", "0x", "1e", "d"] {
+        for bad in [
+            "", " ", "inf", "nan", "infinity", "1dd", "0x", "0x1", "1e", "d", "١",
+        ] {
             assert!(parse_floating::<f64>(bad.as_bytes()).is_err(), "{bad}");
         }
     }

@@ -8,6 +8,7 @@
 mod cdc;
 mod contract;
 mod csv;
+mod hex_float;
 mod java_number;
 mod json;
 mod raw;

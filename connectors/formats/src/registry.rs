@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_connector::{FlinkType, OptionDef, did_you_mean};
+use millrace_connector::{FlinkType, MetadataKey, OptionDef, did_you_mean};
 
 use crate::{Decoder, Encoder, FormatContext, FormatError};
 use crate::{cdc, csv, json, raw};
@@ -18,6 +18,8 @@ pub struct FormatDef {
     pub options: &'static [OptionDef],
     /// Whether its rows carry kinds other than insert.
     pub is_changelog: bool,
+    /// What its messages say besides their rows.
+    pub(crate) metadata: &'static [cdc::Metadata],
     pub(crate) decoder: MakeDecoder,
     pub(crate) encoder: MakeEncoder,
 }
@@ -43,6 +45,7 @@ static FORMATS: &[FormatDef] = &[
         doc: "A JSON object a message; keys are column names.",
         options: json::OPTIONS,
         is_changelog: false,
+        metadata: &[],
         decoder: json::make_decoder,
         encoder: json::make_encoder,
     },
@@ -51,6 +54,7 @@ static FORMATS: &[FormatDef] = &[
         doc: "The message's bytes as the only column.",
         options: raw::OPTIONS,
         is_changelog: false,
+        metadata: &[],
         decoder: raw::make_decoder,
         encoder: raw::make_encoder,
     },
@@ -59,6 +63,7 @@ static FORMATS: &[FormatDef] = &[
         doc: "A line of values with a delimiter between them.",
         options: csv::OPTIONS,
         is_changelog: false,
+        metadata: &[],
         decoder: csv::make_decoder,
         encoder: csv::make_encoder,
     },
@@ -67,6 +72,7 @@ static FORMATS: &[FormatDef] = &[
         doc: "Changes as Debezium writes them.",
         options: cdc::DEBEZIUM_OPTIONS,
         is_changelog: true,
+        metadata: cdc::DEBEZIUM,
         decoder: cdc::debezium_decoder,
         encoder: cdc::debezium_encoder,
     },
@@ -75,6 +81,7 @@ static FORMATS: &[FormatDef] = &[
         doc: "Changes as Canal writes them.",
         options: cdc::CANAL_OPTIONS,
         is_changelog: true,
+        metadata: cdc::CANAL,
         decoder: cdc::canal_decoder,
         encoder: cdc::canal_encoder,
     },
@@ -83,6 +90,7 @@ static FORMATS: &[FormatDef] = &[
         doc: "Changes as Maxwell writes them.",
         options: cdc::OPTIONS,
         is_changelog: true,
+        metadata: cdc::MAXWELL,
         decoder: cdc::maxwell_decoder,
         encoder: cdc::maxwell_encoder,
     },
@@ -91,10 +99,19 @@ static FORMATS: &[FormatDef] = &[
         doc: "Changes as Oracle GoldenGate writes them.",
         options: cdc::OPTIONS,
         is_changelog: true,
+        metadata: cdc::OGG,
         decoder: cdc::ogg_decoder,
         encoder: cdc::ogg_encoder,
     },
 ];
+
+impl FormatDef {
+    /// Returns the keys of a message's metadata, each behind `value.`, that a table that is read may name.
+    #[must_use]
+    pub fn metadata(&self) -> Vec<MetadataKey> {
+        self.metadata.iter().map(cdc::Metadata::described).collect()
+    }
+}
 
 /// Returns all formats.
 #[must_use]

@@ -1,5 +1,7 @@
 //! Decimals as `java.math.BigDecimal` reads and writes them.
 
+use crate::ascii_digits;
+
 /// A decimal: `unscaled × 10^-scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decimal {
@@ -19,7 +21,8 @@ const DIGITS_KEPT: usize = 38;
 /// # Errors
 /// It is no number, in Java's words.
 pub fn parse_decimal(text: &[u8], precision: u8, scale: u8) -> Result<Option<i128>, String> {
-    let parts = Parts::split(text)?;
+    let text = ascii_digits(text);
+    let parts = Parts::split(&text)?;
     Ok(parts.round(precision, scale))
 }
 

@@ -10,8 +10,10 @@ mod canonical;
 mod error;
 mod escape;
 pub mod java_decimal;
+mod java_digit;
 mod java_double;
 pub mod java_time;
+mod java_utf8;
 mod number;
 mod scanner;
 mod swar;
@@ -23,7 +25,9 @@ pub use error::{Fault, JsonError};
 pub use escape::{
     unescape, unescaped, write_escaped, write_escaped_utf8_bytes, write_escaped_word,
 };
+pub use java_digit::ascii_digits;
 pub use java_double::{double_to_string, float_to_string, write_double, write_float};
+pub use java_utf8::decode_utf8;
 pub use number::{Number, push_double, push_float, push_number};
 pub use scanner::{ESCAPED, Kind, REWRITE, Scanner, Scratch, Span};
 pub use swar::key_hash;

@@ -1,13 +1,12 @@
 //! The columns of a batch: out of decoded values and keys, and out of what is known of the records.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{
     BinaryViewBuilder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, StringViewBuilder,
     TimestampMicrosecondBuilder,
 };
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::{ArrayRef, BooleanArray, UInt32Array};
 use arrow_schema::{DataType, Field};
 use millrace_connector::Projection;
 use millrace_formats::Decoded;
@@ -22,6 +21,8 @@ use crate::source::KafkaSourceSpec;
 pub(crate) enum Column {
     /// Column of the value decoder's output.
     Value(usize),
+    /// Metadata behind the columns of the value decoder's output.
+    ValueMetadata(usize),
     /// Column of the key decoder's output.
     Key(usize),
     /// The record.
@@ -33,30 +34,38 @@ pub(crate) struct ColumnPlan {
     columns: Vec<Column>,
     /// Indexes into the value format's columns.
     pub(crate) value: Vec<usize>,
+    /// The metadata that the value's format is asked for.
+    pub(crate) metadata: Vec<&'static str>,
     /// Indexes into the key format's columns.
     pub(crate) key: Vec<usize>,
 }
 
 impl ColumnPlan {
+    /// # Flink
+    /// The whole key is read whether or not a column of it is wanted: one that cannot be read fails, and one that is no
+    /// row leaves its record out.
     pub(crate) fn new(spec: &KafkaSourceSpec, projection: &Projection) -> Self {
+        let key = spec.formats.key.as_ref().map_or(0, |key| key.columns.len());
         let mut plan = Self {
             columns: Vec::new(),
             value: Vec::new(),
-            key: Vec::new(),
+            metadata: Vec::new(),
+            key: (0..key).collect(),
         };
         for wanted in &projection.columns {
             let at = |columns: &[usize]| columns.iter().position(|column| column == wanted);
             let column = if let Some(metadata) = spec.columns.metadata[*wanted] {
                 Column::Metadata(metadata)
+            } else if let Some(key) = spec.columns.value_metadata[*wanted] {
+                plan.metadata.push(key);
+                Column::ValueMetadata(plan.metadata.len() - 1)
             } else if let Some(index) = at(&spec.formats.value.columns) {
                 // Where a column is in both, the value's wins, as in Flink.
                 plan.value.push(index);
                 Column::Value(plan.value.len() - 1)
             } else {
                 let key = spec.formats.key.as_ref().and_then(|key| at(&key.columns));
-                plan.key
-                    .push(key.expect("a physical column is in the value or the key"));
-                Column::Key(plan.key.len() - 1)
+                Column::Key(key.expect("a physical column is in the value or the key"))
             };
             plan.columns.push(column);
         }
@@ -89,6 +98,7 @@ impl ColumnPlan {
         let key_rows = key.map(|key| key_rows(key, message_of_row, value.rows));
         let column = |column: &Column| match column {
             Column::Value(index) => Arc::clone(&value.columns[*index]),
+            Column::ValueMetadata(index) => Arc::clone(&value.columns[self.value.len() + index]),
             Column::Key(index) => {
                 let (key, rows) = key
                     .zip(key_rows.as_ref())
@@ -185,21 +195,112 @@ fn headers_column<'a>(rows: impl Iterator<Item = &'a Headers>) -> ArrayRef {
     Arc::new(builder.finish())
 }
 
-/// Returns, for each row of the value, the row of the key of the same message, if it has one.
+/// Returns, for each row of the value, the row of the key of the same message. Rows without one were left out by
+/// [`without_keyless`].
 fn key_rows(key: &Decoded, message_of_row: Option<&[u32]>, rows: usize) -> UInt32Array {
-    let row_of_message: Option<HashMap<u32, u32>> = key.message_of_row.as_ref().map(|messages| {
-        messages
-            .iter()
-            .enumerate()
-            .map(|(row, message)| (*message, row as u32))
-            .collect()
-    });
+    let of_message = row_of_message(key);
     (0..rows as u32)
         .map(|row| {
             let message = message_of_row.map_or(row, |messages| messages[row as usize]);
-            row_of_message
-                .as_ref()
-                .map_or(Some(message), |rows| rows.get(&message).copied())
+            of_message(message)
         })
         .collect()
+}
+
+/// Returns what finds the key's row of a message.
+fn row_of_message(key: &Decoded) -> impl Fn(u32) -> Option<u32> + '_ {
+    move |message| match &key.message_of_row {
+        None => Some(message),
+        // Ascending, and one row a message at most.
+        Some(messages) => {
+            let row = messages.binary_search(&message).ok()?;
+            u32::try_from(row).ok()
+        }
+    }
+}
+
+/// Leaves out the rows of the value whose record's key gave no row.
+///
+/// # Flink
+/// `DynamicKafkaDeserializationSchema` emits the value's row for each row of the key: for none, nothing.
+pub(crate) fn without_keyless(value: Decoded, key: &Decoded) -> Decoded {
+    if key.message_of_row.is_none() {
+        return value;
+    }
+    let of_message = row_of_message(key);
+    let messages: Vec<u32> = match &value.message_of_row {
+        Some(messages) => messages.clone(),
+        None => (0..value.rows as u32).collect(),
+    };
+    let keep: Vec<bool> = messages
+        .iter()
+        .map(|message| of_message(*message).is_some())
+        .collect();
+    if keep.iter().all(|kept| *kept) {
+        return value;
+    }
+    let kept = |row: &usize| keep[*row];
+    let rows: Vec<usize> = (0..value.rows).filter(kept).collect();
+    let mask = BooleanArray::from(keep.clone());
+    let filtered = |column: &ArrayRef| {
+        arrow_select::filter::filter(column, &mask).expect("the mask is as long as the column")
+    };
+    Decoded {
+        columns: value.columns.iter().map(filtered).collect(),
+        rows: rows.len(),
+        message_of_row: Some(rows.iter().map(|row| messages[*row]).collect()),
+        kinds: value
+            .kinds
+            .map(|kinds| rows.iter().map(|row| kinds[*row]).collect()),
+        ..value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Int32Array;
+    use millrace_connector::RowKind;
+
+    use super::*;
+
+    fn decoded(values: &[i32], messages: Option<&[u32]>) -> Decoded {
+        Decoded {
+            columns: vec![Arc::new(Int32Array::from(values.to_vec()))],
+            rows: values.len(),
+            message_of_row: messages.map(<[u32]>::to_vec),
+            kinds: Some(vec![RowKind::Insert; values.len()]),
+            skipped: 0,
+            skip_reason: None,
+            bad: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_record_whose_key_gives_no_row_gives_none() {
+        let check = |value: Decoded, key: Decoded, expected: &[(i32, u32)]| {
+            let value = without_keyless(value, &key);
+            let rows = key_rows(&key, value.message_of_row.as_deref(), value.rows);
+            let numbers = value.columns[0].as_any().downcast_ref::<Int32Array>();
+            let found: Vec<(i32, u32)> = numbers
+                .unwrap()
+                .values()
+                .iter()
+                .zip(rows.values())
+                .map(|(value, row)| (*value, *row))
+                .collect();
+            assert_eq!(found, expected);
+            assert_eq!(value.kinds.unwrap().len(), expected.len());
+        };
+        let keys = |messages| decoded(&[7, 8], messages);
+        check(decoded(&[1, 2], None), keys(None), &[(1, 0), (2, 1)]);
+        check(
+            decoded(&[1, 2, 3], None),
+            keys(Some(&[0, 2])),
+            &[(1, 0), (3, 1)],
+        );
+        // Two rows of one message, as canal-json has them.
+        let twice = decoded(&[1, 2, 3], Some(&[1, 1, 2]));
+        check(twice, keys(Some(&[1, 3])), &[(1, 0), (2, 0)]);
+        check(decoded(&[1], Some(&[4])), keys(Some(&[0, 1])), &[]);
+    }
 }

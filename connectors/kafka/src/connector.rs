@@ -2,7 +2,7 @@
 
 use millrace_connector::{
     ColumnKind, Connector, DeliveryGuarantee, Diagnostic, OptionDef, Options, Place, SinkSpec,
-    SourceSpec, TableDefinition, ValidateContext, check_options,
+    SourceSpec, TableDefinition, ValidateContext, check_options, parse_time_zone,
 };
 use millrace_formats::FormatContext;
 use regex::Regex;
@@ -57,11 +57,30 @@ impl Topics {
 pub(crate) struct TableColumns {
     /// For each column of the table, its metadata key if it is one.
     pub(crate) metadata: Vec<Option<Metadata>>,
+    /// For each column of the table, its key if it is metadata that the value's format has.
+    pub(crate) value_metadata: Vec<Option<&'static str>>,
     /// For a sink: the columns that rows written have, in order (indexes into the table's columns).
     pub(crate) persisted: Vec<usize>,
 }
 
 impl TableColumns {
+    /// Returns the columns of a table that is read, with what its value's format says besides the rows.
+    pub(crate) fn of_source(table: &TableDefinition, value: &FormatUse) -> Self {
+        let known = value.metadata();
+        let key = |kind: &ColumnKind| match kind {
+            ColumnKind::Metadata { key, .. } => {
+                let found = known.iter().find(|known| known.key == key.value)?;
+                Some(found.key)
+            }
+            ColumnKind::Physical | ColumnKind::Computed => None,
+        };
+        let columns = table.columns.iter();
+        Self {
+            value_metadata: columns.map(|column| key(&column.kind)).collect(),
+            ..Self::new(table)
+        }
+    }
+
     pub(crate) fn new(table: &TableDefinition) -> Self {
         let key = |kind: &ColumnKind| match kind {
             ColumnKind::Metadata { key, .. } => Metadata::from_key(&key.value),
@@ -78,6 +97,7 @@ impl TableColumns {
                 .iter()
                 .map(|column| key(&column.kind))
                 .collect(),
+            value_metadata: vec![None; table.columns.len()],
             persisted: (0..table.columns.len())
                 .filter(|i| is_persisted(&table.columns[*i].kind))
                 .collect(),
@@ -112,6 +132,7 @@ impl Connector for KafkaConnector {
         let bound = startup::bound(&options, topics.list().len(), &mut diagnostics);
         let context = format_context(ctx);
         let (formats, client) = collect(formats, client, &mut diagnostics)?;
+        diagnostics.extend(format::key_of_inserts(table, &formats.value));
         for used in std::iter::once(&formats.value).chain(&formats.key) {
             diagnostics.extend(used.check_decoder(table, &context));
         }
@@ -129,7 +150,7 @@ impl Connector for KafkaConnector {
             topics,
             startup,
             bound,
-            columns: TableColumns::new(table),
+            columns: TableColumns::of_source(table, &formats.value),
             formats,
             context,
         }))
@@ -161,6 +182,7 @@ impl Connector for KafkaConnector {
         let partitioner = partitioner(&options, &mut diagnostics);
         let context = format_context(ctx);
         let (formats, client) = collect(formats, client, &mut diagnostics)?;
+        diagnostics.extend(format::key_of_inserts(table, &formats.value));
         for used in std::iter::once(&formats.value).chain(&formats.key) {
             diagnostics.extend(used.check_encoder(table, &context));
         }
@@ -202,10 +224,8 @@ pub(crate) fn collect<A, B>(
 }
 
 pub(crate) fn format_context(ctx: &ValidateContext) -> FormatContext {
-    let session_tz =
-        jiff::tz::TimeZone::get(&ctx.session_time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
     FormatContext {
-        session_tz,
+        session_tz: parse_time_zone(&ctx.session_time_zone).unwrap_or(jiff::tz::TimeZone::UTC),
         ..FormatContext::default()
     }
 }
@@ -361,23 +381,24 @@ pub(crate) fn check_guarantee(
 }
 
 fn partitioner(options: &Options, diagnostics: &mut Vec<Diagnostic>) -> Partitioner {
-    match options
-        .text("sink.partitioner")
-        .unwrap_or("default")
-        .to_ascii_lowercase()
-        .as_str()
-    {
+    let written = options.text("sink.partitioner").unwrap_or("default");
+    match written {
         "default" => Partitioner::Default,
         "fixed" => Partitioner::Fixed,
         "round-robin" => Partitioner::RoundRobin,
         _ => {
+            // # Flink: any other word is the name of a class, also where only its case differs.
+            let label = match written.to_ascii_lowercase().as_str() {
+                "default" | "fixed" | "round-robin" => "it is written in lower case",
+                _ => "Java classes cannot run here",
+            };
             diagnostics.push(
                 Diagnostic::error(
                     "MR0102",
                     "bad value for option 'sink.partitioner'",
                     options.span("sink.partitioner").unwrap_or_default(),
                 )
-                .label("Java classes cannot run here")
+                .label(label)
                 .help("use 'default', 'fixed' or 'round-robin'"),
             );
             Partitioner::Default

@@ -107,6 +107,7 @@ impl RecordEncoder {
         Written {
             records: rows.rows as u64,
             bytes: bytes as u64,
+            ..Written::default()
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use millrace_connector::{
-    ColumnKind, Diagnostic, FlinkType, OptionDef, Options, Span, TableDefinition,
+    ColumnKind, Diagnostic, FlinkType, MetadataKey, OptionDef, Options, Span, TableDefinition,
 };
 use millrace_formats::{
-    Decoder, Encoder, FormatContext, FormatError, create_decoder, create_encoder, format, formats,
+    Decoder, Encoder, FormatContext, FormatDef, FormatError, create_decoder, create_encoder,
+    format, formats,
 };
 
 /// A format with its options and the table's columns in it.
@@ -40,6 +41,10 @@ pub(crate) fn definitions(table: &TableDefinition, base: &[OptionDef]) -> Vec<(S
         ("value.format", "value."),
         ("key.format", "key."),
     ] {
+        // Where both are written, 'format' counts.
+        if key == "value.format" && table.option("format").is_some() {
+            continue;
+        }
         let Some(def) = table.option(key).and_then(|name| format(&name.value).ok()) else {
             continue;
         };
@@ -92,19 +97,10 @@ fn with_key(
         .is_some_and(|text| text.eq_ignore_ascii_case("EXCEPT_KEY"));
     let in_value = |index: &usize| !(except_key && key_columns.contains(index));
     let value_columns: Vec<usize> = physical.iter().copied().filter(in_value).collect();
+    // # Flink: `getValueDecodingFormat` looks for 'value.format' only where there is no 'format'.
     let value = match (options.text("format"), options.text("value.format")) {
-        (Some(name), None) => Some((name, "", "format")),
+        (Some(name), _) => Some((name, "", "format")),
         (None, Some(name)) => Some((name, "value.", "value.format")),
-        (Some(_), Some(_)) => {
-            diagnostics.push(Diagnostic::error(
-                "MR0112",
-                "'format' and 'value.format' are the same option: write one of them",
-                options
-                    .key_span("value.format")
-                    .unwrap_or(table.options_span),
-            ));
-            None
-        }
         (None, None) => {
             diagnostics.push(
                 Diagnostic::error(
@@ -137,6 +133,7 @@ fn with_key(
         )
     });
     let key_prefix = options.text("key.fields-prefix").unwrap_or_default();
+    diagnostics.extend(prefix_with_all(key_prefix, except_key, options));
     let key = options.text("key.format").and_then(|name| {
         let span = options.span("key.format").unwrap_or(table.options_span);
         if key_columns.is_empty() {
@@ -155,10 +152,57 @@ fn with_key(
             &mut diagnostics,
         )
     });
+    diagnostics.extend(
+        key.as_ref()
+            .filter(|key| key.is_changelog)
+            .map(changes_in_key),
+    );
     match value {
         Some(value) if diagnostics.is_empty() => Ok(Formats { value, key }),
         _ => Err(diagnostics),
     }
+}
+
+/// # Flink
+/// `KafkaConnectorOptionsUtil.createValueFormatProjection`.
+fn prefix_with_all(prefix: &str, except_key: bool, options: &Options) -> Option<Diagnostic> {
+    let span = options.span("key.fields-prefix")?;
+    (!prefix.is_empty() && !except_key).then(|| {
+        Diagnostic::error(
+            "MR0113",
+            "'key.fields-prefix' is not allowed where 'value.fields-include' is 'ALL'",
+            span,
+        )
+        .label("the value would have the key's fields under these names too")
+        .help("write 'value.fields-include' = 'EXCEPT_KEY'")
+    })
+}
+
+/// # Flink
+/// `KafkaDynamicTableFactory.getKeyDecodingFormat`.
+fn changes_in_key(key: &FormatUse) -> Diagnostic {
+    let message = format!(
+        "a key format should only deal with INSERT-only records, but '{}' has changes",
+        key.identifier
+    );
+    Diagnostic::error("MR0112", message, key.span).help("use 'json', 'csv' or 'raw' for the key")
+}
+
+/// Returns what is wrong with a PRIMARY KEY of a `kafka` table.
+///
+/// # Flink
+/// `KafkaDynamicTableFactory.validatePKConstraints`.
+pub(crate) fn key_of_inserts(table: &TableDefinition, value: &FormatUse) -> Option<Diagnostic> {
+    let first = table.primary_key.first().filter(|_| !value.is_changelog)?;
+    let message = format!(
+        "the Kafka table '{}' with '{}' format doesn't support defining PRIMARY KEY constraint on the table, \
+         because it can't guarantee the semantic of primary key",
+        table.name.value, value.identifier
+    );
+    let fault = Diagnostic::error("MR0412", message, first.span)
+        .label("each record is a row of its own")
+        .help("leave PRIMARY KEY out, or write the last row of each key with 'connector' = 'upsert-kafka'");
+    Some(fault)
 }
 
 fn key_columns(
@@ -274,6 +318,11 @@ fn diagnose(
 }
 
 impl FormatUse {
+    /// Returns what the format says besides its rows.
+    pub(crate) fn metadata(&self) -> Vec<MetadataKey> {
+        format(&self.identifier).map_or_else(|_| Vec::new(), FormatDef::metadata)
+    }
+
     /// Returns a decoder of the columns `wanted` (indexes into [`FormatUse::columns`]).
     pub(crate) fn decoder(
         &self,

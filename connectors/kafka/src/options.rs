@@ -214,7 +214,7 @@ pub static SINK_OPTIONS: &[OptionDef] = &[
     ),
     option(
         "sink.parallelism",
-        OptionKind::Integer,
+        OptionKind::Positive,
         None,
         "accepted; lanes follow 'parallelism.default'",
     ),
@@ -295,7 +295,7 @@ pub static UPSERT_OPTIONS: &[OptionDef] = &[
     VALUE_INCLUDE,
     option(
         "sink.parallelism",
-        OptionKind::Integer,
+        OptionKind::Positive,
         None,
         "accepted; lanes follow 'parallelism.default'",
     ),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use arrow_buffer::Buffer;
 use millrace_connector::source::{Poll, PollLimit, SourceBatch, SplitReader, SplitStart};
 use millrace_connector::{ConnectorError, ErrorKind, LaneId, OpenContext, Projection, Retry};
-use millrace_formats::{Decoder, Payloads};
+use millrace_formats::{Decoded, Decoder, FormatContext, Payloads};
 use millrace_kafka_wire::{Arena, Chunk, Fetcher, Step, TopicPartition, Unpacker, WireError};
 
-use crate::columns::ColumnPlan;
+use crate::columns::{ColumnPlan, without_keyless};
 use crate::format::FormatUse;
 use crate::records::{Pending, Records, Wants};
 use crate::source::{KafkaSourceSpec, Stops};
@@ -92,10 +92,14 @@ impl KafkaReader {
             )
             .caused_by(error)
         };
+        let context = FormatContext {
+            metadata: columns.metadata.clone(),
+            ..spec.context.clone()
+        };
         let value = spec
             .formats
             .value
-            .decoder(&columns.value, &spec.context)
+            .decoder(&columns.value, &context)
             .map_err(internal)?;
         let key = match &spec.formats.key {
             Some(format) => Some(
@@ -270,36 +274,45 @@ impl KafkaReader {
         Ok(())
     }
 
+    /// Decodes the keys, which Flink reads before the values.
+    fn decode_keys(&mut self) -> Result<Option<Decoded>, ConnectorError> {
+        let Some(decoder) = &mut self.key else {
+            return Ok(None);
+        };
+        let buffer = Buffer::from_vec(std::mem::take(&mut self.records.keys));
+        let payloads = Payloads {
+            buffer: &buffer,
+            ranges: &self.records.key_ranges,
+        };
+        let decoded = decoder.decode(&payloads).map_err(|error| {
+            let origin = origin(&self.names, &self.records, error.message);
+            bad_record(&self.key_name, &origin, &error.reason)
+        });
+        decoded.map(Some)
+    }
+
     fn decode(&mut self) -> Result<SourceBatch, ConnectorError> {
+        let key = self.decode_keys()?;
         let buffer = self.records.freeze();
         let records = &mut self.records;
         let payloads = Payloads {
             buffer: &buffer,
             ranges: &records.value_ranges,
         };
-        let bad = |what: &str, records: &Records, message: usize, reason: &str| {
-            bad_record(what, &origin(&self.names, records, message), reason)
+        let value = self.value.decode(&payloads).map_err(|error| {
+            let origin = origin(&self.names, records, error.message);
+            bad_record(&self.value_name, &origin, &error.reason)
+        })?;
+        let value = match &key {
+            None => value,
+            Some(key) => without_keyless(value, key),
         };
-        let value = self
-            .value
-            .decode(&payloads)
-            .map_err(|error| bad(&self.value_name, records, error.message, &error.reason))?;
-        let key =
-            match &mut self.key {
-                None => None,
-                Some(decoder) => {
-                    let buffer = Buffer::from_vec(std::mem::take(&mut records.keys));
-                    let payloads = Payloads {
-                        buffer: &buffer,
-                        ranges: &records.key_ranges,
-                    };
-                    let decoded = decoder.decode(&payloads);
-                    Some(decoded.map_err(|error| {
-                        bad(&self.key_name, records, error.message, &error.reason)
-                    })?)
-                }
-            };
-        if let Some(reason) = &value.skip_reason {
+        let skipped_keys = key.as_ref().map_or(0, |key| key.skipped);
+        let skip_reasons = [
+            key.as_ref().and_then(|key| key.skip_reason.as_ref()),
+            value.skip_reason.as_ref(),
+        ];
+        for reason in skip_reasons.into_iter().flatten() {
             let origin = origin(&self.names, records, reason.message);
             tracing::debug!(table = self.table, %origin, cause = reason.reason, "skipped a record");
         }
@@ -315,7 +328,7 @@ impl KafkaReader {
             positions: self.take_positions(),
             records: count,
             bytes,
-            skipped: value.skipped,
+            skipped: value.skipped + skipped_keys,
             origin: Box::new(origin),
         })
     }

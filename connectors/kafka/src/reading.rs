@@ -30,7 +30,7 @@ pub(crate) fn reading(
         ..read.settings()
     };
     let isolation = read.text("isolation.level").unwrap_or("read_uncommitted");
-    let isolation = isolation.to_ascii_lowercase();
+    let isolation = isolation.to_owned();
     if !["read_committed", "read_uncommitted"].contains(&isolation.as_str()) {
         let why = format!("nobody knows the level '{isolation}'");
         read.refuse(
@@ -145,6 +145,7 @@ mod tests {
             ),
             (&[("fetch.max.bytes", "much")], "fetch.max.bytes"),
             (&[("isolation.level", "some")], "isolation.level"),
+            (&[("isolation.level", "READ_COMMITTED")], "isolation.level"),
         ] {
             let refused = read(written).unwrap_err();
             assert!(refused[0].contains(named), "{written:?}: {refused:?}");

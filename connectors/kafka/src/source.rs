@@ -55,7 +55,8 @@ pub(crate) struct KafkaSourceSpec {
 
 impl SourceSpec for KafkaSourceSpec {
     fn metadata(&self) -> Vec<MetadataKey> {
-        metadata::readable()
+        let of_record = metadata::readable().into_iter();
+        of_record.chain(self.formats.value.metadata()).collect()
     }
 
     fn is_bounded(&self) -> bool {
@@ -208,7 +209,13 @@ impl Source for KafkaSource {
             is_first && (known.is_empty() && !self.resumes || self.is_new(&partition.topic))
         };
         let (first, later): (Vec<_>, Vec<_>) = partitions.into_iter().partition(starts_here);
-        let mut offsets = self.resolve(&self.spec.startup, &first)?;
+        let startup = self.spec.startup.clone();
+        let offsets = self.resolve(&startup, &first)?;
+        let mut offsets = match startup {
+            Startup::Group { reset } => self.within_range(offsets, reset)?,
+            Startup::Specific(_) => self.within_range(offsets, Reset::Earliest)?,
+            Startup::Earliest | Startup::Latest | Startup::Timestamp(_) => offsets,
+        };
         // What appears later has been empty until then.
         offsets.extend(self.resolve(&Startup::Earliest, &later)?);
         Ok(offsets
@@ -507,6 +514,67 @@ impl KafkaSource {
             Reset::Fail => return Err(self.no_group_offset(&missing[0])),
         }
         Ok(found)
+    }
+
+    /// Moves offsets at which there is nothing to read: below the first record, or behind the end.
+    ///
+    /// # Flink
+    /// The consumer gets `auto.offset.reset` from the startup mode, and takes it for offsets out of range too: the
+    /// property's for the group's offsets, `earliest` for those that the table names.
+    fn within_range(
+        &self,
+        mut offsets: BTreeMap<TopicPartition, i64>,
+        reset: Reset,
+    ) -> Result<BTreeMap<TopicPartition, i64>, ConnectorError> {
+        let names: Vec<TopicPartition> = offsets.keys().cloned().collect();
+        let first = self.ends(&names, At::Earliest)?;
+        let behind = self
+            .cluster
+            .list_offsets(&names, At::Latest, false, CALL_TIMEOUT)
+            .map_err(|error| self.fail("ask for the offsets of partitions", error))?;
+        let mut astray = Vec::new();
+        for (name, offset) in &offsets {
+            let first = first.get(name).copied().unwrap_or(0);
+            let behind = behind.get(name).copied().flatten().unwrap_or(i64::MAX);
+            if !(first..=behind).contains(offset) {
+                if reset == Reset::Fail {
+                    return Err(self.out_of_range(name, *offset, (first, behind)));
+                }
+                tracing::warn!(
+                    table = self.spec.table, partition = %name, offset, first, end = behind,
+                    to = if reset == Reset::Earliest { "earliest" } else { "latest" },
+                    "the offset to begin at is out of range and is reset"
+                );
+                astray.push(name.clone());
+            }
+        }
+        let at = if reset == Reset::Earliest {
+            At::Earliest
+        } else {
+            At::Latest
+        };
+        offsets.extend(self.ends(&astray, at)?);
+        Ok(offsets)
+    }
+
+    fn out_of_range(
+        &self,
+        partition: &TopicPartition,
+        offset: i64,
+        (first, behind): (i64, i64),
+    ) -> ConnectorError {
+        let group = self.spec.group.as_deref().unwrap_or_default();
+        let why = if offset < first {
+            "the records from there on are gone: retention or a deletion removed them"
+        } else {
+            "the group has come further than the topic reaches: the topic was made anew, or lost records"
+        };
+        ConnectorError::new(
+            ErrorKind::Config,
+            Retry::Never,
+            format!("group '{group}' committed offset {offset} for {partition}, whose records are {first} to {behind}: {why}"),
+        )
+        .help("say where a first start begins then: 'properties.auto.offset.reset' = 'earliest' (or 'latest'), or another 'scan.startup.mode'")
     }
 
     fn no_group_offset(&self, partition: &TopicPartition) -> ConnectorError {

@@ -109,7 +109,7 @@ pub(crate) fn fetching(
             Retry::Never,
             format!("the records to be read next in {place} are gone from the broker: {}", failure.error),
         )
-        .help("retention removed them before they were read; to go on without them, start with another 'pipeline.name' and 'scan.startup.mode' = 'earliest-offset'");
+        .help("retention removed them before they were read, or the topic was made anew or lost its end; to go on without them, start with another 'pipeline.name' and 'scan.startup.mode' = 'earliest-offset'");
     }
     trouble(&format!("read {place}"), servers, failure.error)
 }

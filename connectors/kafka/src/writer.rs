@@ -164,6 +164,26 @@ impl KafkaWriter {
         Ok(routes)
     }
 
+    /// # Flink
+    /// `ProducerRecord` takes no timestamp below 0, and the job fails.
+    fn check_timestamps(&self, rows: &SinkBatch<'_>) -> Result<(), ConnectorError> {
+        let Some(column) = self.timestamp_column else {
+            return Ok(());
+        };
+        let column = rows.columns[column].as_primitive::<TimestampMicrosecondType>();
+        let is_early = |micros: &i64| micros.div_euclid(1000) < 0;
+        let Some(micros) = column.iter().flatten().find(is_early) else {
+            return Ok(());
+        };
+        let message = format!(
+            "cannot write a row to '{}': invalid timestamp: {}. Timestamp should always be non-negative or null.",
+            self.spec.table,
+            micros.div_euclid(1000)
+        );
+        Err(ConnectorError::new(ErrorKind::Data, Retry::Never, message)
+            .help("leave such rows out, or write NULL: the record then gets the time at which it is written"))
+    }
+
     fn produce(
         &mut self,
         topic: &str,
@@ -272,6 +292,7 @@ impl SinkWriter for KafkaWriter {
             return Err(producing("write", &self.spec.servers, failure));
         }
         self.records.encode(rows)?;
+        self.check_timestamps(rows)?;
         for (topic, chosen) in self.route(rows)? {
             self.prepare_topic(&topic)?;
             self.produce(&topic, chosen.as_deref(), rows)?;
@@ -293,6 +314,9 @@ fn now() -> i64 {
 }
 
 /// Returns the headers of each row.
+///
+/// # Flink
+/// `KafkaDynamicSink.WritableMetadata.HEADERS`: an entry without a key or a value is no header.
 fn headers(column: &ArrayRef) -> Vec<Vec<Header<'_>>> {
     let map = column.as_map();
     let (names, values) = (map.keys().as_string_view(), map.values().as_binary_view());
@@ -304,10 +328,8 @@ fn headers(column: &ArrayRef) -> Vec<Vec<Header<'_>>> {
             }
             let entries = offsets[row] as usize..offsets[row + 1] as usize;
             entries
-                .map(|at| {
-                    let value = (!values.is_null(at)).then(|| values.value(at));
-                    (names.value(at).as_bytes(), value)
-                })
+                .filter(|at| !values.is_null(*at))
+                .map(|at| (names.value(at).as_bytes(), Some(values.value(at))))
                 .collect()
         })
         .collect()

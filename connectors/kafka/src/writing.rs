@@ -73,7 +73,7 @@ pub(crate) fn writing(
 }
 
 fn acks(read: &mut PropertyReader<'_>) -> i16 {
-    match read.text("acks").map(str::to_ascii_lowercase).as_deref() {
+    match read.text("acks").map(str::to_owned).as_deref() {
         None | Some("all" | "-1") => -1,
         Some("1") => 1,
         Some("0") => 0,
@@ -87,8 +87,8 @@ fn acks(read: &mut PropertyReader<'_>) -> i16 {
 
 fn compression(read: &mut PropertyReader<'_>) -> Compression {
     let level = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
-    let name = read.text("compression.type").unwrap_or("none");
-    match name.to_ascii_lowercase().as_str() {
+    let name = read.text("compression.type").unwrap_or("none").to_owned();
+    match name.as_str() {
         "none" => Compression::None,
         "gzip" => match read.number("compression.gzip.level", GZIP_LEVEL) {
             number @ 1..=9 => Compression::Gzip(level(number)),
@@ -207,6 +207,8 @@ mod tests {
     fn what_cannot_be_honoured_is_refused() {
         for (key, value) in [
             ("acks", "2"),
+            ("acks", "ALL"),
+            ("compression.type", "GZIP"),
             ("compression.type", "brotli"),
             ("linger.ms", "soon"),
             ("security.protocol", "SASL_SSL"),

@@ -17,12 +17,23 @@ use crate::{
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// The same as `--log-format` behind the command
+    #[arg(long = "log-format", value_enum, hide = true)]
+    log_format_before: Option<logging::Format>,
+    /// The same as `--log` behind the command
+    #[arg(long = "log", hide = true)]
+    log_before: Option<String>,
+}
+
+/// How a command logs that does.
+#[derive(Clone, Debug, Args)]
+struct LogArgs {
     /// The form of log lines on standard error [default: text on a terminal, else json]
     #[arg(long, global = true, value_enum, env = "MILLRACE_LOG_FORMAT")]
     log_format: Option<logging::Format>,
-    /// What is logged: error, warn, info, debug, trace, or a filter such as info,millrace_kafka=debug
-    #[arg(long, global = true, default_value = "info", env = "MILLRACE_LOG")]
-    log: String,
+    /// What is logged: error, warn, info, debug, trace, or a filter such as info,millrace_kafka=debug [default: info]
+    #[arg(long, global = true, env = "MILLRACE_LOG")]
+    log: Option<String>,
 }
 
 const EXAMPLES: &str = "\
@@ -60,11 +71,18 @@ fenced. It may be ended at any moment: the same command brings it to its end. No
 enum Command {
     /// Run a pipeline until its sources end or it is told to stop
     #[command(after_help = RUN_EXAMPLES)]
-    Run(run::RunArgs),
+    Run {
+        #[command(flatten)]
+        shown: ShownArgs,
+        #[command(flatten)]
+        belongs: BelongArgs,
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// Find all mistakes of a file, without connecting to anything
     Check {
         #[command(flatten)]
-        pipeline: PipelineArgs,
+        shown: ShownArgs,
         /// The form of what is found
         #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
         format: CheckFormat,
@@ -72,7 +90,7 @@ enum Command {
     /// Show how a file runs, or what an error code means
     Explain {
         #[command(flatten)]
-        pipeline: PipelineArgs,
+        shown: ShownArgs,
     },
     /// Evaluate a query that reads no table
     #[command(
@@ -98,22 +116,41 @@ enum Command {
     },
     /// Change the number of processes that share a pipeline's splits, once they have stopped
     #[command(after_help = RESCALE_EXAMPLES)]
-    Rescale(rescale::RescaleArgs),
+    Rescale {
+        #[command(flatten)]
+        rescale: rescale::RescaleArgs,
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// See it work: an in-memory stand-in for Kafka, generated events, a real pipeline, exactly once
-    Demo(demo::DemoArgs),
+    Demo {
+        #[command(flatten)]
+        demo: demo::DemoArgs,
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// Measure a file on rows of its own topics or of a file: rows a second, where the time goes, pods needed
     #[command(
         after_help = "Examples:\n  millrace bench pipeline.sql --rows 1000000\n  millrace bench pipeline.sql --input sample.jsonl --daily 10000000000\n  millrace bench pipeline.sql --sinks real"
     )]
-    Bench(bench::BenchArgs),
+    Bench {
+        #[command(flatten)]
+        bench: bench::BenchArgs,
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// List the functions of Flink SQL that are there, or explain one
     Functions {
         /// The function
         name: Option<String>,
     },
     /// Tools for developers
-    #[command(subcommand)]
-    Dev(dev::DevCommand),
+    Dev {
+        #[command(flatten)]
+        log: LogArgs,
+        #[command(subcommand)]
+        tool: dev::DevCommand,
+    },
     /// Print completions for a shell: millrace completions bash > /etc/bash_completion.d/millrace
     Completions {
         /// The shell
@@ -124,7 +161,7 @@ enum Command {
 /// A pipeline's file with everything from outside of it.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PipelineArgs {
-    /// The SQL file
+    /// The SQL file; `-` is standard input
     pub(crate) file: PathBuf,
     /// A setting, as key=value; wins over SET in the file
     #[arg(short = 'D', value_name = "KEY=VALUE", value_parser = pair)]
@@ -135,9 +172,28 @@ pub(crate) struct PipelineArgs {
     /// A file of `key: value` lines; `variables.name: value` gives ${name} its value
     #[arg(long, value_name = "FILE")]
     pub(crate) conf: Option<PathBuf>,
+    /// Whether the changes of the file's one SELECT are printed instead of written.
+    #[arg(skip)]
+    pub(crate) changes_to_stdout: bool,
+}
+
+/// A pipeline's file, or one whose query is shown.
+#[derive(Clone, Debug, Args)]
+struct ShownArgs {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
     /// Write nothing: print the changes of the file's one SELECT, a line of JSON each
     #[arg(long)]
-    pub(crate) changes_to_stdout: bool,
+    changes_to_stdout: bool,
+}
+
+impl ShownArgs {
+    fn pipeline(self) -> PipelineArgs {
+        PipelineArgs {
+            changes_to_stdout: self.changes_to_stdout,
+            ..self.pipeline
+        }
+    }
 }
 
 /// The form of what `check` finds.
@@ -168,19 +224,30 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<u8, Failure> {
-    let logging = logging::Options {
-        format: cli.log_format,
-        filter: cli.log,
+    let (format_before, filter_before) = (cli.log_format_before, cli.log_before);
+    let logging = |log: LogArgs| logging::Options {
+        format: log.log_format.or(format_before),
+        filter: log
+            .log
+            .or(filter_before)
+            .unwrap_or_else(|| "info".to_owned()),
     };
     match cli.command {
-        Command::Run(pipeline) => {
-            logging.start()?;
-            run::command(&pipeline)
+        Command::Run {
+            shown,
+            belongs,
+            log,
+        } => {
+            logging(log).start()?;
+            run::command(&run::RunArgs {
+                pipeline: shown.pipeline(),
+                belongs,
+            })
         }
-        Command::Check { pipeline, format } => check::command(&pipeline, format),
-        Command::Explain { pipeline } => match pages::code(&pipeline.file) {
+        Command::Check { shown, format } => check::command(&shown.pipeline(), format),
+        Command::Explain { shown } => match pages::code(&shown.pipeline.file) {
             Some(code) => pages::command(&code),
-            None => explain::command(&pipeline),
+            None => explain::command(&shown.pipeline()),
         },
         Command::Sql {
             query,
@@ -191,22 +258,22 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
             pipeline,
             positions,
         } => checkpoints::command(&pipeline, positions),
-        Command::Rescale(args) => {
-            logging.start()?;
-            rescale::command(&args)
+        Command::Rescale { rescale, log } => {
+            logging(log).start()?;
+            rescale::command(&rescale)
         }
-        Command::Demo(args) => {
-            logging.quiet().start()?;
-            demo::command(&args)
+        Command::Demo { demo, log } => {
+            logging(log).quiet().start()?;
+            demo::command(&demo)
         }
-        Command::Bench(args) => {
-            logging.quiet().start()?;
-            bench::command(&args)
+        Command::Bench { bench, log } => {
+            logging(log).quiet().start()?;
+            bench::command(&bench)
         }
         Command::Functions { name } => functions::command(name.as_deref()),
-        Command::Dev(command) => {
-            logging.start()?;
-            dev::command(&command)
+        Command::Dev { log, tool } => {
+            logging(log).start()?;
+            dev::command(&tool)
         }
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -241,10 +308,10 @@ mod tests {
             "c.conf",
         ])
         .unwrap();
-        let Command::Run(args) = cli.command else {
+        let Command::Run { shown, .. } = cli.command else {
             panic!("another command")
         };
-        let args = args.pipeline;
+        let args = shown.pipeline();
         assert_eq!(args.file, PathBuf::from("p.sql"));
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(
@@ -253,6 +320,54 @@ mod tests {
         );
         assert_eq!(args.variables, [pair("x", "")]);
         assert_eq!(args.conf, Some(PathBuf::from("c.conf")));
+    }
+
+    #[test]
+    fn help_names_only_what_the_command_heeds() {
+        let help = |command: &str| {
+            let mut cli = Cli::command();
+            cli.build();
+            let found = cli.find_subcommand_mut(command).expect("it is a command");
+            found.render_long_help().to_string()
+        };
+        let logs = ["run", "rescale", "demo", "bench", "dev"];
+        let shows = ["run", "check", "explain"];
+        for command in [
+            "run",
+            "check",
+            "explain",
+            "sql",
+            "checkpoints",
+            "rescale",
+            "demo",
+            "bench",
+            "functions",
+            "dev",
+            "completions",
+        ] {
+            let help = help(command);
+            assert_eq!(
+                help.contains("--log "),
+                logs.contains(&command),
+                "{command}"
+            );
+            let is_shown = help.contains("--changes-to-stdout");
+            assert_eq!(is_shown, shows.contains(&command), "{command}");
+        }
+        for command in ["bench", "rescale", "checkpoints"] {
+            let args = ["millrace", command, "p.sql", "--changes-to-stdout"];
+            assert!(Cli::try_parse_from(args).is_err(), "{command}");
+        }
+        let before = [
+            "millrace",
+            "--log",
+            "debug",
+            "--log-format",
+            "json",
+            "run",
+            "p.sql",
+        ];
+        assert!(Cli::try_parse_from(before).is_ok());
     }
 
     #[test]

@@ -190,6 +190,7 @@ fn kind(kind: OptionKind) -> String {
     match kind {
         OptionKind::Text => "text".to_owned(),
         OptionKind::Integer => "whole number".to_owned(),
+        OptionKind::Positive => "whole number from 1".to_owned(),
         OptionKind::Boolean => "true or false".to_owned(),
         OptionKind::Duration => "duration".to_owned(),
         OptionKind::MemorySize => "memory size".to_owned(),

@@ -1,6 +1,6 @@
 //! `millrace functions`: the reference of Flink SQL's functions, from the registry.
 
-use millrace_connector::{Diagnostic, did_you_mean};
+use millrace_connector::{Diagnostic, did_you_mean, nearest};
 use millrace_functions::{FunctionDef, registry};
 
 use crate::failure::Failure;
@@ -23,10 +23,15 @@ fn find(name: &str) -> Result<&'static FunctionDef, Failure> {
     let names = registry::all()
         .chain(registry::later())
         .flat_map(|def| std::iter::once(def.name).chain(def.aliases.iter().copied()));
-    Err(Failure::refused(match did_you_mean(name, names) {
+    let names: Vec<&str> = names.collect();
+    let fault = match did_you_mean(name, names.iter().copied()) {
         Some(near) => fault.help(format!("did you mean {near}?")),
-        None => fault.help("millrace functions lists all"),
-    }))
+        None => fault.help(format!(
+            "the nearest names: {}",
+            nearest(name, names, 3).join(", ")
+        )),
+    };
+    Err(Failure::refused(fault.help("millrace functions lists all")))
 }
 
 fn list() -> String {

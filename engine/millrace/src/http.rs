@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use millrace_checkpoint::StoreHealth;
-use millrace_runtime::{Clock, DataflowStatus, Phase, StatusSnapshot};
+use millrace_runtime::{Clock, DataflowStatus, Dropped, Phase, StatusSnapshot};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -148,6 +148,7 @@ impl Watch {
                     "bytes_written": now.bytes_out,
                     "records_committed": now.records_committed,
                     "records_skipped": now.records_skipped,
+                    "dropped": now.dropped.iter().map(dropped).collect::<Vec<_>>(),
                     "lag_records": now.lag,
                     "epoch": now.epoch,
                     "checkpoints": now.checkpoints,
@@ -184,6 +185,14 @@ fn operators(status: &DataflowStatus) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+fn dropped(dropped: &Dropped) -> Value {
+    json!({
+        "table": dropped.table,
+        "cause": dropped.cause.word(),
+        "rows": dropped.rows,
+    })
 }
 
 #[cfg(test)]

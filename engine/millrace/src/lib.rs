@@ -27,6 +27,7 @@ mod progress;
 mod rescale;
 mod run;
 mod run_codes;
+mod same_topic;
 mod screen;
 mod secrets;
 mod settings;
@@ -36,6 +37,7 @@ mod store;
 mod text;
 mod topic;
 mod transform;
+mod used_tables;
 
 pub use cli::main;
 pub use demo::generator;

@@ -230,6 +230,7 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched], now_ms: i64) -> Stri
             );
         }
     }
+    dropped_rows(&mut text, &snapshots);
     lane_seconds(&mut text, &snapshots);
     operator_figures(&mut text, pipeline, flows, now_ms);
     connector_figures(&mut text, pipeline, flows);
@@ -260,6 +261,25 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched], now_ms: i64) -> Stri
         text.push_str(&format!("process_cpu_seconds_total {seconds}\n"));
     }
     text
+}
+
+/// Rows and records that did not go on, each with its table and cause.
+fn dropped_rows(text: &mut String, snapshots: &[(String, StatusSnapshot)]) {
+    let name = "millrace_rows_dropped_total";
+    head(
+        text,
+        name,
+        "counter",
+        "Rows left out by cause: parse-error (ignored by the source's format), not-null (dropped by \
+         table.exec.sink.not-null-enforcer), bad-row (does not fit the sink; skipped or put elsewhere).",
+    );
+    for (labels, now) in snapshots {
+        for dropped in &now.dropped {
+            let (table, cause) = (label(&dropped.table), dropped.cause.word());
+            let labels = format!("{labels},table=\"{table}\",cause=\"{cause}\"");
+            line(text, name, &labels, dropped.rows as f64);
+        }
+    }
 }
 
 /// Where lanes spend their time; a sink that is slow shows as written seconds that are not busy.

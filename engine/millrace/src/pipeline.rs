@@ -1,6 +1,5 @@
 //! A file to dataflows: parsed, planned, checked against its connectors. No I/O but reading the file.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +8,6 @@ use millrace_connector::{Diagnostic, SinkSpec, SourceSpec, TableDefinition, Vali
 use millrace_functions::BindContext;
 use millrace_plan::{Settings, effective_settings, plan, plan_shown};
 use millrace_runtime as runtime;
-use millrace_sql::ast::Statement;
 
 use crate::changelog::{self, Materialize};
 use crate::cli::PipelineArgs;
@@ -19,7 +17,8 @@ use crate::secrets;
 use crate::settings::definitions::key;
 use crate::settings::{Outside, RunSettings, check, gather, typed};
 use crate::text::{ParsedText, SqlText, in_order};
-use crate::transform;
+use crate::used_tables::UsedTables;
+use crate::{same_topic, transform};
 
 /// A pipeline without errors.
 #[derive(Debug)]
@@ -232,6 +231,7 @@ fn validate(
             flows.push(flow);
         }
     }
+    diagnostics.extend(same_topic::check(&flows));
     flows
 }
 
@@ -242,30 +242,18 @@ fn validate_alone(
     ctx: &ValidateContext,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut targets = HashSet::new();
-    for statement in &parsed.statements {
-        match &statement.value {
-            Statement::Insert(insert) => drop(targets.insert(insert.target.last().value.clone())),
-            Statement::StatementSet(inserts) => {
-                targets.extend(
-                    inserts
-                        .iter()
-                        .map(|insert| insert.value.target.last().value.clone()),
-                );
-            }
-            _ => {}
-        }
-    }
+    let used = UsedTables::of(&parsed.statements);
     for table in millrace_plan::tables(&parsed.statements, outside) {
         let table: &TableDefinition = &table;
         // The name of a table outside of the default database begins with its database's.
         let own_name = table.name.value.rsplit('.').next().unwrap_or_default();
-        let faults = if targets.contains(own_name) {
-            connectors::sink(table, ctx).err()
-        } else {
-            connectors::source(table, ctx).err()
-        };
-        diagnostics.extend(faults.into_iter().flatten());
+        // What no statement names may be meant for one that could not be read: nobody knows for which side.
+        if used.written.contains(own_name) {
+            diagnostics.extend(connectors::sink(table, ctx).err().into_iter().flatten());
+        }
+        if used.read.contains(own_name) {
+            diagnostics.extend(connectors::source(table, ctx).err().into_iter().flatten());
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_runtime::{Clock, OperatorStatus, Phase, StatusSnapshot};
+use millrace_runtime::{Clock, Dropped, OperatorStatus, Phase, StatusSnapshot};
 
 use crate::metrics::Watched;
 use crate::output::{bytes, grouped};
@@ -94,6 +94,7 @@ impl Progress {
                 written = now.records_out,
                 committed = now.records_committed,
                 skipped = now.records_skipped,
+                dropped = dropped(&now.dropped),
                 epoch = now.epoch,
                 restarts = now.restarts,
                 "dataflow ended"
@@ -139,12 +140,22 @@ impl Seen {
             written_per_s = rates.written.round(),
             lag = snapshot.lag,
             skipped = snapshot.records_skipped,
+            dropped = dropped(&snapshot.dropped),
             epoch = snapshot.epoch,
             checkpoint_ms = snapshot.checkpoint_ms,
             state_bytes = state_bytes(&self.flow.status.operators()),
             "progress"
         );
     }
+}
+
+/// Returns what was dropped in words, such as `2 not-null (o), 1 parse-error (s)`; `None` where nothing was.
+fn dropped(all: &[Dropped]) -> Option<String> {
+    let one = |dropped: &Dropped| {
+        let (rows, cause) = (grouped(dropped.rows), dropped.cause.word());
+        format!("{rows} {cause} ({})", dropped.table)
+    };
+    (!all.is_empty()).then(|| all.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 fn rates(before: &(Duration, StatusSnapshot), (now, after): (Duration, &StatusSnapshot)) -> Rates {
@@ -179,8 +190,8 @@ fn status_line(name: &str, now: &StatusSnapshot, rates: &Rates, now_ms: i64) -> 
         whole(rates.written),
         grouped(now.records_committed),
     );
-    if now.records_skipped > 0 {
-        line.push_str(&format!(" · {} skipped", grouped(now.records_skipped)));
+    if let Some(dropped) = dropped(&now.dropped) {
+        line.push_str(&format!(" · dropped: {dropped}"));
     }
     if now.restarts > 0 {
         line.push_str(&format!(" · {} restarts", now.restarts));

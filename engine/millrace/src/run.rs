@@ -5,7 +5,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Args;
 use millrace_checkpoint::Store;
 use millrace_connector::{Cancel, ErrorKind};
 use millrace_runtime::{
@@ -28,11 +27,9 @@ const TICK: Duration = Duration::from_millis(20);
 const ASYNC_THREADS: usize = 2;
 
 /// What to run, and from where.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RunArgs {
-    #[command(flatten)]
     pub(crate) pipeline: PipelineArgs,
-    #[command(flatten)]
     pub(crate) belongs: BelongArgs,
 }
 

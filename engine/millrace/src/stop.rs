@@ -9,6 +9,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// How long an orderly end may take where no setting says so.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Signals so soon after the first are the same one: a supervisor that signals a process and its group sends two.
+const ECHO: Duration = Duration::from_millis(100);
+
 /// Makes SIGTERM and SIGINT set `stop`; a second signal ends the process at once, and so does the end of `patience`: a broker
 /// that does not answer must not hold the process back until it is killed.
 ///
@@ -25,6 +28,11 @@ pub(crate) fn on_signals(stop: &Cancel, patience: Duration) -> anyhow::Result<()
             "stopping after the running epoch is committed"
         );
         stop.cancel();
+        let echo_ends = tokio::time::Instant::now() + ECHO;
+        while tokio::time::timeout_at(echo_ends, next(&mut terminate, &mut interrupt))
+            .await
+            .is_ok()
+        {}
         let second = tokio::time::timeout(patience, next(&mut terminate, &mut interrupt)).await;
         crate::screen::set_status(Vec::new());
         let code = match second {

@@ -33,12 +33,22 @@ pub(crate) struct ParsedText {
 
 /// What stands for a variable without a value, so that the rest of the text can be looked at.
 const UNKNOWN_VALUE: &str = "unknown";
+/// The path that stands for standard input.
+pub(crate) const STDIN: &str = "-";
 /// How often unknown variables are filled in before the rest of a text is given up.
 const ROUNDS_MAX: usize = 2;
 
 impl SqlText {
-    /// Reads a file.
+    /// Reads a file; `-` is standard input.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        if path == Path::new(STDIN) {
+            let text = std::io::read_to_string(std::io::stdin());
+            let name = "<stdin>".to_owned();
+            return match text {
+                Ok(text) => Ok(Self { name, text }),
+                Err(error) => Err(Failure::refused(unreadable(Path::new(&name), &error))),
+            };
+        }
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 secrets::note_text(&text);

@@ -97,6 +97,7 @@ impl Transform for LaneTransform {
             columns: output.columns,
             rows: output.rows,
             origins: output.kept,
+            not_null_dropped: output.not_null_dropped as u64,
         })
     }
 }

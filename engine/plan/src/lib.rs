@@ -35,5 +35,5 @@ pub use pipeline::{
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{
     FLINK_VERSION, LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, Origin, Setting, Settings,
-    TYPE_LENGTH_ENFORCER, parse_time_zone,
+    TYPE_LENGTH_ENFORCER,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_connector::{Diagnostic, Span};
+use millrace_connector::{Diagnostic, Span, parse_time_zone};
 use millrace_program::NotNullEnforcer;
 
 /// Where a value was set.
@@ -199,74 +199,6 @@ impl Settings {
         match self.values.get(key).map(|setting| &setting.origin) {
             Some(Origin::Statement { value, .. }) => Diagnostic::error("MR0120", message, *value),
             _ => Diagnostic::global("MR0120", message),
-        }
-    }
-}
-
-/// Returns the zone of that name, as Java's `ZoneId.of` reads it: `Asia/Shanghai`, `UTC`, `+08:00`, `GMT+8`, `Z`.
-#[must_use]
-pub fn parse_time_zone(name: &str) -> Option<jiff::tz::TimeZone> {
-    if name == "Z" {
-        return Some(jiff::tz::TimeZone::UTC);
-    }
-    let offset = ["UTC", "GMT", "UT"]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix))
-        .unwrap_or(name);
-    if offset.is_empty() {
-        return Some(jiff::tz::TimeZone::UTC);
-    }
-    if let Some(seconds) = parse_offset(offset) {
-        return jiff::tz::Offset::from_seconds(seconds)
-            .ok()
-            .map(jiff::tz::TimeZone::fixed);
-    }
-    jiff::tz::TimeZone::get(name).ok()
-}
-
-/// Reads `+8`, `+08`, `+08:00`, `+0800` and the same with seconds.
-fn parse_offset(text: &str) -> Option<i32> {
-    let (sign, digits) = match text.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let compact: String = digits.chars().filter(|c| *c != ':').collect();
-    if compact.is_empty() || compact.len() > 6 || !compact.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let part = |range: std::ops::Range<usize>| {
-        compact
-            .get(range)
-            .map_or(Some(0), |text| text.parse::<i32>().ok())
-    };
-    let hours_end = if compact.len() == 1 { 1 } else { 2 };
-    let hours = part(0..hours_end)?;
-    let minutes = part(2..4)?;
-    let seconds = part(4..6)?;
-    (hours <= 18 && minutes < 60 && seconds < 60)
-        .then_some(sign * (hours * 3600 + minutes * 60 + seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_zones_as_java_does() {
-        for name in [
-            "UTC",
-            "Asia/Shanghai",
-            "+08:00",
-            "GMT+8",
-            "UTC+07:30",
-            "Z",
-            "-0330",
-        ] {
-            assert!(parse_time_zone(name).is_some(), "{name}");
-        }
-        for name in ["Nowhere/Land", "+99:00", ""] {
-            assert_eq!(parse_time_zone(name).is_some(), name.is_empty(), "{name}");
         }
     }
 }

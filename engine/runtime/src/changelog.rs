@@ -101,6 +101,7 @@ fn retain(out: Transformed, keep: Vec<bool>, rows: usize) -> Transformed {
         columns: columns.collect(),
         rows,
         origins,
+        not_null_dropped: out.not_null_dropped,
     }
 }
 
@@ -186,6 +187,7 @@ mod tests {
             columns,
             rows: list.len(),
             origins: None,
+            not_null_dropped: 0,
         };
         (out, list.iter().map(|row| row.0).collect())
     }

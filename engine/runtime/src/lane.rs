@@ -14,7 +14,7 @@ use millrace_connector::{ConnectorError, Position, RowKind, SplitId};
 
 use crate::snapshot::LaneSnapshot;
 use crate::stages::{Stage, StopWatch};
-use crate::{Clock, DataflowStatus, RunError, Transformed};
+use crate::{Clock, DataflowStatus, DropCause, RunError, Transformed};
 
 pub(crate) use branches::LaneBranch;
 pub(crate) use operators::{LaneOperators, LaneSource};
@@ -424,6 +424,11 @@ impl Lane {
         DataflowStatus::add(&status.records_in, ready.records);
         DataflowStatus::add(&status.bytes_in, ready.bytes);
         DataflowStatus::add(&status.records_skipped, ready.skipped);
+        status.drop_rows(
+            &self.inputs[ready.input].table,
+            DropCause::ParseError,
+            ready.skipped,
+        );
         let starts = ready.positions.into_iter();
         let starts = starts.map(|start| (start.split, start.position));
         self.inputs[ready.input].positions.extend(starts);
@@ -437,6 +442,9 @@ impl Lane {
             kinds,
         } in outputs
         {
+            let LaneWriter { table, writer } = &mut self.writers[*writer];
+            let status = &self.status;
+            status.drop_rows(table, DropCause::NotNull, rows.not_null_dropped);
             if rows.rows == 0 {
                 continue;
             }
@@ -445,13 +453,13 @@ impl Lane {
                 rows: rows.rows,
                 kinds: kinds.as_deref(),
             };
-            let LaneWriter { table, writer } = &mut self.writers[*writer];
             let written = writer.write(&batch).map_err(|source| RunError::Connector {
                 table: table.clone(),
                 source,
             })?;
-            DataflowStatus::add(&self.status.records_out, written.records);
-            DataflowStatus::add(&self.status.bytes_out, written.bytes);
+            DataflowStatus::add(&status.records_out, written.records);
+            DataflowStatus::add(&status.bytes_out, written.bytes);
+            status.drop_rows(table, DropCause::BadRow, written.bad_rows);
         }
         Ok(())
     }

@@ -40,5 +40,7 @@ pub use error::RunError;
 pub use options::{OperatorOptions, RestartStrategy, RuntimeOptions};
 pub use rescale::{Rescaled, end, has_other_names, rescale, wanted_names};
 pub use stages::{Stage, StageTime, StageTimes};
-pub use status::{DataflowStatus, OperatorStatus, Phase, StateFigures, StatusSnapshot};
+pub use status::{
+    DataflowStatus, DropCause, Dropped, OperatorStatus, Phase, StateFigures, StatusSnapshot,
+};
 pub use transform::{Transform, TransformFactory, Transformed};

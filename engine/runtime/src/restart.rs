@@ -14,7 +14,7 @@ pub(crate) struct RestartPolicy {
     delay: Duration,
 }
 
-/// How many failures the failure-rate strategy remembers at most.
+/// How many failures are remembered at most: the newest.
 const FAILURES_MAX: usize = 10_000;
 
 impl RestartPolicy {
@@ -30,8 +30,10 @@ impl RestartPolicy {
     /// Returns how long to wait before starting again after a failure at `now`, or `None` to stop.
     pub(crate) fn after_failure(&mut self, now: Duration) -> Option<Duration> {
         let last = self.failures.back().copied();
+        if self.failures.len() == FAILURES_MAX {
+            self.failures.pop_front();
+        }
         self.failures.push_back(now);
-        self.failures.truncate(FAILURES_MAX);
         self.restarts = self.restarts.saturating_add(1);
         match &self.strategy {
             RestartStrategy::None => None,
@@ -82,6 +84,18 @@ mod tests {
             .flatten()
             .collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60, 1]);
+    }
+
+    #[test]
+    fn remembers_the_newest_failures() {
+        let mut policy = RestartPolicy::new(RestartStrategy::default());
+        for at in 0..FAILURES_MAX as u64 + 10 {
+            policy.after_failure(seconds(at));
+        }
+        // A failure a second later is no calm time, however many there were before.
+        let next = policy.after_failure(seconds(FAILURES_MAX as u64 + 10));
+        assert_eq!(next, Some(seconds(60)));
+        assert_eq!(policy.failures.len(), FAILURES_MAX);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a run tells about itself: counters that lanes and coordinator write and anybody may read.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub struct DataflowStatus {
     pub(crate) lag: AtomicI64,
     pub(crate) stages: StageCounters,
     last_error: Mutex<Option<String>>,
+    dropped: Mutex<BTreeMap<(String, DropCause), u64>>,
     figures: Mutex<Vec<Figure>>,
     operators: Mutex<Vec<OperatorStatus>>,
     pub(crate) state: StateCounters,
@@ -75,6 +77,40 @@ pub struct StateFigures {
     pub restore_ms: u64,
 }
 
+/// Why a row or record does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DropCause {
+    /// It could not be read, and the source table says to ignore that.
+    ParseError,
+    /// It had a NULL for a NOT NULL column of the sink, and the enforcer says to drop such rows.
+    NotNull,
+    /// It did not fit the sink, which says what becomes of such rows.
+    BadRow,
+}
+
+impl DropCause {
+    /// Returns its word in status pages and metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ParseError => "parse-error",
+            Self::NotNull => "not-null",
+            Self::BadRow => "bad-row",
+        }
+    }
+}
+
+/// Rows or records that did not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The table that they were read from, or would have been written to.
+    pub table: String,
+    /// Why.
+    pub cause: DropCause,
+    /// How many.
+    pub rows: u64,
+}
+
 /// What a dataflow is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -120,6 +156,8 @@ pub struct StatusSnapshot {
     pub bytes_out: u64,
     /// Records left out under a table's policy for bad records.
     pub records_skipped: u64,
+    /// Rows and records that did not go on, by table and cause.
+    pub dropped: Vec<Dropped>,
     /// The last committed epoch.
     pub epoch: u64,
     /// How many epochs were committed by this process.
@@ -160,6 +198,7 @@ impl DataflowStatus {
             records_out: read(&self.records_out),
             bytes_out: read(&self.bytes_out),
             records_skipped: read(&self.records_skipped),
+            dropped: self.dropped(),
             epoch: read(&self.epoch),
             checkpoints: read(&self.checkpoints),
             checkpoint_ms: read(&self.checkpoint_ms),
@@ -170,6 +209,24 @@ impl DataflowStatus {
             lag: u64::try_from(self.lag.load(Ordering::Relaxed)).ok(),
             stages: self.stages.read(),
             last_error: self.last_error.lock().clone(),
+        }
+    }
+
+    fn dropped(&self) -> Vec<Dropped> {
+        let dropped = self.dropped.lock();
+        let all = dropped.iter().map(|((table, cause), rows)| Dropped {
+            table: table.clone(),
+            cause: *cause,
+            rows: *rows,
+        });
+        all.collect()
+    }
+
+    /// Counts rows that do not go on. Takes a lock only where there are some.
+    pub(crate) fn drop_rows(&self, table: &str, cause: DropCause, rows: u64) {
+        if rows > 0 {
+            let mut dropped = self.dropped.lock();
+            *dropped.entry((table.to_owned(), cause)).or_default() += rows;
         }
     }
 
@@ -228,5 +285,30 @@ impl DataflowStatus {
 
     pub(crate) fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropped_rows_are_counted_by_table_and_cause() {
+        let status = DataflowStatus::default();
+        assert_eq!(status.snapshot().dropped, []);
+        for (table, cause, rows) in [
+            ("o", DropCause::NotNull, 2),
+            ("s", DropCause::ParseError, 1),
+            ("o", DropCause::BadRow, 0),
+            ("o", DropCause::NotNull, 3),
+        ] {
+            status.drop_rows(table, cause, rows);
+        }
+        let found: Vec<_> = status.snapshot().dropped;
+        let found: Vec<_> = found
+            .iter()
+            .map(|dropped| (dropped.table.as_str(), dropped.cause.word(), dropped.rows))
+            .collect();
+        assert_eq!(found, [("o", "not-null", 5), ("s", "parse-error", 1)]);
     }
 }

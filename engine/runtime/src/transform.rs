@@ -30,4 +30,6 @@ pub struct Transformed {
     pub rows: usize,
     /// For each row out, the row in that it came from; `None` = the same rows in the same order.
     pub origins: Option<Vec<u32>>,
+    /// How many rows were left out because a NULL would have gone into a NOT NULL column.
+    pub not_null_dropped: u64,
 }

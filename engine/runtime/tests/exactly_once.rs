@@ -276,6 +276,7 @@ impl SinkWriter for LogGroup {
         Ok(Written {
             records: rows.rows as u64,
             bytes: 0,
+            ..Written::default()
         })
     }
 }
@@ -304,6 +305,7 @@ impl Transform for Pass {
             columns: columns.to_vec(),
             rows,
             origins: None,
+            not_null_dropped: 0,
         })
     }
 }

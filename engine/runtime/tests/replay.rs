@@ -257,6 +257,7 @@ impl Transform for Pass {
             columns: columns.to_vec(),
             rows,
             origins: None,
+            not_null_dropped: 0,
         })
     }
 }

@@ -138,6 +138,19 @@ impl Broker {
         Ok(())
     }
 
+    /// Writes records with keys to partition 0.
+    pub(crate) fn write_keyed(&self, topic: &str, rows: &[(Option<&str>, &str)]) -> Result<()> {
+        let producer = self.producer()?;
+        for (key, value) in rows {
+            let mut record: BaseRecord<'_, str, str> = BaseRecord::to(topic).partition(0);
+            record.key = *key;
+            record.payload = Some(value);
+            producer.send(record).map_err(|(error, _)| error)?;
+        }
+        producer.flush(Duration::from_secs(60))?;
+        Ok(())
+    }
+
     /// Writes lines to partition 0, the first with the Kafka timestamp `first_ms` and each further one a millisecond
     /// later; the line `\N` is a tombstone.
     pub(crate) fn write_at(&self, topic: &str, first_ms: i64, lines: &[String]) -> Result<()> {

@@ -34,6 +34,7 @@ mod doris_connector;
 mod doris_points;
 mod edge;
 mod edits;
+mod kafka_tables;
 mod mysql_cdc;
 mod mysql_failover;
 mod mysql_points;

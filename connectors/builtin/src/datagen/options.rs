@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millrace_connector::grammar::parse_duration;
 use millrace_connector::{
     Diagnostic, FlinkType, OptionDef, OptionKind, Options, TableDefinition, TypeKind, check_options,
 };
@@ -126,8 +127,36 @@ pub(crate) fn parse(table: &TableDefinition) -> Result<DatagenSpec, Vec<Diagnost
     }
 }
 
-/// The words behind `fields.<column>.`.
-const WORDS: [&str; 7] = ["kind", "min", "max", "max-past", "length", "start", "end"];
+/// Returns the words behind `fields.<column>.` that mean something for a column.
+///
+/// # Flink
+/// `RandomGeneratorVisitor` and `SequenceGeneratorVisitor`, 1.17: what no generator asks for is an unsupported option.
+fn words(kind: &TypeKind, is_sequence: bool) -> &'static [&'static str] {
+    use TypeKind as K;
+    if is_sequence {
+        return &["kind", "start", "end"];
+    }
+    match kind {
+        K::TinyInt
+        | K::SmallInt
+        | K::Int
+        | K::BigInt
+        | K::Float
+        | K::Double
+        | K::Decimal(..)
+        | K::IntervalYearMonth(..)
+        | K::IntervalDayTime(..) => &["kind", "min", "max"],
+        K::Char(_)
+        | K::Varchar(_)
+        | K::Binary(_)
+        | K::Varbinary(_)
+        | K::Array(_)
+        | K::Map(..)
+        | K::Multiset(_) => &["kind", "length"],
+        K::Timestamp(_) | K::TimestampLtz(_) => &["kind", "max-past"],
+        K::Boolean | K::Date | K::Time(_) | K::Row(_) | K::Null => &["kind"],
+    }
+}
 
 fn unknown_fields(table: &TableDefinition, options: &Options) -> Vec<Diagnostic> {
     let mut faults = Vec::new();
@@ -136,29 +165,47 @@ fn unknown_fields(table: &TableDefinition, options: &Options) -> Vec<Diagnostic>
         let Some(span) = options.key_span(&key) else {
             continue;
         };
-        let Some((column, word)) = rest.rsplit_once('.') else {
-            faults.push(unknown(
-                &key,
-                span,
-                "write fields.<column>.<word>".to_owned(),
-            ));
-            continue;
+        let why = match rest.rsplit_once('.') {
+            None => Some("write fields.<column>.<word>".to_owned()),
+            Some((name, word)) => {
+                let column = table
+                    .columns
+                    .iter()
+                    .find(|column| column.name.value == name);
+                match column.filter(|column| is_made(&column.kind)) {
+                    None => Some(not_a_column(table, name)),
+                    Some(column) => unfit_word(&column.ty.kind, name, word, options),
+                }
+            }
         };
-        if !table.columns.iter().any(|known| known.name.value == column) {
-            faults.push(unknown(
-                &key,
-                span,
-                format!("the table has no column '{column}'"),
-            ));
-        } else if !WORDS.contains(&word) {
-            faults.push(unknown(
-                &key,
-                span,
-                format!("'{word}' is none of {}", WORDS.join(", ")),
-            ));
-        }
+        faults.extend(why.map(|why| unknown(&key, span, why)));
     }
     faults
+}
+
+fn unfit_word(kind: &TypeKind, name: &str, word: &str, options: &Options) -> Option<String> {
+    let is_sequence = options.text(&format!("fields.{name}.kind")) == Some("sequence");
+    let words = words(kind, is_sequence);
+    (!words.contains(&word)).then(|| {
+        let how = if is_sequence {
+            "in sequence"
+        } else {
+            "at random"
+        };
+        format!("a {kind} {how} takes: {}", words.join(", "))
+    })
+}
+
+fn not_a_column(table: &TableDefinition, name: &str) -> String {
+    let outer = name.split('.').next().unwrap_or_default();
+    let is_inside = table
+        .columns
+        .iter()
+        .any(|column| column.name.value == outer);
+    if is_inside && outer != name {
+        return format!("options for what is inside of '{outer}' are not there yet");
+    }
+    format!("the table makes no column '{name}'")
 }
 
 fn unknown(key: &str, span: millrace_connector::Span, why: String) -> Diagnostic {
@@ -172,7 +219,7 @@ fn unknown(key: &str, span: millrace_connector::Span, why: String) -> Diagnostic
 
 fn field(name: &str, ty: &FlinkType, options: &Options) -> Result<Field, Box<Diagnostic>> {
     let key = |word: &str| format!("fields.{name}.{word}");
-    let number = |word: &str| number::<f64>(options, &key(word));
+    let bound = |word: &str| bound(ty, options, &key(word));
     let whole = |word: &str| number_or(options, &key(word), |text| text.parse::<i64>().ok());
     let bad = |word: &str, why: &str| Box::new(bad(options, &key(word), why));
     let kind = options.text(&key("kind")).unwrap_or("random");
@@ -198,9 +245,9 @@ fn field(name: &str, ty: &FlinkType, options: &Options) -> Result<Field, Box<Dia
                 return Err(bad("length", "that is too long"));
             }
             How::Random(Range {
-                min: number("min")?,
-                max: number("max")?,
-                max_past: options.duration(&key("max-past")).unwrap_or_default(),
+                min: bound("min")?,
+                max: bound("max")?,
+                max_past: past(options, &key("max-past"))?,
                 length,
             })
         }
@@ -223,11 +270,30 @@ fn default_length(kind: &TypeKind) -> usize {
     }
 }
 
-fn number<T: std::str::FromStr>(
-    options: &Options,
-    key: &str,
-) -> Result<Option<T>, Box<Diagnostic>> {
-    number_or(options, key, |text| text.parse().ok())
+/// Returns the least or the greatest number: one of the column's own type.
+fn bound(ty: &FlinkType, options: &Options, key: &str) -> Result<Option<f64>, Box<Diagnostic>> {
+    let whole = |bits: u32| {
+        let max = i64::MAX >> (64 - bits);
+        number_or(options, key, |text| {
+            let value: i64 = text.parse().ok()?;
+            (-max - 1..=max).contains(&value).then_some(value as f64)
+        })
+    };
+    match ty.kind {
+        TypeKind::TinyInt => whole(8),
+        TypeKind::SmallInt => whole(16),
+        TypeKind::Int | TypeKind::IntervalYearMonth(..) => whole(32),
+        TypeKind::BigInt | TypeKind::IntervalDayTime(..) => whole(64),
+        _ => number_or(options, key, |text| text.parse().ok()),
+    }
+}
+
+fn past(options: &Options, key: &str) -> Result<Duration, Box<Diagnostic>> {
+    match options.text(key).map(parse_duration) {
+        None => Ok(Duration::ZERO),
+        Some(Ok(past)) => Ok(past),
+        Some(Err(why)) => Err(Box::new(bad(options, key, &why))),
+    }
 }
 
 fn number_or<T>(
@@ -243,7 +309,7 @@ fn number_or<T>(
         None => Err(Box::new(bad(
             options,
             key,
-            &format!("'{text}' is not a number"),
+            &format!("'{text}' is no number of the column's type"),
         ))),
     }
 }

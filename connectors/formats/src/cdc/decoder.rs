@@ -5,9 +5,10 @@ use std::ops::Range;
 use arrow_array::BooleanArray;
 use arrow_buffer::Buffer;
 use millrace_connector::RowKind;
-use millrace_json::Tape;
+use millrace_json::{Node, Tape};
 
 use super::envelope::{Change, Document, Envelope};
+use super::metadata::{Metadata, MetadataColumn};
 use crate::json::{
     ColumnBuilder, ReadOptions, Source, append_nullable, check_names, column_builder,
     has_exact_numbers, needs_repair, repair_batch, timestamp_format, unsupported_type,
@@ -17,6 +18,7 @@ use crate::{BadMessages, DecodeError, Decoded, Decoder, FormatContext, FormatErr
 
 pub(super) fn make(
     envelope: Envelope,
+    known: &[Metadata],
     options: &FormatOptions,
     schema: Schema<'_>,
     wanted: &[usize],
@@ -46,10 +48,20 @@ pub(super) fn make(
             })
         })
         .collect::<Result<_, FormatError>>()?;
+    let metadata = ctx.metadata.iter().map(|key| {
+        let metadata = known.iter().find(|known| known.described().key == *key);
+        let metadata = metadata.ok_or_else(|| FormatError::UnsupportedSchema {
+            message: format!("the format has no metadata '{key}'"),
+        })?;
+        let unsupported = |message| FormatError::UnsupportedSchema { message };
+        metadata.column(&options).map_err(unsupported)
+    });
+    let metadata = metadata.collect::<Result<_, FormatError>>()?;
     Ok(Box::new(ChangeDecoder {
         envelope,
         options,
         columns,
+        metadata,
         tape: Tape::new(),
     }))
 }
@@ -64,6 +76,7 @@ struct ChangeDecoder {
     envelope: Envelope,
     options: ReadOptions,
     columns: Vec<Column>,
+    metadata: Vec<MetadataColumn>,
     tape: Tape,
 }
 
@@ -78,6 +91,11 @@ struct Batch {
 }
 
 impl ChangeDecoder {
+    fn builders(&mut self) -> impl Iterator<Item = &mut Box<dyn ColumnBuilder>> {
+        let columns = self.columns.iter_mut().map(|column| &mut column.builder);
+        columns.chain(self.metadata.iter_mut().map(|column| &mut column.builder))
+    }
+
     fn decode_text(
         &mut self,
         source: &Source<'_>,
@@ -94,7 +112,7 @@ impl ChangeDecoder {
             let bytes = &source.bytes[..range.end as usize];
             let read = self.read(bytes, range.start as usize, &mut changes);
             let fault = match read {
-                Ok(()) => match self.append(&changes, source, bytes, message, &mut batch) {
+                Ok(root) => match self.append(root, &changes, source, bytes, message, &mut batch) {
                     Ok(()) => continue,
                     Err(fault) => fault,
                 },
@@ -115,8 +133,8 @@ impl ChangeDecoder {
                 batch.bad.push(fault);
             } else {
                 // What was built so far belongs to a batch that nobody gets.
-                for column in &mut self.columns {
-                    column.builder.finish(source.buffer);
+                for builder in self.builders() {
+                    builder.finish(source.buffer);
                 }
                 return Err(fault);
             }
@@ -129,7 +147,7 @@ impl ChangeDecoder {
         bytes: &[u8],
         start: usize,
         changes: &mut Vec<Change>,
-    ) -> Result<(), String> {
+    ) -> Result<Node, String> {
         let root = self
             .tape
             .parse::<true>(bytes, start)
@@ -138,12 +156,14 @@ impl ChangeDecoder {
             tape: &self.tape,
             bytes,
         };
-        self.envelope.changes(document, root, changes)
+        self.envelope.changes(document, root, changes)?;
+        Ok(root)
     }
 
     /// Appends the rows of a message; all of them even where a value fails, so that columns stay of equal length.
     fn append(
         &mut self,
+        root: Node,
         changes: &[Change],
         source: &Source<'_>,
         bytes: &[u8],
@@ -181,15 +201,30 @@ impl ChangeDecoder {
                     });
                 }
             }
+            for column in &mut self.metadata {
+                let Some(node) = column.find(&self.envelope, document, root) else {
+                    column.builder.append_null();
+                    continue;
+                };
+                let ignore = self.options.ignore_parse_errors;
+                let result =
+                    append_nullable(&mut *column.builder, &self.tape, node, source, ignore);
+                if let Err(reason) = result {
+                    fault.get_or_insert(DecodeError {
+                        message,
+                        column: None,
+                        reason,
+                    });
+                }
+            }
         }
         fault.map_or(Ok(()), Err)
     }
 
     fn finish(&mut self, buffer: &Buffer, batch: Batch) -> Decoded {
         let mut columns: Vec<_> = self
-            .columns
-            .iter_mut()
-            .map(|column| column.builder.finish(buffer))
+            .builders()
+            .map(|builder| builder.finish(buffer))
             .collect();
         let Batch {
             mut messages,

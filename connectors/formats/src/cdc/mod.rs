@@ -8,6 +8,7 @@
 mod decoder;
 mod encoder;
 mod envelope;
+mod metadata;
 
 use millrace_connector::{OptionDef, OptionKind};
 
@@ -17,6 +18,8 @@ use crate::json::{
 use crate::registry::{FormatOptions, Schema};
 use crate::{Decoder, Encoder, FormatContext, FormatError};
 use envelope::Envelope;
+
+pub(crate) use metadata::{CANAL, DEBEZIUM, MAXWELL, Metadata, OGG};
 
 const SCHEMA_INCLUDE: OptionDef = OptionDef {
     kind: OptionKind::Boolean,
@@ -75,7 +78,7 @@ pub(crate) fn debezium_decoder(
     let envelope = Envelope::Debezium {
         has_schema: options.boolean(SCHEMA_INCLUDE.key)?,
     };
-    decoder::make(envelope, options, schema, wanted, ctx)
+    decoder::make(envelope, DEBEZIUM, options, schema, wanted, ctx)
 }
 
 /// Makes a decoder of `canal-json`.
@@ -98,7 +101,7 @@ pub(crate) fn canal_decoder(
         database: pattern(DATABASE_INCLUDE.key)?,
         table: pattern(TABLE_INCLUDE.key)?,
     };
-    decoder::make(envelope, options, schema, wanted, ctx)
+    decoder::make(envelope, CANAL, options, schema, wanted, ctx)
 }
 
 /// Makes a decoder of `maxwell-json`.
@@ -108,7 +111,7 @@ pub(crate) fn maxwell_decoder(
     wanted: &[usize],
     ctx: &FormatContext,
 ) -> Made<dyn Decoder> {
-    decoder::make(Envelope::Maxwell, options, schema, wanted, ctx)
+    decoder::make(Envelope::Maxwell, MAXWELL, options, schema, wanted, ctx)
 }
 
 /// Makes a decoder of `ogg-json`.
@@ -118,7 +121,7 @@ pub(crate) fn ogg_decoder(
     wanted: &[usize],
     ctx: &FormatContext,
 ) -> Made<dyn Decoder> {
-    decoder::make(Envelope::Ogg, options, schema, wanted, ctx)
+    decoder::make(Envelope::Ogg, OGG, options, schema, wanted, ctx)
 }
 
 /// Makes an encoder of `debezium-json`.

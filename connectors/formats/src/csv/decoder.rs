@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use arrow_array::BooleanArray;
 use arrow_buffer::Buffer;
+use millrace_connector::TypeKind;
 use millrace_json::{Kind, Span};
 
 use super::columns::{csv_column, length_mismatch};
@@ -28,6 +29,7 @@ pub(crate) fn make_decoder(
                 .map_err(|message| unsupported_type(index, message))?;
             Ok(Column {
                 index,
+                is_composed: matches!(schema[index].1.kind, TypeKind::Array(_) | TypeKind::Row(_)),
                 builder,
                 spans: Vec::new(),
             })
@@ -45,6 +47,8 @@ pub(crate) fn make_decoder(
 struct Column {
     /// Place in the record.
     index: usize,
+    /// Whether its field is taken apart: then the null literal is looked for among its elements.
+    is_composed: bool,
     builder: Box<dyn ColumnBuilder>,
     spans: Vec<Span>,
 }
@@ -97,11 +101,9 @@ impl CsvDecoder {
                         (text.as_slice(), start)
                     }
                 };
-                let is_null = self
-                    .options
-                    .null_literal
-                    .as_ref()
-                    .is_some_and(|null| null.as_bytes() == text);
+                let null = self.options.null_literal.as_ref();
+                let is_null =
+                    !column.is_composed && null.is_some_and(|null| null.as_bytes() == text);
                 Span {
                     start,
                     end: start + text.len() as u32,

@@ -6,6 +6,7 @@
 mod charset;
 mod decoder;
 mod encoder;
+mod java_tables;
 
 use millrace_connector::{FlinkType, OptionDef, TypeKind};
 

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use encoding_rs::Encoding;
 
+pub(crate) use millrace_json::decode_utf8;
+
 /// What stands for bytes that are no character.
 const REPLACEMENT: char = '\u{fffd}';
 
@@ -175,52 +177,9 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     text
 }
 
-/// Decodes UTF-8 as Java's `new String(bytes, UTF_8)` does: a surrogate's three bytes are one replacement, where
-/// Rust makes three of them.
-pub(crate) fn decode_utf8(bytes: &[u8]) -> Cow<'_, str> {
-    let Err(error) = std::str::from_utf8(bytes) else {
-        return String::from_utf8_lossy(bytes);
-    };
-    let mut text = String::with_capacity(bytes.len());
-    let mut rest = bytes;
-    let mut error = error;
-    loop {
-        let (valid, broken) = rest.split_at(error.valid_up_to());
-        text.push_str(std::str::from_utf8(valid).expect("the prefix is valid"));
-        text.push(REPLACEMENT);
-        let skipped = match broken {
-            [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..] => 3,
-            // Java reads the second byte of a cut-off surrogate as a part of it.
-            [0xed, 0xa0..=0xbf, ..] => 2,
-            _ => error.error_len().unwrap_or(broken.len()),
-        };
-        rest = &broken[skipped..];
-        match std::str::from_utf8(rest) {
-            Ok(valid) => {
-                text.push_str(valid);
-                return Cow::Owned(text);
-            }
-            Err(next) => error = next,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn decodes_broken_utf8_as_java_does() {
-        for (bytes, expected) in [
-            (&b"\xed\xa0\x80"[..], "\u{fffd}"),
-            (b"\xc3(", "\u{fffd}("),
-            (b"\xff\xef", "\u{fffd}\u{fffd}"),
-            (b"a\xf0\x9f\x98b", "a\u{fffd}b"),
-            (b"\xe4\xb8", "\u{fffd}"),
-        ] {
-            assert_eq!(decode_utf8(bytes), expected, "{bytes:x?}");
-        }
-    }
 
     #[test]
     fn decodes_gbk_as_java_does() {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::zone_names::ZoneNames;
+
 /// Seconds of 1900-01-01 00:00:00 UTC, before which a zone keeps its standard offset of today.
 const TABLE_START: i64 = -2_208_988_800;
 /// 400 years, after which weekdays and leap years repeat, in seconds.
@@ -50,20 +52,11 @@ const SHORT_IDS: &[(&str, &str)] = &[
 /// Ids that Java reads as offsets without daylight saving time.
 const FIXED_IDS: &[(&str, i32)] = &[("EST", -5), ("MST", -7), ("HST", -10)];
 
-/// Short names of zones whose abbreviations are digits in the time zone database.
-const SHORT_NAMES: &[(&str, &str)] = &[
-    ("America/Sao_Paulo", "BRT"),
-    ("Asia/Bangkok", "ICT"),
-    ("Asia/Dubai", "GST"),
-    ("Asia/Ho_Chi_Minh", "ICT"),
-    ("Asia/Kathmandu", "NPT"),
-    ("Asia/Saigon", "ICT"),
-    ("Asia/Singapore", "SGT"),
-];
-
 /// A time zone.
 #[derive(Clone, Debug)]
 pub(crate) struct JavaZone {
+    /// Empty where it is an offset alone.
+    id: String,
     tz: TimeZone,
     /// The standard offset of today in seconds, which holds before 1900 too.
     standard: i64,
@@ -73,7 +66,10 @@ impl JavaZone {
     /// Returns the zone of that id, as `TimeZone.getTimeZone` does; GMT for any id nobody knows.
     pub(crate) fn of_id(id: &str) -> Self {
         if let Some((_, hours)) = FIXED_IDS.iter().find(|(short, _)| *short == id) {
-            return Self::fixed(hours * 3600);
+            return Self {
+                id: id.to_owned(),
+                ..Self::fixed(hours * 3600)
+            };
         }
         let name = SHORT_IDS
             .iter()
@@ -92,40 +88,44 @@ impl JavaZone {
     /// Returns a zone of the session.
     pub(crate) fn of_zone(tz: TimeZone) -> Self {
         let standard = standard_offset(&tz);
-        Self { tz, standard }
+        let id = tz.iana_name().unwrap_or_default().to_owned();
+        Self { id, tz, standard }
     }
 
     fn fixed(seconds: i32) -> Self {
         let offset = jiff::tz::Offset::from_seconds(seconds).expect("less than a day");
         Self {
+            id: String::new(),
             tz: TimeZone::fixed(offset),
             standard: i64::from(seconds),
         }
     }
 
-    /// Returns the short name of the zone's standard or daylight saving time of today, whichever the instant is in.
-    pub(crate) fn short_name(&self, second: i64) -> Option<String> {
-        let daylight = |second| self.tz.to_offset_info(timestamp(second)).dst().is_dst();
-        let wanted = second >= TABLE_START && daylight(second);
-        if let Some((_, name)) = SHORT_NAMES
-            .iter()
-            .find(|(id, _)| Some(*id) == self.tz.iana_name() && !wanted)
-        {
-            return Some((*name).to_owned());
-        }
-        let last = std::iter::once(LAST_EXACT)
-            .chain(self.changes().map(|change| change - 1))
-            .find(|second| daylight(*second) == wanted)?;
-        let info = self.tz.to_offset_info(timestamp(last));
-        let name = info.abbreviation();
-        let plain = name.bytes().all(|byte| byte.is_ascii_alphabetic());
-        plain.then(|| name.to_owned())
+    /// Returns the zone's names.
+    pub(crate) fn names(&self) -> Option<&'static ZoneNames> {
+        ZoneNames::of_id(&self.id)
     }
 
-    /// Returns the seconds of the changes of the clock, latest first.
-    fn changes(&self) -> impl Iterator<Item = i64> + '_ {
-        let changes = self.tz.preceding(timestamp(LAST_EXACT));
-        changes.map(|change| change.timestamp().as_second())
+    /// Returns the name of the time that the instant is in, standard or daylight saving.
+    pub(crate) fn name(&self, second: i64, is_long: bool) -> Option<&'static str> {
+        Some(self.names()?.name(self.is_daylight(second), is_long))
+    }
+
+    fn is_daylight(&self, second: i64) -> bool {
+        second >= TABLE_START && self.tz.to_offset_info(timestamp(second)).dst().is_dst()
+    }
+
+    /// Returns by how many seconds daylight saving time moves the clock today; 0 where there is none.
+    pub(crate) fn savings(&self) -> i64 {
+        let far = timestamp(LAST_EXACT);
+        let last = self.tz.preceding(far).next();
+        let recent = last
+            .filter(|change| far.as_second() - change.timestamp().as_second() <= 2 * 366 * 86_400);
+        recent.map_or(0, |change| {
+            let at = change.timestamp().as_second();
+            let offset = |second| i64::from(self.tz.to_offset(timestamp(second)).seconds());
+            (offset(at) - offset(at - 1)).abs()
+        })
     }
 }
 
@@ -206,6 +206,16 @@ impl ZoneCursor {
     /// Returns the zone.
     pub(crate) fn zone(&self) -> &JavaZone {
         &self.zone
+    }
+
+    /// Returns the offset in seconds that a wall clock of standard time is read with.
+    pub(crate) fn standard_offset_of_wall(&mut self, wall: i64) -> i64 {
+        let offset = self.offset_of_wall(wall);
+        let savings = match self.zone.is_daylight(wall - offset) {
+            true => self.zone.savings().max(1800),
+            false => 0,
+        };
+        offset - savings
     }
 
     /// Returns the offset in seconds at an instant in seconds.
@@ -354,28 +364,28 @@ mod tests {
 
     #[test]
     fn names_are_those_of_today() {
-        let name = |id: &str, at: &str| JavaZone::of_id(id).short_name(utc(at));
-        assert_eq!(name("UTC", "2024-01-01T00:00:00Z").as_deref(), Some("UTC"));
-        for at in [
-            "0001-01-01T00:00:00Z",
-            "1900-06-01T00:00:00Z",
-            "2024-06-01T00:00:00Z",
+        let name = |id: &str, at: &str| JavaZone::of_id(id).name(utc(at), false);
+        for (id, at, expect) in [
+            ("UTC", "2024-01-01T00:00:00Z", Some("UTC")),
+            ("Asia/Shanghai", "0001-01-01T00:00:00Z", Some("CST")),
+            ("Asia/Shanghai", "1900-06-01T00:00:00Z", Some("CST")),
+            ("Asia/Shanghai", "2024-06-01T00:00:00Z", Some("CST")),
+            ("Asia/Shanghai", "1988-06-01T00:00:00Z", Some("CDT")),
+            ("America/New_York", "2024-06-01T00:00:00Z", Some("EDT")),
+            ("Asia/Bangkok", "2024-06-01T00:00:00Z", Some("ICT")),
+            ("EST", "2024-06-01T00:00:00Z", Some("EST")),
+            ("GMT+8", "2024-06-01T00:00:00Z", None),
         ] {
-            assert_eq!(name("Asia/Shanghai", at).as_deref(), Some("CST"));
+            assert_eq!(name(id, at), expect, "{id} {at}");
         }
-        assert_eq!(
-            name("Asia/Shanghai", "1988-06-01T00:00:00Z").as_deref(),
-            Some("CDT")
-        );
-        assert_eq!(
-            name("America/New_York", "2024-06-01T00:00:00Z").as_deref(),
-            Some("EDT")
-        );
-        assert_eq!(
-            name("Asia/Bangkok", "2024-06-01T00:00:00Z").as_deref(),
-            Some("ICT")
-        );
-        assert_eq!(name("GMT+8", "2024-06-01T00:00:00Z"), None);
+        for (id, savings) in [
+            ("America/New_York", 3600),
+            ("Australia/Lord_Howe", 1800),
+            ("Asia/Shanghai", 0),
+            ("UTC", 0),
+        ] {
+            assert_eq!(JavaZone::of_id(id).savings(), savings, "{id}");
+        }
     }
 
     #[test]

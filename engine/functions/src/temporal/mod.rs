@@ -12,6 +12,7 @@ mod names;
 mod plain_text;
 mod simple_format;
 mod unit;
+mod zone_names;
 
 mod clock;
 mod convert_tz;

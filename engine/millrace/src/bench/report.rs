@@ -15,6 +15,10 @@ const LOAD: f64 = 0.7;
 const STEPS_MAX: usize = 12;
 /// How many characters of an expression are shown.
 const EXPRESSION_MAX: usize = 90;
+/// Below so many rows, figures are those of starting up.
+const ROWS_MIN: u64 = 100_000;
+/// And below so long a time.
+const ELAPSED_MIN: Duration = Duration::from_secs(1);
 const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// What was measured.
@@ -51,6 +55,12 @@ pub(super) fn print(measured: &Measured) {
     }
     let seconds = measured.elapsed.as_secs_f64().max(0.001);
     line("");
+    if rows < ROWS_MIN || measured.elapsed < ELAPSED_MIN {
+        line(format!(
+            "warning: {} rows in {seconds:.1} s are too few to judge by; read more with --rows, or repeat a file's rows with --input FILE",
+            grouped(rows)
+        ));
+    }
     row("rows", grouped(rows), "");
     row(
         "rows a second",

@@ -5,6 +5,7 @@ use millrace_connector::{Diagnostic, OptionDef, OptionKind, Severity, did_you_me
 use millrace_plan::{Origin, Setting, Settings};
 
 use super::definitions::{self, SETTINGS};
+use super::restart;
 
 /// What was found about settings.
 #[derive(Debug, Default)]
@@ -31,6 +32,7 @@ pub(crate) fn check(settings: &Settings) -> Findings {
             findings.diagnostics.push(unknown(key, setting));
         }
     }
+    findings.notes.extend(restart::without_effect(settings));
     findings
 }
 
@@ -43,6 +45,10 @@ pub(crate) fn value_fault(def: &OptionDef, value: &str) -> Option<String> {
             .parse::<i64>()
             .err()
             .map(|_| format!("'{value}' is not a whole number")),
+        OptionKind::Positive => {
+            let is_fit = value.trim().parse::<i32>().is_ok_and(|number| number >= 1);
+            (!is_fit).then(|| format!("'{value}' is not a whole number from 1"))
+        }
         OptionKind::Boolean => parse_bool(value).err(),
         OptionKind::Duration => parse_duration(value).err(),
         OptionKind::MemorySize => parse_memory_size(value).err(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use millrace_connector::{Diagnostic, did_you_mean};
 use millrace_plan::{Origin, Settings};
 
+use super::conf::ConfFile;
 use super::definitions::{self, key};
 use crate::cli::PipelineArgs;
 
@@ -77,23 +78,23 @@ impl Outside {
     }
 
     fn file(&mut self, path: &Path, text: &str) {
+        let mut conf = ConfFile::default();
         for (number, line) in text.lines().enumerate() {
             let place = format!("{}:{}", path.display(), number + 1);
-            let line = without_comment(line).trim();
-            if line.is_empty() || line == "---" {
-                continue;
+            match conf.line(line) {
+                Ok(None) => {}
+                Ok(Some((key, value))) => self.conf_entry(key, value, place),
+                Err((message, help)) => self
+                    .diagnostics
+                    .push(Diagnostic::global("MR0704", format!("{place}: {message}")).help(help)),
             }
-            let Some((key, value)) = key_value(line) else {
-                self.diagnostics.push(
-                    Diagnostic::global("MR0704", format!("{place}: this line is not `key: value`"))
-                        .help("write one setting a line, with a space after the colon, as in flink-conf.yaml"),
-                );
-                continue;
-            };
-            match key.strip_prefix(VARIABLES_PREFIX) {
-                Some(name) => drop(self.variables.insert(name.to_owned(), value)),
-                None => self.settings.set(key, value, Origin::File(place)),
-            }
+        }
+    }
+
+    fn conf_entry(&mut self, key: String, value: String, place: String) {
+        match key.strip_prefix(VARIABLES_PREFIX) {
+            Some(name) => drop(self.variables.insert(name.to_owned(), value)),
+            None => self.settings.set(key, value, Origin::File(place)),
         }
     }
 
@@ -142,37 +143,6 @@ pub(crate) fn environment_name(key: &str) -> String {
     // Keys that already begin with the name are not named twice.
     let name = name.strip_prefix(ENVIRONMENT_PREFIX).unwrap_or(&name);
     format!("{ENVIRONMENT_PREFIX}{name}")
-}
-
-/// Cuts a ` # comment` off, but not a `#` within quotes or a word.
-fn without_comment(line: &str) -> &str {
-    let mut quote = None;
-    let mut before = ' ';
-    for (at, c) in line.char_indices() {
-        match (quote, c) {
-            (None, '#') if before.is_whitespace() => return &line[..at],
-            (None, '"' | '\'') if before.is_whitespace() => quote = Some(c),
-            (Some(open), c) if c == open => quote = None,
-            _ => {}
-        }
-        before = c;
-    }
-    line
-}
-
-fn key_value(line: &str) -> Option<(String, String)> {
-    let (key, value) = match line.split_once(": ") {
-        Some(pair) => pair,
-        None => (line.strip_suffix(':')?, ""),
-    };
-    let value = value.trim();
-    let unquoted = ['"', '\'']
-        .iter()
-        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
-        .unwrap_or(value);
-    let key = key.trim();
-    (!key.is_empty() && !key.contains(char::is_whitespace))
-        .then(|| (key.to_owned(), unquoted.to_owned()))
 }
 
 #[cfg(test)]

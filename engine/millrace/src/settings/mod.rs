@@ -4,6 +4,7 @@
 //! what is wrong with them, [`typed`] turns them into what the runtime wants.
 
 pub(crate) mod check;
+mod conf;
 pub(crate) mod definitions;
 pub(crate) mod layers;
 mod memory;

@@ -127,6 +127,9 @@ pub(crate) fn pipeline_name(settings: &Settings, file: &Path) -> String {
         path.file_stem()
             .map(|stem| stem.to_string_lossy().into_owned())
     };
+    if file == Path::new(crate::text::STDIN) {
+        return "stdin".to_owned();
+    }
     let own = stem(file).unwrap_or_default();
     if own != "pipeline" {
         return own;

@@ -35,13 +35,24 @@ enum Item {
     /// An offset such as `GMT+8`, or `GMT+08:00` when full.
     LocalizedOffset { full: bool },
     /// A zone's id or name.
-    Zone,
+    Zone(ZoneForm),
     /// The period of a day such as `in the morning`.
     DayPeriod { narrow: bool },
     /// What may be missing.
     Optional(Vec<Item>),
     /// A part with spaces before it, up to a width.
     Padded(usize, Box<Item>),
+}
+
+/// How a zone is written, besides its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ZoneForm {
+    /// Not otherwise.
+    Id,
+    /// By a name such as `CST`.
+    Short,
+    /// By a name such as `China Standard Time`.
+    Full,
 }
 
 /// How an offset is written.

@@ -4,7 +4,8 @@ use jiff::tz::TimeZone;
 
 use super::field::{FIELDS, Field};
 use super::text::{day_period, parse as parse_word};
-use super::{Formatter, Item, OffsetForm, Presence};
+use super::{Formatter, Item, OffsetForm, Presence, ZoneForm};
+use crate::temporal::zone_names::{ZoneNames, is_id};
 
 /// Fields that were read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,7 +72,7 @@ fn parse_item(item: &Item, text: &[u8], at: usize, parsed: &mut Parsed) -> Optio
             Some(end)
         }
         Item::LocalizedOffset { full } => parse_localized_offset(*full, text, at),
-        Item::Zone => parse_zone(text, at),
+        Item::Zone(form) => parse_zone(*form, text, at),
         Item::DayPeriod { narrow } => (0..1440)
             .step_by(60)
             .map(|minute| day_period(minute, *narrow))
@@ -161,33 +162,64 @@ fn parse_localized_offset(full: bool, text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Reads a zone's id, an offset or an abbreviation.
-fn parse_zone(text: &[u8], at: usize) -> Option<usize> {
+/// An offset as ids have it.
+const ID_OFFSET: OffsetForm = OffsetForm {
+    colon: true,
+    minutes: Presence::Always,
+    seconds: Presence::Optional,
+    zero: "Z",
+};
+
+/// Reads a zone's id, an offset or a name.
+///
+/// # Flink
+/// `ZoneIdPrinterParser` and `ZoneTextPrinterParser`: the longest id or name counts. Which zone it is has no bearing on
+/// a wall clock.
+fn parse_zone(form: ZoneForm, text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
-    let length = rest
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || b"/_+-:".contains(byte))
-        .count();
-    let candidates = (1..=length).rev();
-    let name = |length: usize| std::str::from_utf8(&rest[..length]).expect("ASCII");
-    let known = |name: &str| {
-        const SHORT: [&str; 12] = [
-            "Z", "UT", "PST", "PDT", "EDT", "CST", "CDT", "MDT", "JST", "KST", "CEST", "BST",
-        ];
-        SHORT.contains(&name)
-            || TimeZone::get(name).is_ok_and(|tz| tz.iana_name() == Some(name))
-            || (name.len() == 6 && offset_end(name))
-    };
-    let length = candidates.into_iter().find(|length| known(name(*length)))?;
-    Some(at + length)
+    let offset = |at: usize| parse_offset(ID_OFFSET, text, at).map(|(_, end)| end);
+    if matches!(rest.first()?, b'+' | b'-') {
+        return offset(at);
+    }
+    if rest.starts_with(b"GMT0") {
+        return Some(at + 4);
+    }
+    let prefix = [&b"UTC"[..], b"UT", b"GMT"]
+        .into_iter()
+        .find(|prefix| rest.starts_with(prefix));
+    if let Some(prefix) = prefix {
+        let end = at + prefix.len();
+        // What follows belongs to the id where it is an offset.
+        return Some(match text.get(end) {
+            Some(b'+' | b'-') => offset(end).unwrap_or(end),
+            _ => end,
+        });
+    }
+    let is_z = (rest[0] == b'Z').then_some(at + 1);
+    longest_name(form, rest).map(|length| at + length).or(is_z)
 }
 
-fn offset_end(name: &str) -> bool {
-    let form = OffsetForm {
-        colon: true,
-        minutes: Presence::Always,
-        seconds: Presence::Never,
-        zero: "Z",
+fn longest_name(form: ZoneForm, text: &[u8]) -> Option<usize> {
+    let id_length = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(byte))
+        .count();
+    let is_id = |length: &usize| std::str::from_utf8(&text[..*length]).is_ok_and(is_zone);
+    let id = (1..=id_length).rev().find(is_id);
+    let first = match form {
+        ZoneForm::Id => return id,
+        ZoneForm::Full => 0,
+        ZoneForm::Short => 1,
     };
-    parse_offset(form, name.as_bytes(), 0).is_some_and(|(_, end)| end == name.len())
+    let names = ZoneNames::all().iter();
+    let names = names.flat_map(|names| names.names.iter().skip(first).step_by(2));
+    let name = names
+        .filter(|name| !name.is_empty() && text.starts_with(name.as_bytes()))
+        .map(|name| name.len())
+        .max();
+    id.max(name)
+}
+
+fn is_zone(name: &str) -> bool {
+    is_id(name) || TimeZone::get(name).is_ok_and(|tz| tz.iana_name() == Some(name))
 }

@@ -3,7 +3,7 @@
 use super::field::Field;
 use super::number::{Form, Number, Sign, WIDEST, Width};
 use super::text::Style;
-use super::{Formatter, Item, OffsetForm, Presence};
+use super::{Formatter, Item, OffsetForm, Presence, ZoneForm};
 
 impl Formatter {
     /// Reads a pattern.
@@ -218,7 +218,9 @@ impl Builder<'_> {
                 let number = Number::new(Field::WeekOfMonth, 1, 2, Sign::NotNegative);
                 self.push_number(number, Some(1));
             }
-            (b'z', 1..=4) | (b'V', 2) | (b'v', 1 | 4) => self.push(Item::Zone),
+            (b'V', 2) => self.push(Item::Zone(ZoneForm::Id)),
+            (b'z' | b'v', 4) => self.push(Item::Zone(ZoneForm::Full)),
+            (b'z', 1..4) | (b'v', 1) => self.push(Item::Zone(ZoneForm::Short)),
             (b'Z', 1..=3) => self.push(offset(false, Presence::Always, Presence::Never, "+0000")),
             (b'Z' | b'O', 4) => self.push(Item::LocalizedOffset { full: true }),
             (b'O', 1) => self.push(Item::LocalizedOffset { full: false }),

@@ -111,7 +111,7 @@ fn print_item(item: &Item, local: &Local, out: &mut String) -> Result<bool, Stri
             let minute = local.nano_of_day / 60_000_000_000;
             out.push_str(day_period(minute, *narrow));
         }
-        Item::Offset(_) | Item::LocalizedOffset { .. } | Item::Zone => return Ok(false),
+        Item::Offset(_) | Item::LocalizedOffset { .. } | Item::Zone(_) => return Ok(false),
         Item::Optional(items) => {
             let start = out.len();
             for item in items {

@@ -1,8 +1,11 @@
 //! Reads text by a pattern, as leniently as Java: fields run over, what follows the pattern is ignored.
 
 use super::super::hybrid_calendar::{CalendarFields, Field};
-use super::super::java_zone::ZoneCursor;
+use std::sync::Arc;
+
+use super::super::java_zone::{JavaZone, ZoneCursor};
 use super::super::names::{MONTHS, WEEKDAYS, short};
+use super::super::zone_names::ZoneNames;
 use super::{Item, SimpleFormat};
 
 impl SimpleFormat {
@@ -14,6 +17,7 @@ impl SimpleFormat {
             century_start: self.century_start,
             fields: CalendarFields::default(),
             ambiguous_year: false,
+            named: None,
         };
         for (index, item) in self.items.iter().enumerate() {
             match item {
@@ -26,7 +30,7 @@ impl SimpleFormat {
                 }
                 Item::Field(letter, count) => {
                     let obey = self.items.get(index + 1).is_some_and(obeys_count);
-                    reader.at = reader.field(*letter, *count, obey)?;
+                    reader.at = reader.field(*letter, *count, obey, zone.zone())?;
                 }
             }
         }
@@ -51,22 +55,44 @@ struct Reader<'a> {
     fields: CalendarFields,
     /// Two digits of a year were read that may mean the first or the last year of the 100.
     ambiguous_year: bool,
+    /// A zone that was named, which takes the place of the format's own.
+    named: Option<NamedZone>,
+}
+
+/// A zone by its name.
+struct NamedZone {
+    zone: Arc<JavaZone>,
+    /// The seconds that the name adds to the zone's standard time; `None` leaves that to the zone.
+    daylight: Option<i64>,
 }
 
 impl Reader<'_> {
     fn instant(&mut self, zone: &mut ZoneCursor) -> i64 {
-        let instant = to_instant(&self.fields, zone);
+        let instant = self.to_instant(zone);
         if self.ambiguous_year && instant < self.century_start * 86_400_000 {
             let year = self.fields.get(Field::Year).unwrap_or(1970) + 100;
             self.fields
                 .set(Field::Year, i32::try_from(year).unwrap_or(i32::MAX));
-            return to_instant(&self.fields, zone);
+            return self.to_instant(zone);
         }
         instant
     }
 
+    fn to_instant(&self, zone: &mut ZoneCursor) -> i64 {
+        let Some(named) = &self.named else {
+            return to_instant(&self.fields, zone);
+        };
+        let mut zone = ZoneCursor::new(Arc::clone(&named.zone));
+        let Some(daylight) = named.daylight else {
+            return to_instant(&self.fields, &mut zone);
+        };
+        let wall = self.fields.wall_millis();
+        let standard = zone.standard_offset_of_wall(wall.div_euclid(1000));
+        wall.wrapping_sub((standard + daylight) * 1000)
+    }
+
     /// Reads a field and returns where it ends.
-    fn field(&mut self, letter: u8, count: usize, obey: bool) -> Option<usize> {
+    fn field(&mut self, letter: u8, count: usize, obey: bool, own: &JavaZone) -> Option<usize> {
         let start = self.at;
         let mut at = start;
         while matches!(self.text.get(at), Some(b' ' | b'\t')) {
@@ -78,7 +104,7 @@ impl Reader<'_> {
             b'a' => return self.name(start, Field::AmPm, &[("AM", 0), ("PM", 1)]),
             b'M' | b'L' if count >= 3 => return self.long_name(start, Field::Month, &MONTHS, 0),
             b'E' => return self.long_name(start, Field::DayOfWeek, &WEEKDAYS, 1),
-            b'z' | b'Z' => return self.zone(start, at),
+            b'z' | b'Z' => return self.zone(start, at, own),
             b'X' => return self.iso_zone(at, count),
             b'y' => Field::Year,
             b'Y' => Field::WeekYear,
@@ -162,7 +188,7 @@ impl Reader<'_> {
     }
 
     /// Reads `+0800`, `GMT+8:00` or a name that stands for one offset.
-    fn zone(&mut self, start: usize, at: usize) -> Option<usize> {
+    fn zone(&mut self, start: usize, at: usize, own: &JavaZone) -> Option<usize> {
         match self.text.get(at)? {
             b'+' => return self.numeric_zone(at + 1, 1, 0, false),
             b'-' => return self.numeric_zone(at + 1, -1, 0, false),
@@ -176,8 +202,34 @@ impl Reader<'_> {
                 _ => self.set_offset(0, at),
             };
         }
-        let (name, hours) = ZONE_NAMES.iter().find(|(name, _)| self.at_name(at, name))?;
-        self.set_offset(i32::from(*hours) * 60, at + name.len())
+        self.zone_name(at, own)
+    }
+
+    /// Reads a zone's name: one of the format's own zone, else that of the first zone in Java's order.
+    ///
+    /// # Flink
+    /// `SimpleDateFormat.subParseZoneString`: where standard and daylight saving time have the same name, or the zone
+    /// has no such time today, the zone decides.
+    fn zone_name(&mut self, at: usize, own: &JavaZone) -> Option<usize> {
+        let text = self.text.get(at..)?;
+        let of_own = own.names().into_iter();
+        let (names, index) = of_own
+            .chain(ZoneNames::all())
+            .find_map(|names| Some((names, names.match_start(text)?)))?;
+        let is_own = own.names().is_some_and(|own| std::ptr::eq(own, names));
+        let zone = match is_own {
+            true => own.clone(),
+            false => JavaZone::of_id(names.first_id),
+        };
+        let name = names.names[index];
+        let is_daylight = index >= 2;
+        let is_same = !is_daylight && name.eq_ignore_ascii_case(names.names[index + 2]);
+        let savings = if is_daylight { zone.savings() } else { 0 };
+        self.named = Some(NamedZone {
+            zone: Arc::new(zone),
+            daylight: (!is_same && (!is_daylight || savings > 0)).then_some(savings),
+        });
+        Some(at + name.len())
     }
 
     /// Reads `Z`, or `+08`, `+0800` or `+08:00` by the number of letters.
@@ -226,29 +278,6 @@ impl Reader<'_> {
         Some(end)
     }
 }
-
-/// Zone names a text may have, with their hours.
-const ZONE_NAMES: &[(&str, i8)] = &[
-    ("UTC", 0),
-    ("EST", -5),
-    ("EDT", -4),
-    ("CST", -6),
-    ("CDT", -5),
-    ("MST", -7),
-    ("MDT", -6),
-    ("PST", -8),
-    ("PDT", -7),
-    ("HST", -10),
-    ("JST", 9),
-    ("KST", 9),
-    ("CEST", 2),
-    ("CET", 1),
-    ("EEST", 3),
-    ("EET", 2),
-    ("WEST", 1),
-    ("WET", 0),
-    ("MSK", 3),
-];
 
 fn to_instant(fields: &CalendarFields, zone: &mut ZoneCursor) -> i64 {
     let wall = fields.wall_millis();

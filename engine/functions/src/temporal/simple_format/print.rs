@@ -93,7 +93,7 @@ impl Fields {
             b'm' => number(self.of_day / 60_000 % 60, out),
             b's' => number(self.of_day / 1000 % 60, out),
             b'S' => number(self.of_day % 1000, out),
-            b'z' => self.print_zone_name(zone, out),
+            b'z' => self.print_zone_name(count > 3, zone, out),
             b'Z' => print_offset(self.offset, "", true, out),
             _ => match (self.offset, count) {
                 (0, _) => out.push('Z'),
@@ -104,9 +104,9 @@ impl Fields {
         }
     }
 
-    fn print_zone_name(&self, zone: &ZoneCursor, out: &mut String) {
-        if let Some(name) = zone.zone().short_name(self.second) {
-            out.push_str(&name);
+    fn print_zone_name(&self, is_long: bool, zone: &ZoneCursor, out: &mut String) {
+        if let Some(name) = zone.zone().name(self.second, is_long) {
+            out.push_str(name);
             return;
         }
         out.push_str("GMT");

@@ -150,3 +150,334 @@ fn any_text_and_year_is_survived() {
         format.print(millis, &mut zone, &mut String::new());
     }
 }
+
+/// The answers are those of Java 17.
+#[test]
+fn reads_zone_names() {
+    for (pattern, zone, text, seconds) in [
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 CST",
+            Some(1719911040),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 PST",
+            Some(1719918240),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 PDT",
+            Some(1719914640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 IST",
+            Some(1719882240),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 CET",
+            Some(1719885840),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 CEST",
+            Some(1719882240),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 EST",
+            Some(1719907440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 JST",
+            Some(1719857040),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 UTC",
+            Some(1719889440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 GMT",
+            Some(1719889440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 BST",
+            Some(1719885840),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 China Standard Time",
+            Some(1719860640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 Pacific Daylight Time",
+            Some(1719914640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 central european summer time",
+            Some(1719882240),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 KST",
+            Some(1719857040),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 MSK",
+            Some(1719878640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 ICT",
+            Some(1719864240),
+        ),
+        ("yyyy-MM-dd HH:mm z", "UTC", "2024-07-02 03:04 XYZ", None),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 Coordinated Universal Time",
+            Some(1719889440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 CDT",
+            Some(1719907440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 AEST",
+            Some(1719853440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 WIB",
+            Some(1719864240),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Shanghai",
+            "2024-07-02 03:04 CST",
+            Some(1719860640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Shanghai",
+            "2024-07-02 03:04 CET",
+            Some(1719885840),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Shanghai",
+            "2024-07-02 03:04 CEST",
+            Some(1719882240),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Shanghai",
+            "2024-07-02 03:04 China Standard Time",
+            Some(1719860640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Shanghai",
+            "2024-07-02 03:04 Coordinated Universal Time",
+            Some(1719889440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Shanghai",
+            "2024-07-02 03:04 CDT",
+            Some(1719860640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "America/New_York",
+            "2024-07-02 03:04 EST",
+            Some(1719907440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Kolkata",
+            "2024-07-02 03:04 IST",
+            Some(1719869640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-01-02 03:04 PDT",
+            Some(1704189840),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "2024-07-02 03:04 PST",
+            Some(1719918240),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "UTC",
+            "1988-07-02 03:04 CDT",
+            Some(583833840),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Shanghai",
+            "2024-07-02 03:04 CDT",
+            Some(1719860640),
+        ),
+        (
+            "yyyy-MM-dd HH:mm z",
+            "Asia/Shanghai",
+            "1988-07-02 03:04 CDT",
+            Some(583783440),
+        ),
+        (
+            "yyyy-MM-dd HH:mm zzzz",
+            "Asia/Tokyo",
+            "2024-07-02 03:04 JST",
+            Some(1719857040),
+        ),
+    ] {
+        let format = SimpleFormat::compile(pattern).unwrap();
+        let millis = format.parse(text, &mut cursor(zone));
+        assert_eq!(millis.map(|millis| millis / 1000), seconds, "{zone} {text}");
+    }
+}
+
+/// The answers are those of Java 17.
+#[test]
+fn prints_zone_names() {
+    for (pattern, zone, seconds, text) in [
+        ("z", "UTC", 1704164645, "UTC"),
+        ("zzzz", "UTC", 1704164645, "Coordinated Universal Time"),
+        ("z", "UTC", 1720000000, "UTC"),
+        ("zzzz", "UTC", 1720000000, "Coordinated Universal Time"),
+        ("z", "GMT", 1704164645, "GMT"),
+        ("zzzz", "GMT", 1704164645, "Greenwich Mean Time"),
+        ("z", "GMT", 1720000000, "GMT"),
+        ("zzzz", "GMT", 1720000000, "Greenwich Mean Time"),
+        ("z", "Asia/Shanghai", 1704164645, "CST"),
+        ("zzzz", "Asia/Shanghai", 1704164645, "China Standard Time"),
+        ("z", "Asia/Shanghai", 1720000000, "CST"),
+        ("zzzz", "Asia/Shanghai", 1720000000, "China Standard Time"),
+        ("z", "America/New_York", 1704164645, "EST"),
+        (
+            "zzzz",
+            "America/New_York",
+            1704164645,
+            "Eastern Standard Time",
+        ),
+        ("z", "America/New_York", 1720000000, "EDT"),
+        (
+            "zzzz",
+            "America/New_York",
+            1720000000,
+            "Eastern Daylight Time",
+        ),
+        ("z", "Europe/London", 1704164645, "GMT"),
+        ("zzzz", "Europe/London", 1704164645, "Greenwich Mean Time"),
+        ("z", "Europe/London", 1720000000, "BST"),
+        ("zzzz", "Europe/London", 1720000000, "British Summer Time"),
+        ("z", "Asia/Kolkata", 1704164645, "IST"),
+        ("zzzz", "Asia/Kolkata", 1704164645, "India Standard Time"),
+        ("z", "Asia/Kolkata", 1720000000, "IST"),
+        ("zzzz", "Asia/Kolkata", 1720000000, "India Standard Time"),
+        ("z", "GMT+8", 1704164645, "GMT+08:00"),
+        ("zzzz", "GMT+8", 1704164645, "GMT+08:00"),
+        ("z", "GMT+8", 1720000000, "GMT+08:00"),
+        ("zzzz", "GMT+8", 1720000000, "GMT+08:00"),
+        ("z", "EST", 1704164645, "EST"),
+        ("zzzz", "EST", 1704164645, "Eastern Standard Time"),
+        ("z", "EST", 1720000000, "EST"),
+        ("zzzz", "EST", 1720000000, "Eastern Standard Time"),
+        ("z", "PST", 1704164645, "PST"),
+        ("zzzz", "PST", 1704164645, "Pacific Standard Time"),
+        ("z", "PST", 1720000000, "PDT"),
+        ("zzzz", "PST", 1720000000, "Pacific Daylight Time"),
+        ("z", "Etc/GMT+5", 1704164645, "GMT-05:00"),
+        ("zzzz", "Etc/GMT+5", 1704164645, "GMT-05:00"),
+        ("z", "Etc/GMT+5", 1720000000, "GMT-05:00"),
+        ("zzzz", "Etc/GMT+5", 1720000000, "GMT-05:00"),
+        ("z", "Asia/Tashkent", 1704164645, "UZT"),
+        (
+            "zzzz",
+            "Asia/Tashkent",
+            1704164645,
+            "Uzbekistan Standard Time",
+        ),
+        ("z", "Asia/Tashkent", 1720000000, "UZT"),
+        (
+            "zzzz",
+            "Asia/Tashkent",
+            1720000000,
+            "Uzbekistan Standard Time",
+        ),
+        ("z", "America/Sao_Paulo", 1704164645, "BRT"),
+        (
+            "zzzz",
+            "America/Sao_Paulo",
+            1704164645,
+            "Brasilia Standard Time",
+        ),
+        ("z", "America/Sao_Paulo", 1720000000, "BRT"),
+        (
+            "zzzz",
+            "America/Sao_Paulo",
+            1720000000,
+            "Brasilia Standard Time",
+        ),
+        ("z", "Australia/Lord_Howe", 1704164645, "LHDT"),
+        (
+            "zzzz",
+            "Australia/Lord_Howe",
+            1704164645,
+            "Lord Howe Daylight Time",
+        ),
+        ("z", "Australia/Lord_Howe", 1720000000, "LHST"),
+        (
+            "zzzz",
+            "Australia/Lord_Howe",
+            1720000000,
+            "Lord Howe Standard Time",
+        ),
+        ("z", "Zulu", 1704164645, "UTC"),
+        ("zzzz", "Zulu", 1704164645, "Coordinated Universal Time"),
+        ("z", "Zulu", 1720000000, "UTC"),
+        ("zzzz", "Zulu", 1720000000, "Coordinated Universal Time"),
+    ] {
+        assert_eq!(
+            print(pattern, zone, seconds),
+            text,
+            "{pattern} {zone} {seconds}"
+        );
+    }
+}
