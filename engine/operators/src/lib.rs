@@ -9,10 +9,61 @@
 //!          barrier: nothing is in flight between two calls, so a snapshot of every operator is a consistent one
 //! ```
 
+mod aggregates;
 mod batch;
+#[cfg(test)]
+mod cases;
+mod changelog_normalize;
+mod columns;
+mod condition;
+mod deduplicate;
+mod drop_update_before;
+mod emit;
 mod graph;
+mod group_aggregate;
+mod groups;
+mod join;
+mod keyed_map;
+mod keyed_sorted;
+mod keyed_value;
 mod operator;
+mod pair_output;
+mod rank;
+mod replicate;
+mod rows;
+mod sink_materialize;
+mod stored;
+mod temporal_sort;
+#[cfg(test)]
+mod testing;
+mod timed_rows;
+mod ttl;
+mod watermark;
+mod window_join;
+mod window_rank;
+mod window_table;
+mod windows;
 
+pub use aggregates::AggregateSpec;
 pub use batch::{Batch, Kinds};
+pub use changelog_normalize::{ChangelogNormalize, ChangelogNormalizeSpec};
+pub use condition::JoinCondition;
+pub use deduplicate::{Deduplicate, DeduplicateSpec};
+pub use drop_update_before::DropUpdateBefore;
 pub use graph::{Edge, Graph, GraphBuilder, GraphError, NodeId, SinkPort};
+pub use group_aggregate::{Emit, GroupAggregate, GroupAggregateSpec};
+pub use join::{Join, JoinKind, JoinSideSpec, JoinSpec, UniqueKey};
 pub use operator::{Context, Operator, OperatorError, Output, Watermark};
+pub use rank::{Rank, RankEnd, RankSpec, RankStrategy, SortColumn};
+pub use replicate::Replicate;
+pub use rows::{EncodedRows, ROW_FORMAT_VERSION, RowCodec};
+pub use sink_materialize::{SinkMaterialize, SinkMaterializeSpec};
+pub use temporal_sort::{TemporalSort, TemporalSortSpec};
+pub use ttl::Ttl;
+pub use watermark::{WatermarkAssigner, WatermarkSpec};
+pub use window_join::{WindowJoin, WindowJoinSpec, WindowSideSpec};
+pub use window_rank::{WindowRank, WindowRankSpec};
+pub use window_table::{WindowTable, WindowTableSpec};
+pub use windows::{
+    Window, WindowAssigner, instant_ms, is_window_over, timer_ms, wall_ms, window_start,
+};

@@ -4,5 +4,7 @@
 //! state in the form that is fastest for it and hands out what changed since the last checkpoint as entries.
 
 mod entry;
+mod key_group;
 
 pub use entry::{Change, StateError, StateReader, StateWriter, TableId};
+pub use key_group::{KEY_HASH_VERSION, key_group, key_hash};
