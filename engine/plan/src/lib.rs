@@ -27,7 +27,7 @@ pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
     StepCost,
 };
-pub use physical::{QueryTime, StreamNode};
+pub use physical::{QueryTime, StreamNode, TableBatches, TableReader, run_bounded};
 pub use pipeline::{
     Branch, Dataflow, ExplainedPlan, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink,
     Source, Stage, effective_settings, explain, plan, plan_query, plan_shown, tables,
