@@ -19,6 +19,7 @@ mod row_key;
 mod rules;
 mod settings;
 mod sink;
+mod udf;
 
 pub use codes::{CODES, Code};
 pub use edge::EdgeCasts;
@@ -38,3 +39,4 @@ pub use settings::{
     FLINK_VERSION, LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, Origin, Setting, Settings,
     TYPE_LENGTH_ENFORCER, parse_time_zone,
 };
+pub use udf::{datafusion, datafusion_function};
