@@ -17,7 +17,7 @@ use millrace_sql::ast::{self, Statement};
 use crate::bounds::with_deep_stack;
 use crate::catalog::{self, Catalog, Creation, Entry, Kind};
 use crate::logical::{self, BoundQuery, Insert, SinkNode};
-use crate::physical::{self, Input, StreamNode, Walk};
+use crate::physical::{self, Input, Made, StreamNode, Walk};
 use crate::query::QueryBinder;
 use crate::rules::optimise;
 use crate::settings::{Origin, Setting, Settings};
@@ -246,6 +246,7 @@ struct Planner {
     catalog: Catalog,
     diagnostics: Vec<Diagnostic>,
     inserts: Vec<PlannedInsert>,
+    made: Made,
 }
 
 /// An INSERT whose query fits its sink.
@@ -296,6 +297,7 @@ impl Planner {
             catalog: Catalog::default(),
             diagnostics,
             inserts: Vec::new(),
+            made: Made::default(),
         })
     }
 
@@ -474,6 +476,7 @@ impl Planner {
         Walk {
             not_null: self.not_null,
             diagnostics: &mut self.diagnostics,
+            made: &mut self.made,
         }
     }
 
@@ -573,3 +576,6 @@ pub fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings)
     }
     settings
 }
+
+#[cfg(test)]
+mod stage_tests;

@@ -13,6 +13,7 @@ use millrace_connector::{FlinkType, Span};
 use millrace_program::{Expr, ExprKind, ExprRef};
 
 use super::call::to_plan_expr;
+use super::stateful::{StateSpec, StatefulNode};
 use super::table::PlannedTable;
 use super::unnest::{UnnestNode, UnnestSpec};
 use crate::catalog::Table;
@@ -194,6 +195,28 @@ impl BoundQuery {
             plan: extension(node),
             columns,
             size: PlanSize::over([self.size]),
+        })
+    }
+
+    /// Puts a node with state over queries. `columns` are those that it yields; the specification counts the columns of each input.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the way in for GROUP BY, joins and windows")
+    )]
+    pub(crate) fn stateful(
+        inputs: Vec<Self>,
+        spec: Arc<dyn StateSpec>,
+        columns: Vec<BoundColumn>,
+    ) -> Built<Self> {
+        let size = PlanSize::over(inputs.iter().map(|input| input.size));
+        let plans = inputs
+            .into_iter()
+            .map(|input| Arc::unwrap_or_clone(input.plan));
+        let node = StatefulNode::new(plans.collect(), spec, &columns)?;
+        Ok(Self {
+            plan: extension(node),
+            columns,
+            size,
         })
     }
 

@@ -78,7 +78,6 @@ impl Chain {
     }
 
     /// Returns the rows of a node with state. Each input is what [`Walk::input`] made of a plan.
-    #[expect(dead_code, reason = "the exit of nodes with state")]
     pub(crate) fn over(node: Arc<dyn StreamNode>, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
         let columns = node.columns().iter().enumerate();
         let columns = columns.map(|(index, column)| {
