@@ -138,7 +138,7 @@ mod tests {
     fn a_result_of_another_length_or_type_is_an_error() {
         let int = TypeKind::Int.nullable();
         let one = |array: ArrayRef| {
-            UserFunction::new("f", Vec::new(), int.clone(), move |_| {
+            UserFunction::new("f", Vec::new(), int.clone(), move |_, _| {
                 Ok(Arc::clone(&array))
             })
         };

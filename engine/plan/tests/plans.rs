@@ -148,7 +148,7 @@ fn a_random_value_that_is_read_twice_is_one_value() {
 
 /// Returns views on views: each body is made of the name of the one before.
 fn views(count: usize, body: impl Fn(&str) -> String) -> String {
-    let mut text = format!("CREATE VIEW v0 AS SELECT s AS p, s AS q FROM src;\n");
+    let mut text = "CREATE VIEW v0 AS SELECT s AS p, s AS q FROM src;\n".to_owned();
     for number in 1..=count {
         let before = format!("v{}", number - 1);
         writeln!(text, "CREATE VIEW v{number} AS {};", body(&before)).expect("a String grows");
@@ -205,4 +205,27 @@ fn deep_views_are_planned() {
         format!("SELECT UPPER(p) AS p, q FROM {before} WHERE p <> 'x'")
     });
     planned(&format!("{text} INSERT INTO a SELECT 1, p FROM v200;"));
+}
+
+#[test]
+fn the_deepest_expressions_run_and_deeper_ones_are_refused() {
+    let cases = |count: usize| {
+        let text = views(count, |before| {
+            format!(
+                "SELECT CASE WHEN CHAR_LENGTH(p) > {count} THEN q WHEN p = 'x' THEN UPPER(p) ELSE LOWER(p) END AS p, q FROM {before}"
+            )
+        });
+        format!("{text} INSERT INTO a SELECT 1, p FROM v{count};")
+    };
+    let pipeline = planned(&cases(200));
+    let source = &pipeline.flows[0].sources[0];
+    let input: Vec<ArrayRef> = vec![Arc::new(StringViewArray::from(vec!["a", "x", "b"]))];
+    let ctx = EvalContext { now_ms: 0 };
+    let output = source.branches[0].program.run(&input, 3, &ctx);
+    assert_eq!(output.expect("nothing can fail").rows, 3);
+    let wide: Vec<&str> = vec!["s"; 2_000];
+    planned(&format!(
+        "INSERT INTO a SELECT k, {} FROM src;",
+        wide.join(" || ")
+    ));
 }
