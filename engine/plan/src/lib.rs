@@ -24,6 +24,7 @@ mod udf;
 pub use codes::{CODES, Code};
 pub use edge::EdgeCasts;
 pub use explain::PlanTree;
+pub use logical::field::written_type;
 pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
     StepCost,
