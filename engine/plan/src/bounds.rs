@@ -14,8 +14,10 @@ use crate::logical::BoundQuery;
 const NODES_MAX: usize = 20_000;
 /// The most nodes between a plan's root and a leaf: about 300 views on views.
 const DEPTH_MAX: usize = 1_000;
-/// The most columns of a query or a node of it.
-const COLUMNS_MAX: usize = 10_000;
+/// The most columns of a query or a node of it: rules look columns up one by one.
+const COLUMNS_MAX: usize = 4_000;
+/// The most columns of all nodes together.
+const FIELDS_MAX: usize = 500_000;
 /// How deep calls may be nested once views are put in.
 const EXPR_DEPTH_MAX: usize = 4_000;
 /// How deep CASE, AND and OR may be nested once views are put in: lanes, with the stack of a common thread, enter one block for each.
@@ -41,6 +43,7 @@ pub(crate) fn check(query: &BoundQuery, span: Span) -> Option<Diagnostic> {
         ("columns", query.width(), COLUMNS_MAX),
         ("nodes", query.size.nodes, NODES_MAX),
         ("nodes on one another", query.size.depth, DEPTH_MAX),
+        ("columns of all nodes", query.size.fields, FIELDS_MAX),
     ]
     .into_iter()
     .find(|(_, found, most)| found > most)?;

@@ -1,7 +1,7 @@
-//! From Flink SQL statements to compiled lane programs.
+//! From Flink SQL statements to dataflows: names and types, logical plans of DataFusion, rules, physical plans, programs.
 //!
-//! It knows types, expressions and Arrow batches; it knows no connector, no clock and no thread. Start from [`plan`]
-//! (a file to a [`Pipeline`] of [`Dataflow`]s) and [`LaneProgram`] (what runs over each batch).
+//! It knows statements, types and plans; it knows no connector, no clock and no lane. Start from [`plan`] (a file to a [`Pipeline`] of [`Dataflow`]s) and
+//! [`explain()`] (its plans as trees). The modules `logical` and `physical` say how a node is added.
 
 mod bind;
 mod bounds;
