@@ -154,7 +154,7 @@ fn explain_shows_a_node_with_state() {
     let plan = walk.sink(&optimised).expect("all nodes are known");
     let shown = physical::tree(&plan).to_string();
     assert!(shown.contains("Same: 1 columns  [k INT]"), "{shown}");
-    assert!(shown.contains("Fused: k WHERE (k > 1)"), "{shown}");
+    assert!(shown.contains("| where (k > 1)"), "{shown}");
 }
 
 #[test]
