@@ -12,8 +12,8 @@ use crate::logical::BoundQuery;
 
 /// The most nodes of a plan; a view counts as often as it is read.
 const NODES_MAX: usize = 20_000;
-/// The most nodes between a plan's root and a leaf: about 300 views on views.
-const DEPTH_MAX: usize = 1_000;
+/// The most nodes between a plan's root and a leaf: about 600 views on views.
+const DEPTH_MAX: usize = 2_000;
 /// The most columns of a query or a node of it: rules look columns up one by one.
 const COLUMNS_MAX: usize = 4_000;
 /// The most columns of all nodes together.

@@ -31,9 +31,9 @@ pub use millrace_program::{
 };
 pub use physical::{QueryTime, StreamNode, TableBatches, TableReader, run_bounded};
 pub use pipeline::{
-    Branch, Dataflow, ExplainedPlan, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink,
-    Source, Stage, effective_settings, explain, explain_with, plan, plan_query, plan_shown,
-    plan_with, tables,
+    Branch, Dataflow, ExplainedPlan, Feed, GraphNode, Logical, Pipeline, PlannedQuery,
+    QueryProgram, Sink, Source, Stage, effective_settings, explain, explain_with, plan, plan_query,
+    plan_shown, plan_with, tables,
 };
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{

@@ -1,6 +1,7 @@
 //! A whole file: statements in, dataflows out.
 
 mod explained;
+mod graph;
 mod shown;
 mod wiring;
 
@@ -24,6 +25,7 @@ use crate::settings::{Origin, Setting, Settings};
 use crate::{not_yet, sink};
 
 pub use explained::{ExplainedPlan, explain, explain_with};
+pub use graph::GraphNode;
 pub use shown::plan_shown;
 use wiring::Wiring;
 

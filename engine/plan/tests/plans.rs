@@ -197,8 +197,8 @@ fn a_text_that_is_too_large_is_refused() {
             started.elapsed()
         );
     };
-    let deep = views(600, |before| format!("SELECT p, q FROM {before}"));
-    refused(&format!("{deep} INSERT INTO a SELECT 1, p FROM v600;"));
+    let deep = views(1_100, |before| format!("SELECT p, q FROM {before}"));
+    refused(&format!("{deep} INSERT INTO a SELECT 1, p FROM v1100;"));
     let wide = views(40, |before| {
         format!("SELECT p, q FROM {before} UNION ALL SELECT p, q FROM {before}")
     });
@@ -216,6 +216,13 @@ fn deep_views_are_planned() {
         format!("SELECT UPPER(p) AS p, q FROM {before} WHERE p <> 'x'")
     });
     planned(&format!("{text} INSERT INTO a SELECT 1, p FROM v200;"));
+}
+
+#[test]
+fn the_longest_chain_of_union_all_is_planned() {
+    let rows = " UNION ALL SELECT k, s FROM src".repeat(499);
+    let pipeline = planned(&format!("INSERT INTO a SELECT k, s FROM src{rows};"));
+    assert_eq!(pipeline.flows[0].sources[0].branches.len(), 500);
 }
 
 #[test]

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, Int32Array, StringViewArray};
 use datafusion_common::Result as PlanResult;
 use millrace_connector::{Span, TypeKind};
-use millrace_operators::{Batch, Context, Operator, OperatorError, Output};
+use millrace_operators::{Batch, Context, Operator, OperatorError, Output, SinkPort};
 use millrace_program::OutputColumn;
 
 use super::*;
+use crate::edge::EdgeCasts;
 use crate::explain::{logical, physical};
 use crate::logical::{BoundColumn, StateSpec};
 
@@ -133,6 +137,42 @@ fn a_node_becomes_one_stage_of_all_inserts_that_read_it() {
         flow.to_string().contains("stage 0 Same: 2 columns"),
         "{flow}"
     );
+}
+
+/// Rows that reached sinks: the sink, then the column.
+#[derive(Default)]
+struct Sinks(Vec<(usize, Vec<i32>)>);
+
+impl SinkPort for Sinks {
+    fn write(&mut self, sink: usize, batch: Batch) -> Result<(), OperatorError> {
+        let column = batch.columns[0].as_primitive::<Int32Type>();
+        self.0.push((sink, column.values().to_vec()));
+        Ok(())
+    }
+}
+
+#[test]
+fn rows_go_through_the_graph_of_a_dataflow() {
+    let planner = planner(
+        "SELECT k, UPPER(s) AS u FROM src WHERE k > 0",
+        "INSERT INTO a SELECT k + 1 FROM v WHERE u <> 'B'; INSERT INTO b SELECT k FROM v;",
+    );
+    let pipeline = planner.finish().expect("nothing is wrong");
+    let flow = &pipeline.flows[0];
+    let none = EdgeCasts::default();
+    let (mut graph, nodes) = flow.graph(&[none.clone()], &[none.clone(), none]);
+    let stages = nodes.iter().filter(|node| **node == GraphNode::Stage(0));
+    assert_eq!((stages.count(), nodes.len()), (1, 4));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int32Array::from(vec![0, 1, 2])),
+        Arc::new(StringViewArray::from(vec!["a", "b", "c"])),
+    ];
+    let mut sinks = Sinks::default();
+    let batch = Batch::inserts(columns, 3);
+    graph
+        .batch(0, batch, 0, &mut sinks)
+        .expect("nothing can fail");
+    assert_eq!(sinks.0, [(0, vec![3]), (1, vec![1, 2])]);
 }
 
 #[test]
