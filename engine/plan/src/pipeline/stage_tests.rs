@@ -160,7 +160,7 @@ fn rows_go_through_the_graph_of_a_dataflow() {
     let pipeline = planner.finish().expect("nothing is wrong");
     let flow = &pipeline.flows[0];
     let none = EdgeCasts::default();
-    let (mut graph, nodes) = flow.graph(&[none.clone()], &[none.clone(), none]);
+    let (mut graph, nodes) = flow.graph(std::slice::from_ref(&none), &[none.clone(), none.clone()]);
     let stages = nodes.iter().filter(|node| **node == GraphNode::Stage(0));
     assert_eq!((stages.count(), nodes.len()), (1, 4));
     let columns: Vec<ArrayRef> = vec![
