@@ -91,6 +91,12 @@ enum Command {
     Explain {
         #[command(flatten)]
         shown: ShownArgs,
+        /// Show the plans: as written, behind the rules, and what lanes run; of EXPLAIN statements, if the file has any
+        #[arg(long)]
+        plan: bool,
+        /// The form of the plans
+        #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+        format: PlanFormat,
     },
     /// Evaluate a query that reads no table
     #[command(
@@ -196,6 +202,17 @@ impl ShownArgs {
     }
 }
 
+/// The form of plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// A line for each node, for people.
+    Text,
+    /// For programs: an array of statements with their plans.
+    Json,
+    /// A graph of the physical plans for Graphviz.
+    Dot,
+}
+
 /// The form of what `check` finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckFormat {
@@ -245,9 +262,13 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
             })
         }
         Command::Check { shown, format } => check::command(&shown.pipeline(), format),
-        Command::Explain { shown } => match pages::code(&shown.pipeline.file) {
+        Command::Explain {
+            shown,
+            plan,
+            format,
+        } => match pages::code(&shown.pipeline.file) {
             Some(code) => pages::command(&code),
-            None => explain::command(&shown.pipeline()),
+            None => explain::command(&shown.pipeline(), plan, format),
         },
         Command::Sql {
             query,

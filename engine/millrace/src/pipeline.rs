@@ -4,14 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use millrace_connector::sink::CommitRole;
-use millrace_connector::{Diagnostic, SinkSpec, SourceSpec, TableDefinition, ValidateContext};
+use millrace_connector::{
+    Diagnostic, SinkSpec, SourceSpec, Spanned, TableDefinition, ValidateContext,
+};
 use millrace_functions::BindContext;
-use millrace_plan::{Settings, effective_settings, plan, plan_shown};
+use millrace_plan::{ExplainedPlan, Settings, effective_settings, explain, plan_shown, plan_with};
 use millrace_runtime as runtime;
 
 use crate::changelog::{self, Materialize};
 use crate::cli::PipelineArgs;
-use crate::connectors;
+use crate::connectors::Connectors;
 use crate::failure::Failure;
 use crate::secrets;
 use crate::settings::definitions::key;
@@ -56,6 +58,34 @@ const CONSEQUENCES: &[&str] = &["MR0301", "MR0505", "MR0506"];
 /// Reads and checks the pipeline of a command line.
 pub(crate) fn load(args: &PipelineArgs) -> Result<Pipeline, Failure> {
     load_with(args, |_| {})
+}
+
+/// Returns the plans of a file's EXPLAIN statements; of all its statements where they are wanted; `None` where neither.
+pub(crate) fn plans(
+    args: &PipelineArgs,
+    wanted: bool,
+) -> Result<Option<Vec<ExplainedPlan>>, Failure> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let outside = gather(args, environment);
+    let text = SqlText::read(&args.file)?;
+    let parsed = text.parse(&outside.variables);
+    let is_explain =
+        |statement: &Spanned<Statement>| matches!(statement.value, Statement::Explain(_));
+    if !wanted && !parsed.statements.iter().any(is_explain) {
+        return Ok(None);
+    }
+    let mut diagnostics = outside.diagnostics.clone();
+    diagnostics.extend(parsed.diagnostics.iter().cloned());
+    match explain(&parsed.statements, &outside.settings) {
+        Ok(plans) if !diagnostics.iter().any(Diagnostic::is_error) => return Ok(Some(plans)),
+        Ok(_) => {}
+        Err(faults) => diagnostics.extend(parsed.relocate(faults)),
+    }
+    Err(Failure::Refused {
+        diagnostics: in_order(diagnostics),
+        text,
+    })
 }
 
 /// Reads and checks the pipeline of a command line, with changes to what comes from outside of the file.
@@ -104,13 +134,14 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
     let planned = if outside.shows_changes {
         plan_shown(&parsed.statements, &outside.settings)
     } else {
-        plan(&parsed.statements, &outside.settings)
+        plan_with(&parsed.statements, &outside.settings, &outside.functions)
     };
     let flows = match planned {
         Ok(planned) => {
             diagnostics.extend(planned.warnings);
             validate(
                 planned.flows,
+                &outside.connectors,
                 &ctx,
                 &bind_context(&planned.settings),
                 Materialize::of(&planned.settings),
@@ -123,7 +154,7 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
                     .into_iter()
                     .filter(|fault| !(parsed.has_gaps() && CONSEQUENCES.contains(&fault.code))),
             );
-            validate_alone(&parsed, &outside.settings, &ctx, &mut diagnostics);
+            validate_alone(&parsed, outside, &ctx, &mut diagnostics);
             Vec::new()
         }
     };
@@ -186,6 +217,7 @@ fn bind_context(settings: &Settings) -> BindContext {
 
 fn validate(
     plans: Vec<millrace_plan::Dataflow>,
+    connectors: &Connectors,
     ctx: &ValidateContext,
     bind: &BindContext,
     materialize: Materialize,
@@ -199,7 +231,7 @@ fn validate(
             let spec = if source.is_one_row {
                 Ok(Arc::new(millrace_builtin::OneRow) as Arc<dyn SourceSpec>)
             } else {
-                connectors::source(&source.table, ctx)
+                connectors.source(&source.table, ctx)
             };
             match spec {
                 Ok(spec) => sources.push(spec),
@@ -210,7 +242,7 @@ fn validate(
             let spec = if sink.is_shown {
                 Ok(Arc::new(millrace_builtin::Changes::new(&sink.table)) as Arc<dyn SinkSpec>)
             } else {
-                connectors::sink(&sink.table, ctx)
+                connectors.sink(&sink.table, ctx)
             };
             match spec {
                 Ok(spec) => sinks.push(spec),
@@ -238,21 +270,23 @@ fn validate(
 /// Checks the tables of a file that could not be planned, so that their faults are told along with the others.
 fn validate_alone(
     parsed: &ParsedText,
-    outside: &Settings,
+    outside: &Outside,
     ctx: &ValidateContext,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let used = UsedTables::of(&parsed.statements);
-    for table in millrace_plan::tables(&parsed.statements, outside) {
+    for table in millrace_plan::tables(&parsed.statements, &outside.settings) {
         let table: &TableDefinition = &table;
         // The name of a table outside of the default database begins with its database's.
         let own_name = table.name.value.rsplit('.').next().unwrap_or_default();
         // What no statement names may be meant for one that could not be read: nobody knows for which side.
         if used.written.contains(own_name) {
-            diagnostics.extend(connectors::sink(table, ctx).err().into_iter().flatten());
+            let found = outside.connectors.sink(table, ctx);
+            diagnostics.extend(found.err().into_iter().flatten());
         }
         if used.read.contains(own_name) {
-            diagnostics.extend(connectors::source(table, ctx).err().into_iter().flatten());
+            let found = outside.connectors.source(table, ctx);
+            diagnostics.extend(found.err().into_iter().flatten());
         }
     }
 }

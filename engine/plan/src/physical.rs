@@ -11,20 +11,26 @@
 //! programs and operators out of it. DataFusion itself can run a plan whose leaves it knows.
 //!
 //! # How to add a node with state
-//! Write `physical/<name>.rs` with
-//! 1. a struct that implements [`StreamNode`]: its columns, its text for `explain`, and the operator that lanes call;
-//! 2. a method `fn <name>(&mut self, node: &Its logical node) -> Result<Vec<Chain>>` of [`Walk`], which calls `self.input(plan)` for each input plan (a node
-//!    whose columns are that plan's fields, in their order), finds the columns that its own expressions name (`schema.index_of_column`; anything
-//!    computed was projected before), and returns `vec![Chain::over(node, inputs)]`, whose columns must be the logical node's fields;
+//! In one file of its own,
+//! 1. a struct that implements `StateSpec` (`logical/stateful.rs`): its name, its text for `explain`, and the physical node that is made of it. It names columns of its
+//!    inputs by number; what is computed (keys, arguments) is projected below it.
+//! 2. a struct that implements [`StreamNode`]: its columns, its text, and the operator that lanes call;
+//! 3. a method of `QueryBinder` that binds the clause and calls `BoundQuery::stateful(inputs, spec, columns)`.
 //!
-//! and one line in `Walk::unchecked`. Whatever stands above it (projections, filters, the sink) is folded into the program that takes its rows.
+//! Nothing else: the walk plans the inputs ([`Walk::input`]: a node whose columns are the input plan's fields, in their order), shares the node between
+//! INSERTs that take rows of one view ([`Walk::once`]), and folds whatever stands above it (projections, filters, the sink) into the program that takes its rows.
+//! A node that rules must see into (join keys, pushed filters) becomes a logical node of its own instead, with an arm in `Walk::unchecked` that
+//! returns `vec![Chain::over(node, inputs)]`.
 
+mod bounded;
 mod check;
 mod fuse;
 mod node;
 mod scan;
+mod shared;
 mod sink;
 mod stage;
+mod stateful;
 mod unnest;
 
 use std::sync::Arc;
@@ -36,15 +42,18 @@ use datafusion_physical_plan::union::UnionExec;
 use millrace_connector::Diagnostic;
 use millrace_program::{NotNullEnforcer, OutputColumn};
 
-use crate::logical::{PlannedTable, SinkNode, UnnestNode};
+use crate::logical::{PlannedTable, SinkNode, StatefulNode, UnnestNode};
 
 pub(crate) use fuse::{Chain, Fused, Input};
 pub(crate) use node::Node;
 pub(crate) use scan::LaneScan;
+pub(crate) use shared::Made;
 pub(crate) use sink::Sink;
 pub(crate) use stage::Stage;
 
+pub use bounded::run_bounded;
 pub use fuse::QueryTime;
+pub use scan::{TableBatches, TableReader};
 pub use stage::StreamNode;
 
 /// Makes physical nodes of a logical plan.
@@ -53,6 +62,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) not_null: NotNullEnforcer,
     /// What is found wrong with constants that are folded.
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+    /// Nodes with state that earlier statements of the file made.
+    pub(crate) made: &'a mut Made,
 }
 
 impl Walk<'_> {
@@ -96,7 +107,6 @@ impl Walk<'_> {
     ///
     /// # Errors
     /// A node that nobody makes.
-    #[expect(dead_code, reason = "the entry of nodes with state")]
     pub(crate) fn input(&mut self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
         let chains = self.chains(plan)?;
         let Some(first) = chains.first() else {
@@ -149,6 +159,9 @@ impl Walk<'_> {
             LogicalPlan::Extension(Extension { node }) => {
                 if let Some(node) = node.as_any().downcast_ref::<UnnestNode>() {
                     return self.unnest(node);
+                }
+                if let Some(node) = node.as_any().downcast_ref::<StatefulNode>() {
+                    return self.once(plan, |walk| walk.stateful(node));
                 }
                 internal_err!("no physical node is made of {}", node.name())
             }

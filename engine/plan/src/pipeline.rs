@@ -1,6 +1,7 @@
 //! A whole file: statements in, dataflows out.
 
 mod explained;
+mod graph;
 mod shown;
 mod wiring;
 
@@ -10,20 +11,21 @@ use std::sync::Arc;
 use datafusion_expr::{Extension, LogicalPlan};
 use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::{Diagnostic, Projection, Span, Spanned, TableDefinition};
-use millrace_functions::BindContext;
+use millrace_functions::{BindContext, UserFunctions};
 use millrace_program::{ExprRef, LaneProgram, NotNullEnforcer, OutputColumn};
 use millrace_sql::ast::{self, Statement};
 
 use crate::bounds::with_deep_stack;
 use crate::catalog::{self, Catalog, Creation, Entry, Kind};
 use crate::logical::{self, BoundQuery, Insert, SinkNode};
-use crate::physical::{self, Input, StreamNode, Walk};
+use crate::physical::{self, Input, Made, StreamNode, Walk};
 use crate::query::QueryBinder;
 use crate::rules::optimise;
 use crate::settings::{Origin, Setting, Settings};
 use crate::{not_yet, sink};
 
-pub use explained::{ExplainedPlan, explain};
+pub use explained::{ExplainedPlan, explain, explain_with};
+pub use graph::GraphNode;
 pub use shown::plan_shown;
 use wiring::Wiring;
 
@@ -158,8 +160,21 @@ pub fn plan(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
+    plan_with(statements, settings, &Arc::default())
+}
+
+/// Plans a file whose statements may call functions of the program that embeds the engine.
+///
+/// # Errors
+/// As for [`plan`].
+pub fn plan_with(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+    functions: &Arc<UserFunctions>,
+) -> Result<Pipeline, Vec<Diagnostic>> {
     with_deep_stack(|| {
         let mut planner = Planner::new(statements, settings)?;
+        planner.ctx.user_functions = Arc::clone(functions);
         for statement in statements {
             planner.statement(statement);
         }
@@ -233,6 +248,7 @@ struct Planner {
     catalog: Catalog,
     diagnostics: Vec<Diagnostic>,
     inserts: Vec<PlannedInsert>,
+    made: Made,
 }
 
 /// An INSERT whose query fits its sink.
@@ -283,6 +299,7 @@ impl Planner {
             catalog: Catalog::default(),
             diagnostics,
             inserts: Vec::new(),
+            made: Made::default(),
         })
     }
 
@@ -461,6 +478,7 @@ impl Planner {
         Walk {
             not_null: self.not_null,
             diagnostics: &mut self.diagnostics,
+            made: &mut self.made,
         }
     }
 
@@ -560,3 +578,6 @@ pub fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings)
     }
     settings
 }
+
+#[cfg(test)]
+mod stage_tests;

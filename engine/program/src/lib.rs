@@ -4,10 +4,12 @@
 //! [`Expr`] (a bound expression) and [`LaneProgram`] (what runs over each batch).
 
 mod expr;
+mod operator;
 mod optimise;
 mod program;
 
 pub use expr::{Call, Expr, ExprKind, ExprRef, ShownExpr, substitute};
+pub use operator::ProgramOperator;
 pub use optimise::{Folding, fold, may_miss, stands_alone};
 pub use program::{
     LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile, ProgramSource, StepCost, Unnest,

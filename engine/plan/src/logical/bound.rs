@@ -13,6 +13,7 @@ use millrace_connector::{FlinkType, Span};
 use millrace_program::{Expr, ExprKind, ExprRef};
 
 use super::call::to_plan_expr;
+use super::stateful::{StateSpec, StatefulNode};
 use super::table::PlannedTable;
 use super::unnest::{UnnestNode, UnnestSpec};
 use crate::catalog::Table;
@@ -62,15 +63,22 @@ pub(crate) struct PlanSize {
     pub(crate) nodes: usize,
     /// The nodes on the longest way from its root to a leaf.
     pub(crate) depth: usize,
+    /// The columns of all nodes.
+    pub(crate) fields: usize,
 }
 
 impl PlanSize {
-    /// Returns the size of a plan with one node on top of these.
-    pub(crate) fn over(inputs: impl IntoIterator<Item = Self>) -> Self {
-        let mut size = Self { nodes: 1, depth: 1 };
+    /// Returns the size of a plan with one node of `width` columns on top of these.
+    fn over(inputs: impl IntoIterator<Item = Self>, width: usize) -> Self {
+        let mut size = Self {
+            nodes: 1,
+            depth: 1,
+            fields: width,
+        };
         for input in inputs {
             size.nodes = size.nodes.saturating_add(input.nodes);
             size.depth = size.depth.max(input.depth + 1);
+            size.fields = size.fields.saturating_add(input.fields);
         }
         size
     }
@@ -89,7 +97,7 @@ impl BoundQuery {
         Self {
             plan: Arc::new(plan),
             columns: Vec::new(),
-            size: PlanSize::over([]),
+            size: PlanSize::over([], 0),
         }
     }
 
@@ -102,7 +110,7 @@ impl BoundQuery {
         let scan = Self {
             plan: Arc::new(LogicalPlan::TableScan(scan)),
             columns,
-            size: PlanSize::over([]),
+            size: PlanSize::over([], table.definition.columns.len()),
         };
         let is_own = |(index, value): (usize, &ExprRef)| matches!(value.kind, ExprKind::Column(column) if column == index);
         if table.values.iter().enumerate().all(is_own) {
@@ -141,17 +149,19 @@ impl BoundQuery {
 
     /// Keeps the rows for which `condition` is TRUE.
     pub(crate) fn filter(self, condition: &ExprRef) -> Built<Self> {
+        let width = self.width();
         let predicate = to_plan_expr(condition, self.plan.schema(), None);
         let plan = LogicalPlan::Filter(Filter::try_new(predicate, self.plan)?);
         Ok(Self {
             plan: Arc::new(plan),
             columns: self.columns,
-            size: PlanSize::over([self.size]),
+            size: PlanSize::over([self.size], width),
         })
     }
 
     /// Computes columns, whose expressions are over this query's.
     pub(crate) fn project(self, items: Vec<(BoundColumn, ExprRef)>) -> Built<Self> {
+        let width = items.len();
         let names = unique_names(items.iter().map(|(column, _)| column.name.as_str()));
         let exprs: Vec<DfExpr> = items
             .iter()
@@ -164,14 +174,14 @@ impl BoundQuery {
         Ok(Self {
             plan: Arc::new(plan),
             columns: items.into_iter().map(|(column, _)| column).collect(),
-            size: PlanSize::over([self.size]),
+            size: PlanSize::over([self.size], width),
         })
     }
 
     /// Returns the rows of several queries, whose columns have the same types; the names are those of the first.
     pub(crate) fn union_all(queries: Vec<Self>) -> Built<Self> {
         let columns = queries[0].columns.clone();
-        let size = PlanSize::over(queries.iter().map(|query| query.size));
+        let size = PlanSize::over(queries.iter().map(|query| query.size), columns.len());
         let mut plans: Vec<_> = queries.into_iter().map(|query| query.plan).collect();
         let plan = match plans.len() {
             1 => plans.remove(0),
@@ -190,21 +200,45 @@ impl BoundQuery {
         let node = UnnestNode::new(&self, collection, unnest)?;
         let mut columns = self.columns;
         columns.extend(added);
+        let width = columns.len();
         Ok(Self {
             plan: extension(node),
             columns,
-            size: PlanSize::over([self.size]),
+            size: PlanSize::over([self.size], width),
+        })
+    }
+
+    /// Puts a node with state over queries. `columns` are those that it yields; the specification counts the columns of each input.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the way in for GROUP BY, joins and windows")
+    )]
+    pub(crate) fn stateful(
+        inputs: Vec<Self>,
+        spec: Arc<dyn StateSpec>,
+        columns: Vec<BoundColumn>,
+    ) -> Built<Self> {
+        let size = PlanSize::over(inputs.iter().map(|input| input.size), columns.len());
+        let plans = inputs
+            .into_iter()
+            .map(|input| Arc::unwrap_or_clone(input.plan));
+        let node = StatefulNode::new(plans.collect(), spec, &columns)?;
+        Ok(Self {
+            plan: extension(node),
+            columns,
+            size,
         })
     }
 
     /// Gives all columns a qualifier, which no other input of the same FROM has.
     pub(crate) fn qualified(self, qualifier: &str) -> Built<Self> {
+        let width = self.width();
         let alias = TableReference::bare(qualifier);
         let plan = SubqueryAlias::try_new(self.plan, alias)?;
         Ok(Self {
             plan: Arc::new(LogicalPlan::SubqueryAlias(plan)),
             columns: self.columns,
-            size: PlanSize::over([self.size]),
+            size: PlanSize::over([self.size], width),
         })
     }
 }
