@@ -110,3 +110,17 @@ impl Emitter {
 pub(crate) fn take_rows(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRef, OperatorError> {
     take(column, rows, None).map_err(|error| OperatorError::Failed(error.to_string()))
 }
+
+/// Returns for each row of a batch whether its key can equal another: where a column is compared by `=`, NULL cannot.
+pub(crate) fn matchable(batch: &Batch, key: &[usize], filter_nulls: &[bool]) -> Vec<bool> {
+    let mut matchable = vec![true; batch.rows];
+    for (column, filter) in key.iter().zip(filter_nulls) {
+        let column = &batch.columns[*column];
+        if *filter && column.is_nullable() {
+            for (row, matchable) in matchable.iter_mut().enumerate() {
+                *matchable &= column.is_valid(row);
+            }
+        }
+    }
+    matchable
+}

@@ -7,7 +7,7 @@ use millrace_connector::RowKind;
 use millrace_state::{StateReader, StateWriter, TableId};
 
 use crate::condition::{JoinCondition, add_matches};
-use crate::emit::{ByteRows, take_rows};
+use crate::emit::{ByteRows, matchable, take_rows};
 use crate::join::JoinKind;
 use crate::pair_output::{JOINED_ROWS_MAX, Other, PairOutput, Shape, Sides};
 use crate::timed_rows::{TimedRows, time_bytes, times};
@@ -293,6 +293,7 @@ impl Operator for WindowJoin {
         let keys = side.keys.encode_some(&batch, &side.spec.key)?;
         let rows = side.rows.encode(&batch.columns, batch.rows)?;
         let ends = times(&batch.columns[side.spec.window_end])?;
+        let matchable = matchable(&batch, &side.spec.key, &self.filter_nulls);
         for row in 0..batch.rows {
             let kind = batch.kind(row);
             if !matches!(kind, RowKind::Insert | RowKind::UpdateAfter) {
@@ -303,11 +304,8 @@ impl Operator for WindowJoin {
                 self.late_rows += 1;
                 continue;
             }
-            let mut key = side.spec.key.iter().zip(&self.filter_nulls);
-            let is_null =
-                key.any(|(column, filter)| *filter && batch.columns[*column].is_null(row));
             // A tag says that the key equals nothing.
-            let tag: &[u8] = if is_null { &[1] } else { &[] };
+            let tag: &[u8] = if matchable[row] { &[] } else { &[1] };
             side.state
                 .insert(keys.row(row), &time_bytes(end_ms), tag, rows.row(row));
         }
