@@ -1,7 +1,6 @@
 //! Joins of rows whose times lie within an interval of each other.
 
 mod candidates;
-mod timers;
 
 use std::sync::Arc;
 
@@ -10,7 +9,6 @@ use millrace_connector::RowKind;
 use millrace_state::{Change, StateReader, StateWriter, TableId};
 
 use self::candidates::Candidates;
-use self::timers::Timers;
 use crate::condition::JoinCondition;
 use crate::emit::matchable;
 use crate::join::JoinKind;
@@ -18,6 +16,7 @@ use crate::keyed_sorted::KeyedSorted;
 use crate::pair_output::{Other, PairOutput, Shape, Sides};
 use crate::stored::{corrupt, put_i64, take_i64};
 use crate::timed_rows::{time_bytes, time_of, times};
+use crate::timers::Timers;
 use crate::{Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark};
 
 const ROWS: [TableId; 2] = [TableId(0), TableId(1)];

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use millrace_connector::RowKind;
 use millrace_state::{StateReader, StateWriter, TableId};
 
-use crate::condition::{JoinCondition, add_matches};
+use crate::condition::{JoinCondition, add_matches, without_row};
 use crate::emit::{ByteRows, matchable, take_rows};
 use crate::join::JoinKind;
 use crate::pair_output::{JOINED_ROWS_MAX, Other, PairOutput, Shape, Sides};
@@ -221,14 +221,6 @@ fn matches(
         add_matches(&mask, &mut matches);
     }
     Ok(matches)
-}
-
-/// A row that waited is in no batch any more.
-fn without_row(error: OperatorError) -> OperatorError {
-    match error {
-        OperatorError::Row { message, .. } => OperatorError::Failed(message),
-        error => error,
-    }
 }
 
 /// Gives a group out in Flink's order: by the left row, for a right join by the right one.

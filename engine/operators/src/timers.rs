@@ -1,4 +1,4 @@
-//! When the rows of each key are cleaned up.
+//! When something is due for a key.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use millrace_state::{Change, StateError, StateWriter, TableId};
 use crate::keyed_value::KeyedValue;
 use crate::stored::{Stored, put_i64, take_i64};
 
-/// The timers of each key, one a side, and an index of them.
+/// The timers of each key, at most two, and an index of them: for the left and the right side, where they differ.
 #[derive(Debug)]
-pub(super) struct Timers {
+pub(crate) struct Timers {
     keys: KeyedValue<Pair>,
     due: BTreeSet<(i64, u32)>,
 }
 
-/// The timers of a key: when the left and the right side's rows are cleaned up.
+/// The timers of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Pair([Option<i64>; 2]);
 
@@ -39,25 +39,25 @@ impl Stored for Pair {
 }
 
 impl Timers {
-    pub(super) fn new(table: TableId) -> Self {
+    pub(crate) fn new(table: TableId) -> Self {
         Self {
             keys: KeyedValue::new(table, None),
             due: BTreeSet::new(),
         }
     }
 
-    pub(super) fn get(&self, key: &[u8], side: usize) -> Option<i64> {
+    pub(crate) fn get(&self, key: &[u8], side: usize) -> Option<i64> {
         let slot = self.keys.find(key, 0)?;
         self.keys.get(slot).0[side]
     }
 
-    pub(super) fn set_if_none(&mut self, key: &[u8], side: usize, time_ms: i64) {
+    pub(crate) fn set_if_none(&mut self, key: &[u8], side: usize, time_ms: i64) {
         if self.get(key, side).is_none() {
             self.set(key, side, Some(time_ms));
         }
     }
 
-    pub(super) fn set(&mut self, key: &[u8], side: usize, time_ms: Option<i64>) {
+    pub(crate) fn set(&mut self, key: &[u8], side: usize, time_ms: Option<i64>) {
         let found = self.keys.find(key, 0);
         let mut pair = found.map_or_else(Pair::default, |slot| *self.keys.get(slot));
         pair.0[side] = time_ms;
@@ -73,12 +73,12 @@ impl Timers {
         }
     }
 
-    pub(super) fn first(&self) -> Option<i64> {
+    pub(crate) fn first(&self) -> Option<i64> {
         self.due.first().map(|(time_ms, _)| *time_ms)
     }
 
     /// Takes the first time that is due, with its keys in their order. A key whose timer was moved is among them too.
-    pub(super) fn take_due(&mut self, until_ms: i64) -> Option<(i64, Vec<Box<[u8]>>)> {
+    pub(crate) fn take_due(&mut self, until_ms: i64) -> Option<(i64, Vec<Box<[u8]>>)> {
         let time_ms = self.first().filter(|time_ms| *time_ms <= until_ms)?;
         let mut keys: Vec<Box<[u8]>> = Vec::new();
         while let Some((first_ms, slot)) = self.due.first().copied() {
@@ -92,11 +92,11 @@ impl Timers {
         Some((time_ms, keys))
     }
 
-    pub(super) fn snapshot(&mut self, writer: &mut dyn StateWriter) {
+    pub(crate) fn snapshot(&mut self, writer: &mut dyn StateWriter) {
         self.keys.snapshot(writer);
     }
 
-    pub(super) fn restore(&mut self, change: Change<'_>) -> Result<(), StateError> {
+    pub(crate) fn restore(&mut self, change: Change<'_>) -> Result<(), StateError> {
         let key = change.partition;
         self.keys.restore(change)?;
         if let Some(slot) = self.keys.find(key, 0) {
