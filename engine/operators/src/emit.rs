@@ -111,8 +111,18 @@ pub(crate) fn take_rows(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRe
     take(column, rows, None).map_err(|error| OperatorError::Failed(error.to_string()))
 }
 
-/// Returns for each row of a batch whether its key can equal another: where a column is compared by `=`, NULL cannot.
-pub(crate) fn matchable(batch: &Batch, key: &[usize], filter_nulls: &[bool]) -> Vec<bool> {
+/// Which rows of a batch have a key that can equal another: where a column is compared by `=`, NULL cannot.
+#[derive(Debug)]
+pub(crate) struct Matchable(Vec<bool>);
+
+impl Matchable {
+    pub(crate) fn has(&self, row: usize) -> bool {
+        self.0[row]
+    }
+}
+
+/// Returns which rows of a batch can match.
+pub(crate) fn matchable(batch: &Batch, key: &[usize], filter_nulls: &[bool]) -> Matchable {
     let mut matchable = vec![true; batch.rows];
     for (column, filter) in key.iter().zip(filter_nulls) {
         let column = &batch.columns[*column];
@@ -122,5 +132,5 @@ pub(crate) fn matchable(batch: &Batch, key: &[usize], filter_nulls: &[bool]) -> 
             }
         }
     }
-    matchable
+    Matchable(matchable)
 }

@@ -4,7 +4,7 @@ use arrow_array::UInt32Array;
 
 use super::Side;
 use crate::condition::{JoinCondition, add_matches};
-use crate::emit::{ByteRows, take_rows};
+use crate::emit::{ByteRows, Matchable, take_rows};
 use crate::pair_output::JOINED_ROWS_MAX;
 use crate::timed_rows::time_bytes;
 use crate::{Batch, EncodedRows, OperatorError};
@@ -32,7 +32,7 @@ pub(super) struct Known<'a> {
     pub(super) batch: &'a Batch,
     pub(super) keys: &'a EncodedRows,
     pub(super) times: &'a [i64],
-    pub(super) matchable: &'a [bool],
+    pub(super) matchable: &'a Matchable,
 }
 
 impl Candidates {
@@ -70,7 +70,7 @@ impl Candidates {
             let slot = other
                 .state
                 .find(known.keys.row(row))
-                .filter(|_| known.matchable[row]);
+                .filter(|_| known.matchable.has(row));
             if let Some(slot) = slot {
                 let met = other.state.rows(slot);
                 let first = met.lower_bound(&time_bytes(known.times[row] - range.before_ms));

@@ -96,6 +96,15 @@ impl Side {
             spec,
         })
     }
+
+    /// Returns the time of each row in milliseconds.
+    fn times(&self, batch: &Batch, now_ms: i64) -> Result<Vec<i64>, OperatorError> {
+        let Some(column) = self.spec.rowtime else {
+            return Ok(vec![now_ms; batch.rows]);
+        };
+        let times = times(&batch.columns[column])?.values();
+        Ok(times.iter().map(|time| time.div_euclid(1_000)).collect())
+    }
 }
 
 impl IntervalJoin {
@@ -356,13 +365,7 @@ impl Operator for IntervalJoin {
         let keys = own.keys.encode_some(&batch, &own.spec.key)?;
         let rows = own.rows.encode(&batch.columns, batch.rows)?;
         let matchable = matchable(&batch, &own.spec.key, &self.filter_nulls);
-        let times: Vec<i64> = match own.spec.rowtime {
-            Some(column) => {
-                let times = times(&batch.columns[column])?.values();
-                times.iter().map(|time| time.div_euclid(1_000)).collect()
-            }
-            None => vec![ctx.now_ms; batch.rows],
-        };
+        let times = own.times(&batch, ctx.now_ms)?;
         let types = [own.spec.columns.clone(), other.spec.columns.clone()];
         let codec = Arc::clone(&other.rows);
         let sides = Sides {
@@ -400,7 +403,7 @@ impl Operator for IntervalJoin {
                 operator_ms: self.operator_time(ctx.watermark, ctx.now_ms),
                 key: keys.row(at),
                 bytes: rows.row(at),
-                matchable: matchable[at],
+                matchable: matchable.has(at),
                 candidates: &candidates,
             };
             let mut show = Show {

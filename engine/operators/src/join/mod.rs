@@ -356,7 +356,7 @@ impl Operator for Join {
                     key: keys.row(at),
                     unique: uniques.as_ref().map_or(&[], |uniques| uniques.row(at)),
                     row: rows.row(at),
-                    matchable: matchable[at],
+                    matchable: matchable.has(at),
                     now_ms,
                 };
                 let mut show = Show {

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use self::cache::Cache;
 pub use self::cache::LookupCacheSpec;
 use crate::condition::{JoinCondition, add_matches};
-use crate::emit::{ByteRows, matchable, take_rows};
+use crate::emit::{ByteRows, Matchable, matchable, take_rows};
 use crate::pair_output::{JOINED_ROWS_MAX, Other, PairOutput, Shape, Sides};
 use crate::{Batch, Context, EncodedRows, Operator, OperatorError, Output, RowCodec};
 
@@ -97,12 +97,16 @@ impl LookupJoin {
         &mut self,
         batch: &Batch,
         keys: &EncodedRows,
-        matchable: &[bool],
+        matchable: &Matchable,
         now_ms: i64,
     ) -> Result<Found, OperatorError> {
         let mut found = Found::new();
         let mut asked: Vec<u32> = Vec::new();
-        for (row, key) in keys.iter().enumerate().filter(|(row, _)| matchable[*row]) {
+        for (row, key) in keys
+            .iter()
+            .enumerate()
+            .filter(|(row, _)| matchable.has(*row))
+        {
             if found.contains_key(key) {
                 continue;
             }
@@ -190,7 +194,7 @@ impl Operator for LookupJoin {
             let mut ends = Vec::new();
             let mut stored = ByteRows::default();
             for row in from..batch.rows {
-                let met = found.get(keys.row(row)).filter(|_| matchable[row]);
+                let met = found.get(keys.row(row)).filter(|_| matchable.has(row));
                 for table_row in met.into_iter().flatten() {
                     stored.push(table_row);
                     rows.push(row as u32);

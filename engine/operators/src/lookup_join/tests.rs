@@ -90,7 +90,7 @@ fn a_cache_answers_until_it_is_too_old_or_full() {
         keeps_missing: true,
     });
     let mut test = Harness::new(LookupJoin::new(spec).unwrap(), &[TYPES]);
-    let mut asked = |test: &mut Harness, row: &str, expected: &[&str]| {
+    let asked = |test: &mut Harness, row: &str, expected: &[&str]| {
         let step = crate::testing::row(0, row);
         test.step(&step).unwrap();
         let mut asked = rates.asked.lock().unwrap();

@@ -219,7 +219,7 @@ impl TemporalJoin {
         }
     }
 
-    fn give(&mut self, ready: Ready, now_ms: i64, out: &mut Output) -> Result<(), OperatorError> {
+    fn give(&mut self, ready: &Ready, now_ms: i64, out: &mut Output) -> Result<(), OperatorError> {
         if ready.kinds.is_empty() {
             return Ok(());
         }
@@ -273,7 +273,7 @@ impl Operator for TemporalJoin {
         for (row, time) in times.iter().enumerate() {
             let time_ms = time.div_euclid(1_000);
             let sort = time_bytes(time_ms);
-            let tag = tag(batch.kind(row), matchable[row]);
+            let tag = tag(batch.kind(row), matchable.has(row));
             let (key, bytes) = (keys.row(row), rows.row(row));
             let side = if input == 0 {
                 &mut self.left
@@ -320,11 +320,11 @@ impl Operator for TemporalJoin {
                     self.clean_ups.set(&key, 0, None);
                 }
                 if ready.kinds.len() >= JOINED_ROWS_MAX {
-                    self.give(std::mem::take(&mut ready), ctx.now_ms, out)?;
+                    self.give(&std::mem::take(&mut ready), ctx.now_ms, out)?;
                 }
             }
         }
-        self.give(ready, ctx.now_ms, out)?;
+        self.give(&ready, ctx.now_ms, out)?;
         out.watermark(watermark);
         Ok(())
     }

@@ -158,13 +158,13 @@ impl WindowJoin {
                 matchable,
             });
             if ready.pairs >= JOINED_ROWS_MAX {
-                self.give(std::mem::take(ready), out, now_ms)?;
+                self.give(&std::mem::take(ready), out, now_ms)?;
             }
         }
         Ok(())
     }
 
-    fn give(&mut self, ready: Ready, out: &mut Output, now_ms: i64) -> Result<(), OperatorError> {
+    fn give(&mut self, ready: &Ready, out: &mut Output, now_ms: i64) -> Result<(), OperatorError> {
         if ready.groups.is_empty() {
             return Ok(());
         }
@@ -297,7 +297,7 @@ impl Operator for WindowJoin {
                 continue;
             }
             // A tag says that the key equals nothing.
-            let tag: &[u8] = if matchable[row] { &[] } else { &[1] };
+            let tag: &[u8] = if matchable.has(row) { &[] } else { &[1] };
             side.state
                 .insert(keys.row(row), &time_bytes(end_ms), tag, rows.row(row));
         }
@@ -319,7 +319,7 @@ impl Operator for WindowJoin {
             }
             self.collect(end_ms, &mut ready, out, ctx.now_ms)?;
         }
-        self.give(ready, out, ctx.now_ms)?;
+        self.give(&ready, out, ctx.now_ms)?;
         out.watermark(watermark);
         Ok(())
     }
