@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::Watermark;
+
 /// The windows of a table function; all lengths in milliseconds.
 ///
 /// # Flink
@@ -124,6 +126,35 @@ pub fn instant_ms(wall_ms: i64, zone: Option<&TimeZone>) -> i64 {
     instant.map_or(wall_ms, Timestamp::as_millisecond)
 }
 
+/// Returns the watermark at which a window's last millisecond, a wall-clock time, has passed: where the clock is put back
+/// the later of both instants, where it is put forward the hour of the change.
+///
+/// # Flink
+/// `TimeWindowUtil.toEpochMillsForTimer`.
+#[must_use]
+pub fn timer_ms(wall_ms: i64, zone: Option<&TimeZone>) -> i64 {
+    const HOUR_MS: i64 = 3_600_000;
+    if zone.is_none() {
+        return wall_ms;
+    }
+    let first = instant_ms(wall_ms, zone);
+    let second = instant_ms(wall_ms.saturating_add(HOUR_MS), zone);
+    match second - first {
+        0 => first - first % HOUR_MS,
+        distance if distance > HOUR_MS => second - HOUR_MS,
+        _ => first,
+    }
+}
+
+/// Tells whether the watermark has passed a window's end, a wall-clock time: rows of it are late.
+///
+/// # Flink
+/// `TimeWindowUtil.isWindowFired`.
+#[must_use]
+pub fn is_window_over(end_ms: i64, watermark: Watermark, zone: Option<&TimeZone>) -> bool {
+    end_ms != i64::MAX && watermark.0 >= timer_ms(end_ms - 1, zone)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,5 +206,9 @@ mod tests {
         // 02:30 on the day when the clock was put forward: 03:30 then.
         let gap = 1_711_852_200_000;
         assert_eq!(instant_ms(gap, Some(&zone)), gap - 3_600_000);
+        // 02:30 twice on the day when it was put back: a window's timer waits for the second.
+        let twice = 1_729_996_200_000;
+        assert_eq!(instant_ms(twice, Some(&zone)), twice - 7_200_000);
+        assert_eq!(timer_ms(twice, Some(&zone)), twice - 3_600_000);
     }
 }
