@@ -28,10 +28,10 @@ use crate::columns::{indices, take};
 use crate::groups::Groups;
 use crate::progress::{PROGRESS_TABLE, Progress};
 use crate::stored::corrupt;
-use crate::window_time::{WindowProperty, timer_ms};
+use crate::window_time::WindowProperty;
 use crate::{
     Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark, Window, WindowAssigner,
-    wall_ms,
+    timer_ms, wall_ms,
 };
 
 use sessions::Sessions;
