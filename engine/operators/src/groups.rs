@@ -15,6 +15,9 @@ pub(crate) struct Groups {
     index: HashTable<u32>,
     keys: Keys,
     groups: Vec<Group>,
+    /// When each was last written, where there is a time to live.
+    written_ms: Vec<i64>,
+    has_ttl: bool,
     free: Vec<u32>,
     /// Removed since the last snapshot, which has them.
     retired: Vec<u32>,
@@ -29,7 +32,6 @@ struct Group {
     hash: u64,
     /// Where its key begins.
     start: usize,
-    written_ms: i64,
     /// Its key's length.
     length: u32,
     is_used: bool,
@@ -45,6 +47,8 @@ impl Groups {
             index: HashTable::new(),
             keys: Keys::default(),
             groups: Vec::new(),
+            written_ms: Vec::new(),
+            has_ttl: ttl.is_some(),
             free: Vec::new(),
             retired: Vec::new(),
             spare: Vec::new(),
@@ -102,7 +106,6 @@ impl Groups {
             groups.push(Group {
                 hash,
                 start: 0,
-                written_ms: i64::MIN,
                 length: 0,
                 is_used: false,
                 is_changed: false,
@@ -114,8 +117,11 @@ impl Groups {
         let place = &mut groups[group as usize];
         keys.set(place, key);
         place.hash = hash;
-        place.written_ms = i64::MIN;
         place.is_used = true;
+        if self.has_ttl {
+            self.written_ms.resize(groups.len(), i64::MIN);
+            self.written_ms[group as usize] = i64::MIN;
+        }
         (group, true)
     }
 
@@ -146,9 +152,12 @@ impl Groups {
 
     /// Notes that a group's state changes.
     pub(crate) fn touch(&mut self, group: u32, now_ms: i64) {
+        if self.has_ttl {
+            let written_ms = &mut self.written_ms[group as usize];
+            self.expiry.touch(group, *written_ms, now_ms);
+            *written_ms = now_ms;
+        }
         let place = &mut self.groups[group as usize];
-        self.expiry.touch(group, place.written_ms, now_ms);
-        place.written_ms = now_ms;
         if !std::mem::replace(&mut place.is_changed, true) {
             self.changed.push(group);
         }
@@ -156,8 +165,9 @@ impl Groups {
 
     /// Tells whether a group's state is too old to be seen.
     pub(crate) fn is_over(&self, group: u32, now_ms: i64) -> bool {
-        let place = &self.groups[group as usize];
-        place.is_used && self.expiry.is_over(place.written_ms, now_ms)
+        self.has_ttl
+            && self.groups[group as usize].is_used
+            && self.expiry.is_over(self.written_ms[group as usize], now_ms)
     }
 
     /// Returns groups whose state is too old, each once; they must be removed then.
@@ -188,7 +198,9 @@ impl Groups {
             if place.is_used {
                 place.is_kept = true;
                 out.clear();
-                self.expiry.write(place.written_ms, &mut out);
+                let written_ms = self.written_ms.get(group as usize);
+                self.expiry
+                    .write(written_ms.copied().unwrap_or(0), &mut out);
                 visit(self.keys.get(place), group, &mut out, true);
             }
         }
@@ -207,10 +219,11 @@ impl Groups {
         bytes: &mut &[u8],
     ) -> Result<(), millrace_state::StateError> {
         let written_ms = self.expiry.read(bytes)?;
-        let place = &mut self.groups[group as usize];
-        place.is_kept = true;
-        self.expiry.touch(group, i64::MIN, written_ms);
-        place.written_ms = written_ms;
+        self.groups[group as usize].is_kept = true;
+        if self.has_ttl {
+            self.expiry.touch(group, i64::MIN, written_ms);
+            self.written_ms[group as usize] = written_ms;
+        }
         Ok(())
     }
 
