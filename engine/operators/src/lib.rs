@@ -16,6 +16,7 @@ mod deduplicate;
 mod drop_update_before;
 mod emit;
 mod graph;
+mod index;
 mod interval_join;
 mod join;
 mod keyed_map;
