@@ -58,6 +58,8 @@ pub struct WindowJoin {
     condition: Option<Box<dyn JoinCondition>>,
     zone: Option<TimeZone>,
     late_rows: u64,
+    /// A watermark whose windows are not all given out yet.
+    pending: Option<Watermark>,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl WindowJoin {
             condition: spec.condition,
             zone: spec.zone,
             late_rows: 0,
+            pending: None,
         })
     }
 
@@ -310,18 +313,32 @@ impl Operator for WindowJoin {
         ctx: &Context,
         out: &mut Output,
     ) -> Result<(), OperatorError> {
+        self.pending = Some(watermark);
+        self.more(ctx, out).map(|_| ())
+    }
+
+    fn more(&mut self, ctx: &Context, out: &mut Output) -> Result<bool, OperatorError> {
+        let Some(watermark) = self.pending.take() else {
+            return Ok(false);
+        };
         let mut ready = Ready::default();
         loop {
             let ends = self.sides.iter().filter_map(|side| side.state.first_time());
-            let Some(end_ms) = ends.min() else { break };
-            if timer_ms(end_ms - 1, self.zone.as_ref()) > watermark.0 {
-                break;
-            }
+            let end_ms = ends.min().filter(|end_ms| {
+                let timer_ms = timer_ms(end_ms - 1, self.zone.as_ref());
+                timer_ms <= watermark.0
+            });
+            let Some(end_ms) = end_ms else { break };
             self.collect(end_ms, &mut ready, out, ctx.now_ms)?;
+            if out.is_full() {
+                self.give(&ready, out, ctx.now_ms)?;
+                self.pending = Some(watermark);
+                return Ok(true);
+            }
         }
         self.give(&ready, out, ctx.now_ms)?;
         out.watermark(watermark);
-        Ok(())
+        Ok(false)
     }
 
     fn snapshot(&mut self, writer: &mut dyn StateWriter) -> Result<(), OperatorError> {
