@@ -1,8 +1,10 @@
-//! Flink's scalar functions and operators over Arrow arrays: one file each, grouped by what they work on.
+//! Flink's functions and operators over Arrow arrays: one file each, grouped by what they work on.
 //!
 //! It knows types, values and kernels; it knows no SQL text, no plan and no connector. Start from
-//! [`FunctionDef`] (what a function is), [`Kernel`] (how it runs over a batch) and [`registry::lookup`].
+//! [`FunctionDef`] (what a function is), [`Kernel`] (how it runs over a batch) and [`registry::lookup`]; for aggregates
+//! from [`aggregate`].
 
+pub mod aggregate;
 pub mod cast;
 mod collection;
 mod column;
@@ -16,6 +18,7 @@ pub mod registry;
 mod string;
 pub mod temporal;
 
+pub use collection::missing_element;
 pub use column::{Column, EvalContext};
 pub use definition::{Arg, BindContext, BindFn, Bound, Category, FunctionDef, Kernel, Volatility};
 pub use error::{CallError, RowError};

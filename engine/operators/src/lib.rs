@@ -9,8 +9,12 @@
 //!          barrier: nothing is in flight between two calls, so a snapshot of every operator is a consistent one
 //! ```
 
+mod aggregates;
 mod batch;
+#[cfg(test)]
+mod cases;
 mod changelog_normalize;
+mod columns;
 mod condition;
 mod deduplicate;
 mod drop_update_before;
@@ -18,6 +22,8 @@ mod emit;
 mod graph;
 mod index;
 mod interval_join;
+mod group_aggregate;
+mod groups;
 mod join;
 mod keyed_map;
 mod keyed_sorted;
@@ -43,6 +49,7 @@ mod window_rank;
 mod window_table;
 mod windows;
 
+pub use aggregates::AggregateSpec;
 pub use batch::{Batch, Kinds};
 pub use changelog_normalize::{ChangelogNormalize, ChangelogNormalizeSpec};
 pub use condition::JoinCondition;
@@ -50,6 +57,7 @@ pub use deduplicate::{Deduplicate, DeduplicateSpec};
 pub use drop_update_before::DropUpdateBefore;
 pub use graph::{Edge, Graph, GraphBuilder, GraphError, NodeId, SinkPort};
 pub use interval_join::{IntervalJoin, IntervalJoinSpec, IntervalSideSpec};
+pub use group_aggregate::{Emit, GroupAggregate, GroupAggregateSpec};
 pub use join::{Join, JoinKind, JoinSideSpec, JoinSpec, UniqueKey};
 pub use lookup_join::{LookedUp, LookupCacheSpec, LookupJoin, LookupJoinSpec, LookupTable};
 pub use operator::{Context, Operator, OperatorError, Output, Watermark};

@@ -21,7 +21,7 @@ use millrace_json::{push_double, push_float, write_escaped};
 
 /// How the values of a type are written.
 #[derive(Clone, Debug)]
-pub(super) enum Generator {
+pub(crate) enum Generator {
     /// Text that is JSON already.
     Json,
     Text,
@@ -50,7 +50,7 @@ impl Generator {
     ///
     /// # Errors
     /// They are not; Flink's words.
-    pub(super) fn of(ty: &FlinkType) -> Result<Self, String> {
+    pub(crate) fn of(ty: &FlinkType) -> Result<Self, String> {
         let timestamp = |precision: u8, has_zone| Self::Timestamp {
             has_zone,
             is_micros: precision <= MICROSECOND_PRECISION_MAX,
@@ -104,7 +104,7 @@ impl Generator {
     }
 
     /// Appends the value at `row`, `null` for NULL.
-    pub(super) fn write(&self, array: &dyn Array, row: usize, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, array: &dyn Array, row: usize, out: &mut Vec<u8>) {
         if array.is_null(row) {
             out.extend_from_slice(b"null");
             return;
@@ -211,7 +211,7 @@ fn text_key(key: &FlinkType) -> Result<(), String> {
     ))
 }
 
-pub(super) fn comma(i: usize, out: &mut Vec<u8>) {
+pub(crate) fn comma(i: usize, out: &mut Vec<u8>) {
     if i > 0 {
         out.push(b',');
     }
@@ -228,7 +228,7 @@ fn quoted(is_quoted: bool, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) 
 }
 
 /// Returns a name as `"name":`.
-pub(super) fn key_text(name: &str) -> Vec<u8> {
+pub(crate) fn key_text(name: &str) -> Vec<u8> {
     let mut text = Vec::with_capacity(name.len() + 3);
     write_escaped(name.as_bytes(), &mut text);
     text.push(b':');
@@ -236,6 +236,6 @@ pub(super) fn key_text(name: &str) -> Vec<u8> {
 }
 
 /// Orders texts as Java's `String.compareTo`: by UTF-16 units.
-pub(super) fn java_order(a: &str, b: &str) -> std::cmp::Ordering {
+pub(crate) fn java_order(a: &str, b: &str) -> std::cmp::Ordering {
     a.encode_utf16().cmp(b.encode_utf16())
 }

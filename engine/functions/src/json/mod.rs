@@ -13,6 +13,7 @@ mod quote;
 mod scan;
 
 pub use extract::json_value_many;
+pub(crate) use generate::{Generator, comma, java_order, key_text};
 pub use path::Path;
 
 use crate::FunctionDef;

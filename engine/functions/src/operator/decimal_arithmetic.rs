@@ -164,6 +164,25 @@ impl DecimalOp {
     }
 }
 
+/// Returns a quotient of decimals with the given scales, of the given precision and scale; `None` = it does not fit. The
+/// divisor is not 0.
+pub(crate) fn decimal_quotient(
+    left: i128,
+    left_scale: u8,
+    right: i128,
+    right_scale: u8,
+    (precision, scale): (u8, u8),
+) -> Option<i128> {
+    let op = DecimalOp {
+        op: Arithmetic::Divide,
+        left_scale,
+        right_scale,
+        precision,
+        scale,
+    };
+    op.quotient(left, right)
+}
+
 fn pow10(exponent: i32) -> BigInt {
     BigInt::from(10).pow(u32::try_from(exponent).expect("not negative"))
 }

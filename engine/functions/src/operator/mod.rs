@@ -17,6 +17,8 @@ pub(crate) mod signature;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decimal_arithmetic::decimal_quotient;
+
 use crate::FunctionDef;
 
 /// The functions of this group.

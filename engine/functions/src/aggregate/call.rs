@@ -1,0 +1,369 @@
+//! Binding: from a call's name and argument types to the function and its result's type.
+//!
+//! # Flink
+//! The operand and result types of `FlinkSqlOperatorTable`, and `AggFunctionFactory`, 1.17. Where the factory refuses
+//! a type, the message is its own.
+
+use std::sync::Arc;
+
+use millrace_connector::physical::arrow_type;
+use millrace_connector::{DECIMAL_PRECISION_MAX, FlinkType, TypeKind};
+
+use super::average::Average;
+use super::chosen::{Choice, Chosen};
+use super::collect::Collect;
+use super::count::Count;
+use super::distinct::Distinct;
+use super::edge::Edge;
+use super::json_agg::JsonAgg;
+use super::list_agg::{ListAgg, SEPARATOR};
+use super::ranked::Ranked;
+use super::single::Single;
+use super::state::Aggregate;
+use super::sum::Sum;
+use super::variance::Variance;
+use crate::string::literal_text;
+use crate::{Arg, CallError};
+
+/// A call of an aggregate function, as far as its meaning depends on it.
+#[derive(Clone, Debug)]
+pub struct AggregateCall<'a> {
+    /// The function's name, in any case.
+    pub name: &'a str,
+    /// The arguments; none for COUNT(*).
+    pub args: &'a [Arg],
+    /// Whether DISTINCT stands before them.
+    pub distinct: bool,
+    /// Whether a group can be without rows: there is no GROUP BY, or there is a FILTER.
+    pub may_be_empty: bool,
+    /// Whether rows can be taken back.
+    pub retract: bool,
+    /// Whether the pipeline runs in batch mode.
+    pub bounded: bool,
+    /// What the clause ON NULL of JSON_OBJECTAGG and JSON_ARRAYAGG says: whether NULLs are left out; `None` = nothing.
+    pub absent_on_null: Option<bool>,
+}
+
+/// A call whose function and types are known.
+#[derive(Clone, Debug)]
+pub struct BoundAggregate {
+    /// The function's name, in upper case.
+    pub name: &'static str,
+    /// The arguments that the function wants as columns, by their place in the call. The others are constants that it
+    /// knows.
+    pub columns: Vec<usize>,
+    /// The function.
+    pub aggregate: Arc<dyn Aggregate>,
+}
+
+impl BoundAggregate {
+    /// Returns the result's type.
+    #[must_use]
+    pub fn return_type(&self) -> &FlinkType {
+        self.aggregate.return_type()
+    }
+}
+
+/// The names of all aggregate functions.
+const NAMES: &[&str] = &[
+    "$SUM0",
+    "APPROX_COUNT_DISTINCT",
+    "AVG",
+    "COLLECT",
+    "COUNT",
+    "FIRST_VALUE",
+    "JSON_ARRAYAGG",
+    "JSON_OBJECTAGG",
+    "LAST_VALUE",
+    "LISTAGG",
+    "MAX",
+    "MIN",
+    "SINGLE_VALUE",
+    "STDDEV",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "SUM",
+    "VARIANCE",
+    "VAR_POP",
+    "VAR_SAMP",
+];
+
+/// Tells whether a name, in any case, is that of an aggregate function.
+#[must_use]
+pub fn is_aggregate(name: &str) -> bool {
+    canonical(name).is_some()
+}
+
+fn canonical(name: &str) -> Option<&'static str> {
+    NAMES
+        .iter()
+        .copied()
+        .find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Binds a call.
+///
+/// # Errors
+/// A function that does not exist, or arguments that it does not take.
+pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
+    let Some(name) = canonical(call.name) else {
+        return Err(CallError::NotYet {
+            what: format!("the aggregate function {}", call.name),
+        });
+    };
+    let mut columns: Vec<usize> = (0..call.args.len()).collect();
+    if name == "LISTAGG" {
+        // The separator is a constant.
+        columns.truncate(1);
+    }
+    let aggregate: Arc<dyn Aggregate> = match name {
+        "COUNT" => count(call)?,
+        "SUM" | "$SUM0" => sum(name, call)?,
+        "AVG" => average(call)?,
+        "MIN" => extreme(name, Choice::Least, call)?,
+        "MAX" => extreme(name, Choice::Greatest, call)?,
+        "FIRST_VALUE" => edge(name, Choice::First, call)?,
+        "LAST_VALUE" => edge(name, Choice::Last, call)?,
+        "SINGLE_VALUE" => {
+            let arg = single(name, call)?;
+            Arc::new(Single::new(arg.clone().with_nullable(true)))
+        }
+        "COLLECT" => Arc::new(Collect::new(single(name, call)?.clone())),
+        "LISTAGG" => list_agg(call)?,
+        "JSON_ARRAYAGG" | "JSON_OBJECTAGG" => json_agg(name, call)?,
+        "APPROX_COUNT_DISTINCT" => approximate_count(name, call)?,
+        _ => {
+            let arg = number(name, call)?;
+            let return_type = null_if_empty(average_kind(&arg.kind), arg, call);
+            Arc::new(Variance::new(name, arg, return_type)?)
+        }
+    };
+    // An extreme value of a set is that of its distinct values.
+    let distinct = (call.distinct && !matches!(name, "MIN" | "MAX")) || name.starts_with("APPROX");
+    let aggregate = if distinct {
+        let args = columns
+            .iter()
+            .map(|column| arrow_type(&call.args[*column].ty.kind));
+        Arc::new(Distinct::new(aggregate, args.collect()))
+    } else {
+        aggregate
+    };
+    Ok(BoundAggregate {
+        name,
+        columns,
+        aggregate,
+    })
+}
+
+fn count(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    if call.args.len() > 1 {
+        return Err(CallError::Argument {
+            index: 1,
+            message: "We now only support the count of one field.".to_owned(),
+        });
+    }
+    Ok(Arc::new(Count::new()))
+}
+
+/// Returns the one argument of a function over numbers.
+fn number<'a>(name: &str, call: &'a AggregateCall<'_>) -> Result<&'a FlinkType, CallError> {
+    let arg = single(name, call)?;
+    if arg.kind.is_numeric() {
+        return Ok(arg);
+    }
+    Err(CallError::ArgumentTypes {
+        function: name.to_owned(),
+        given: arg.to_string(),
+    })
+}
+
+/// Returns the type of the only argument.
+pub(super) fn single<'a>(
+    name: &str,
+    call: &'a AggregateCall<'_>,
+) -> Result<&'a FlinkType, CallError> {
+    match call.args {
+        [arg] => Ok(&arg.ty),
+        args => Err(CallError::ArgumentCount {
+            function: name.to_owned(),
+            expected: "1 argument".to_owned(),
+            given: args.len(),
+        }),
+    }
+}
+
+/// Returns the type of a result that is NULL where there is no row or no value.
+pub(super) fn null_if_empty(
+    kind: TypeKind,
+    arg: &FlinkType,
+    call: &AggregateCall<'_>,
+) -> FlinkType {
+    FlinkType {
+        kind,
+        nullable: arg.nullable || call.may_be_empty,
+    }
+}
+
+fn sum(name: &str, call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    let arg = number(name, call)?;
+    let kind = match arg.kind {
+        TypeKind::Decimal(_, scale) => TypeKind::Decimal(DECIMAL_PRECISION_MAX, scale),
+        ref kind => kind.clone(),
+    };
+    let is_sum0 = name == "$SUM0";
+    let return_type = if is_sum0 {
+        kind.not_null()
+    } else {
+        null_if_empty(kind, arg, call)
+    };
+    Ok(Arc::new(Sum::new(return_type, is_sum0, arg)))
+}
+
+/// The least scale of an average, and of what the variance functions return.
+const AVERAGE_SCALE_MIN: u8 = 6;
+
+/// Returns the kind of an average of numbers.
+pub(super) fn average_kind(arg: &TypeKind) -> TypeKind {
+    match arg {
+        TypeKind::Decimal(_, scale) => {
+            TypeKind::Decimal(DECIMAL_PRECISION_MAX, (*scale).max(AVERAGE_SCALE_MIN))
+        }
+        kind => kind.clone(),
+    }
+}
+
+fn average(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    let arg = number("AVG", call)?;
+    let return_type = null_if_empty(average_kind(&arg.kind), arg, call);
+    Ok(Arc::new(Average::new(arg.clone(), return_type)))
+}
+
+fn extreme(
+    name: &'static str,
+    choice: Choice,
+    call: &AggregateCall<'_>,
+) -> Result<Arc<dyn Aggregate>, CallError> {
+    let arg = single(name, call)?;
+    let is_ordered = arg.kind.is_numeric()
+        || arg.kind.is_datetime()
+        || arg.kind.is_character()
+        || arg.kind == TypeKind::Boolean;
+    // MAX has no CHAR where rows only come.
+    let is_missing = name == "MAX" && !call.retract && matches!(arg.kind, TypeKind::Char(_));
+    if !is_ordered || is_missing {
+        return Err(unsupported(name, call, arg));
+    }
+    let return_type = null_if_empty(arg.kind.clone(), arg, call);
+    Ok(if call.retract {
+        Arc::new(Ranked::new(choice, return_type))
+    } else {
+        Arc::new(Chosen::new(choice, return_type))
+    })
+}
+
+fn edge(
+    name: &'static str,
+    choice: Choice,
+    call: &AggregateCall<'_>,
+) -> Result<Arc<dyn Aggregate>, CallError> {
+    let arg = single(name, call)?;
+    let is_taken =
+        arg.kind.is_numeric() || matches!(arg.kind, TypeKind::Boolean | TypeKind::Varchar(_));
+    if !is_taken {
+        return Err(unsupported(name, call, arg));
+    }
+    let return_type = null_if_empty(arg.kind.clone(), arg, call);
+    Ok(if call.retract {
+        Arc::new(Edge::new(choice == Choice::First, return_type))
+    } else {
+        Arc::new(Chosen::new(choice, return_type))
+    })
+}
+
+fn list_agg(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    let given = || {
+        let types: Vec<String> = call.args.iter().map(|arg| arg.ty.to_string()).collect();
+        CallError::ArgumentTypes {
+            function: "LISTAGG".to_owned(),
+            given: types.join(", "),
+        }
+    };
+    let separator = match call.args {
+        [_] => SEPARATOR.to_owned(),
+        [_, separator] => literal_text(separator).ok_or_else(given)?,
+        args => {
+            return Err(CallError::ArgumentCount {
+                function: "LISTAGG".to_owned(),
+                expected: "1 or 2 arguments".to_owned(),
+                given: args.len(),
+            });
+        }
+    };
+    let arg = &call.args[0].ty;
+    if !arg.kind.is_character() {
+        return Err(given());
+    }
+    let return_type = FlinkType::string().with_nullable(arg.nullable);
+    Ok(Arc::new(ListAgg::new(return_type, separator, call.retract)))
+}
+
+/// The length of the texts that the JSON aggregates return.
+const JSON_LENGTH: u32 = 2000;
+
+fn json_agg(name: &str, call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    let is_object = name == "JSON_OBJECTAGG";
+    let value = match call.args {
+        [value] if !is_object => value,
+        [key, value] if is_object && key.ty.kind.is_character() => value,
+        args => {
+            let types: Vec<String> = args.iter().map(|arg| arg.ty.to_string()).collect();
+            return Err(CallError::ArgumentTypes {
+                function: name.to_owned(),
+                given: types.join(", "),
+            });
+        }
+    };
+    let return_type = TypeKind::Varchar(JSON_LENGTH).not_null();
+    let is_absent = call.absent_on_null.unwrap_or(!is_object);
+    JsonAgg::new(&value.ty, return_type, is_absent, is_object)
+        .map(|aggregate| Arc::new(aggregate) as Arc<dyn Aggregate>)
+        .map_err(|message| CallError::Argument {
+            index: call.args.len() - 1,
+            message,
+        })
+}
+
+/// Counts exactly, which is within the promised error.
+fn approximate_count(
+    name: &'static str,
+    call: &AggregateCall<'_>,
+) -> Result<Arc<dyn Aggregate>, CallError> {
+    let arg = single(name, call)?;
+    if !call.bounded {
+        return Err(CallError::Argument {
+            index: 0,
+            message: "APPROX_COUNT_DISTINCT aggregate function does not support yet for streaming."
+                .to_owned(),
+        });
+    }
+    if !(arg.kind.is_numeric() || arg.kind.is_datetime() || arg.kind.is_character()) {
+        return Err(unsupported(name, call, arg));
+    }
+    Ok(Arc::new(Count::new()))
+}
+
+/// Returns the factory's refusal of a type.
+pub(super) fn unsupported(name: &str, call: &AggregateCall<'_>, arg: &FlinkType) -> CallError {
+    let name = match name {
+        "MIN" => "Min",
+        "MAX" => "Max",
+        other => other,
+    };
+    let variant = if call.retract { " with retract" } else { "" };
+    CallError::Argument {
+        index: 0,
+        message: format!(
+            "{name}{variant} aggregate function does not support type: '{arg}'. Please re-check the data type."
+        ),
+    }
+}

@@ -1,0 +1,208 @@
+//! MIN and MAX over rows that may be taken back: every value of a group is kept, with how often it is there.
+//!
+//! # Flink
+//! `MinWithRetractAggFunction` and `MaxWithRetractAggFunction`, 1.17. A value that is taken back before it came counts
+//! against its coming later.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef};
+use millrace_connector::FlinkType;
+use millrace_connector::physical::arrow_type;
+
+use super::chosen::Choice;
+use super::codec::{Fixed, ValueCodec};
+use super::state::{Aggregate, AggregateState, Rows};
+use crate::RowError;
+
+/// The least or greatest value of a changing set.
+#[derive(Debug)]
+pub(super) struct Ranked {
+    choice: Choice,
+    return_type: FlinkType,
+}
+
+impl Ranked {
+    pub(super) fn new(choice: Choice, return_type: FlinkType) -> Self {
+        Self {
+            choice,
+            return_type,
+        }
+    }
+}
+
+impl Aggregate for Ranked {
+    fn return_type(&self) -> &FlinkType {
+        &self.return_type
+    }
+
+    fn state(&self) -> Box<dyn AggregateState> {
+        Box::new(Values {
+            choice: self.choice,
+            codec: ValueCodec::new(&[arrow_type(&self.return_type.kind)]),
+            counts: BTreeMap::new(),
+            changed: Vec::new(),
+            bytes: 0,
+        })
+    }
+}
+
+/// A group's number, big-endian, and a value's bytes.
+type Key = Arc<[u8]>;
+
+const GROUP_BYTES: usize = size_of::<u32>();
+
+#[derive(Debug)]
+struct Values {
+    choice: Choice,
+    codec: ValueCodec,
+    /// Ordered by group, then by value. A count of 0 stands only for an entry that is yet to be removed from the next
+    /// checkpoint.
+    counts: BTreeMap<Key, Count>,
+    changed: Vec<Key>,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    count: i64,
+    is_changed: bool,
+}
+
+impl Values {
+    fn change(&mut self, key: &[u8], by: i64) {
+        if let Some(entry) = self.counts.get_mut(key) {
+            entry.count += by;
+            if !std::mem::replace(&mut entry.is_changed, true) {
+                let (key, _) = self.counts.get_key_value(key).expect("it was just found");
+                self.changed.push(Arc::clone(key));
+            }
+            return;
+        }
+        let key: Key = key.into();
+        self.bytes += key.len();
+        self.changed.push(Arc::clone(&key));
+        let count = Count {
+            count: by,
+            is_changed: true,
+        };
+        self.counts.insert(key, count);
+    }
+
+    /// Returns the entries of a group in the order of their values.
+    fn of_group(&self, group: u32) -> impl DoubleEndedIterator<Item = (&Key, &Count)> {
+        let first = group.to_be_bytes();
+        let end = group.checked_add(1).map(u32::to_be_bytes);
+        let end = end
+            .as_ref()
+            .map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()));
+        self.counts
+            .range::<[u8], _>((Bound::Included(first.as_slice()), end))
+    }
+
+    fn best(&self, group: u32) -> Option<&[u8]> {
+        let is_there = |(_, count): &(&Key, &Count)| count.count > 0;
+        let mut entries = self.of_group(group);
+        let found = match self.choice {
+            Choice::Least | Choice::First => entries.find(is_there),
+            Choice::Greatest | Choice::Last => entries.rev().find(is_there),
+        };
+        found.map(|(key, _)| &key[GROUP_BYTES..])
+    }
+}
+
+impl AggregateState for Values {
+    fn resize(&mut self, _groups: usize) {}
+
+    fn reset(&mut self, group: u32) {
+        let keys: Vec<Key> = self
+            .of_group(group)
+            .map(|(key, _)| Arc::clone(key))
+            .collect();
+        for key in keys {
+            let count = self.counts.get(&key).map_or(0, |count| count.count);
+            self.change(&key, -count);
+        }
+    }
+
+    fn fold(&mut self, rows: Rows<'_>) -> Result<(), RowError> {
+        let values = &rows.args[0];
+        let encoded = self.codec.encode(rows.args);
+        let mut key = Vec::new();
+        for (row, group) in rows.groups.iter().enumerate() {
+            let sign = rows.signs.map_or(1, |signs| signs[row]);
+            if sign != 0 && values.is_valid(row) {
+                key.clear();
+                key.extend_from_slice(&group.to_be_bytes());
+                key.extend_from_slice(encoded.row(row).data());
+                self.change(&key, sign.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, into: &[u32], from: &[u32]) -> Result<(), RowError> {
+        for (into, from) in into.iter().zip(from) {
+            let entries = self.of_group(*from);
+            let entries: Vec<(Vec<u8>, i64)> = entries
+                .map(|(key, count)| {
+                    let mut key = key.to_vec();
+                    key[..GROUP_BYTES].copy_from_slice(&into.to_be_bytes());
+                    (key, count.count)
+                })
+                .collect();
+            for (key, count) in entries {
+                self.change(&key, count);
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&self, groups: &[u32]) -> ArrayRef {
+        self.codec
+            .decode_options(groups.iter().map(|group| self.best(*group)))
+    }
+
+    fn write(&self, _group: u32, _out: &mut Vec<u8>) {}
+
+    fn read(&mut self, _group: u32, _bytes: &mut &[u8]) -> Option<()> {
+        Some(())
+    }
+
+    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+        for key in std::mem::take(&mut self.changed) {
+            let Some(entry) = self.counts.get_mut(&key) else {
+                continue;
+            };
+            entry.is_changed = false;
+            let count = entry.count;
+            let (group, value) = key.split_at(GROUP_BYTES);
+            let group = u32::from_be_bytes(group.try_into().expect("four bytes"));
+            if count == 0 {
+                self.bytes -= key.len();
+                self.counts.remove(&key);
+                visit(group, value, None);
+            } else {
+                visit(group, value, Some(&count.to_be_bytes()));
+            }
+        }
+    }
+
+    fn read_entry(&mut self, group: u32, key: &[u8], mut value: &[u8]) -> Option<()> {
+        let count = i64::take(&mut value)?;
+        let key: Key = [group.to_be_bytes().as_slice(), key].concat().into();
+        self.bytes += key.len();
+        let count = Count {
+            count,
+            is_changed: false,
+        };
+        self.counts.insert(key, count);
+        Some(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes + self.counts.len() * 2 * (size_of::<Key>() + size_of::<Count>())
+    }
+}

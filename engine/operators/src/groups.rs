@@ -1,0 +1,247 @@
+//! Keys as dense numbers: the groups of an operator whose state lies in columns.
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use millrace_state::key_hash;
+
+use crate::ttl::{Expiry, Ttl};
+
+/// The groups that an operator has state for, by their key's bytes.
+///
+/// A group's number is used again only after a snapshot, so that until then its key names what was removed.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    index: HashTable<u32>,
+    keys: Keys,
+    groups: Vec<Group>,
+    free: Vec<u32>,
+    /// Removed since the last snapshot, which has them.
+    retired: Vec<u32>,
+    changed: Vec<u32>,
+    expiry: Expiry,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    hash: u64,
+    written_ms: i64,
+    is_used: bool,
+    /// Whether it stands in the list of changes.
+    is_changed: bool,
+    /// Whether the last checkpoint has it.
+    is_kept: bool,
+}
+
+impl Groups {
+    pub(crate) fn new(ttl: Option<Ttl>) -> Self {
+        Self {
+            index: HashTable::new(),
+            keys: Keys::default(),
+            groups: Vec::new(),
+            free: Vec::new(),
+            retired: Vec::new(),
+            changed: Vec::new(),
+            expiry: Expiry::new(ttl),
+        }
+    }
+
+    /// Returns how many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Returns the number that all groups' numbers are below.
+    pub(crate) fn end(&self) -> usize {
+        self.groups.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.keys.bytes.capacity()
+            + self.groups.capacity() * (size_of::<Group>() + size_of::<(usize, u32)>())
+            + self.index.capacity() * 5
+    }
+
+    pub(crate) fn key(&self, group: u32) -> &[u8] {
+        self.keys.get(group)
+    }
+
+    pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
+        let hash = key_hash(key);
+        let found = self.index.find(hash, |group| self.keys.get(*group) == key);
+        found.copied()
+    }
+
+    /// Returns the group of a key, and whether it is new.
+    pub(crate) fn find_or_add(&mut self, key: &[u8]) -> (u32, bool) {
+        let hash = key_hash(key);
+        let (keys, groups) = (&mut self.keys, &mut self.groups);
+        let entry = self.index.entry(
+            hash,
+            |group| keys.get(*group) == key,
+            |group| groups[*group as usize].hash,
+        );
+        let vacant = match entry {
+            Entry::Occupied(found) => return (*found.get(), false),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let group = self.free.pop().unwrap_or_else(|| {
+            groups.push(Group {
+                hash,
+                written_ms: i64::MIN,
+                is_used: false,
+                is_changed: false,
+                is_kept: false,
+            });
+            u32::try_from(groups.len() - 1).expect("groups are counted in 32 bits")
+        });
+        vacant.insert(group);
+        keys.set(group, key);
+        let place = &mut groups[group as usize];
+        place.hash = hash;
+        place.written_ms = i64::MIN;
+        place.is_used = true;
+        (group, true)
+    }
+
+    /// Removes a group; its state must be emptied before.
+    pub(crate) fn remove(&mut self, group: u32) {
+        let place = &mut self.groups[group as usize];
+        debug_assert!(place.is_used);
+        place.is_used = false;
+        let entry = self.index.find_entry(place.hash, |other| *other == group);
+        if let Ok(entry) = entry {
+            entry.remove();
+        }
+        self.retired.push(group);
+    }
+
+    /// Notes that a group's state changes.
+    pub(crate) fn touch(&mut self, group: u32, now_ms: i64) {
+        let place = &mut self.groups[group as usize];
+        self.expiry.touch(group, place.written_ms, now_ms);
+        place.written_ms = now_ms;
+        if !std::mem::replace(&mut place.is_changed, true) {
+            self.changed.push(group);
+        }
+    }
+
+    /// Tells whether a group's state is too old to be seen.
+    pub(crate) fn is_over(&self, group: u32, now_ms: i64) -> bool {
+        let place = &self.groups[group as usize];
+        place.is_used && self.expiry.is_over(place.written_ms, now_ms)
+    }
+
+    /// Returns groups whose state is too old, each once; they must be removed then.
+    pub(crate) fn expired(&mut self, now_ms: i64) -> Vec<u32> {
+        let mut expired = Vec::new();
+        while let Some(due) = self.expiry.take_due(now_ms) {
+            expired.extend(due.into_iter().filter(|group| self.is_over(*group, now_ms)));
+        }
+        expired.sort_unstable();
+        expired.dedup();
+        expired
+    }
+
+    /// Calls `visit` with each group that changed since the last snapshot, the bytes of its time of writing in `out`;
+    /// `false` = it was removed.
+    pub(crate) fn take_changes(&mut self, mut visit: impl FnMut(&[u8], u32, &mut Vec<u8>, bool)) {
+        let mut out = Vec::new();
+        // A key may be back under another number: its removal comes first.
+        for group in &self.retired {
+            let place = &mut self.groups[*group as usize];
+            if std::mem::take(&mut place.is_kept) {
+                out.clear();
+                visit(self.keys.get(*group), *group, &mut out, false);
+            }
+        }
+        for group in self.changed.drain(..) {
+            let place = &mut self.groups[group as usize];
+            place.is_changed = false;
+            if place.is_used {
+                place.is_kept = true;
+                out.clear();
+                self.expiry.write(place.written_ms, &mut out);
+                visit(self.keys.get(group), group, &mut out, true);
+            }
+        }
+    }
+
+    /// Lets the numbers of removed groups be used again, after all that names them was written.
+    pub(crate) fn recycle(&mut self) {
+        for group in self.retired.drain(..) {
+            self.keys.clear(group);
+            self.free.push(group);
+        }
+        self.keys.compact();
+    }
+
+    /// Notes that a group was restored; takes its time of writing off the front of `bytes`.
+    pub(crate) fn restore(
+        &mut self,
+        group: u32,
+        bytes: &mut &[u8],
+    ) -> Result<(), millrace_state::StateError> {
+        let written_ms = self.expiry.read(bytes)?;
+        let place = &mut self.groups[group as usize];
+        place.is_kept = true;
+        self.expiry.touch(group, i64::MIN, written_ms);
+        place.written_ms = written_ms;
+        Ok(())
+    }
+
+    /// Returns all groups.
+    pub(crate) fn all(&self) -> impl Iterator<Item = u32> + '_ {
+        self.index.iter().copied()
+    }
+}
+
+/// The keys' bytes, one behind another.
+#[derive(Debug, Default)]
+struct Keys {
+    bytes: Vec<u8>,
+    /// Where each group's key begins, and its length.
+    spans: Vec<(usize, u32)>,
+    unused: usize,
+}
+
+/// Below it, unused bytes stay.
+const UNUSED_BYTES_MIN: usize = 1 << 20;
+
+impl Keys {
+    fn get(&self, group: u32) -> &[u8] {
+        let (start, length) = self.spans[group as usize];
+        &self.bytes[start..start + length as usize]
+    }
+
+    fn set(&mut self, group: u32, key: &[u8]) {
+        let length = u32::try_from(key.len()).expect("a key has less than 4 GiB");
+        let span = (self.bytes.len(), length);
+        self.bytes.extend_from_slice(key);
+        let group = group as usize;
+        if group == self.spans.len() {
+            self.spans.push(span);
+        } else {
+            self.spans[group] = span;
+        }
+    }
+
+    fn clear(&mut self, group: u32) {
+        let span = &mut self.spans[group as usize];
+        self.unused += span.1 as usize;
+        *span = (0, 0);
+    }
+
+    fn compact(&mut self) {
+        if self.unused < UNUSED_BYTES_MIN || self.unused * 2 < self.bytes.len() {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(self.bytes.len() - self.unused);
+        for (start, length) in &mut self.spans {
+            let key = &self.bytes[*start..*start + *length as usize];
+            *start = bytes.len();
+            bytes.extend_from_slice(key);
+        }
+        self.bytes = bytes;
+        self.unused = 0;
+    }
+}
