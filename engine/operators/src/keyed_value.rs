@@ -109,6 +109,11 @@ impl<V: Stored> KeyedValue<V> {
         }
     }
 
+    /// Tells whether a slot has a value.
+    pub(crate) fn is_used(&self, slot: u32) -> bool {
+        self.slots[slot as usize].value.is_some()
+    }
+
     pub(crate) fn key(&self, slot: u32) -> &[u8] {
         &self.slots[slot as usize].key
     }

@@ -14,7 +14,7 @@ use crate::emit::{Matchable, matchable};
 use crate::join::JoinKind;
 use crate::keyed_sorted::KeyedSorted;
 use crate::pair_output::{Other, PairOutput, Shape, Sides};
-use crate::stored::{corrupt, put_i64, take_i64};
+use crate::stored::{corrupt, put_i64, take_i64, unknown_table};
 use crate::timed_rows::{time_bytes, time_of, times};
 use crate::timers::Timers;
 use crate::{Batch, Context, EncodedRows, Operator, OperatorError, Output, RowCodec, Watermark};
@@ -334,16 +334,16 @@ impl IntervalJoin {
             PairOutput::new(shape(1 - side), sides, None)
         });
         while let Some((time_ms, keys)) = self.timers.take_due(until_ms) {
-            for key in keys {
+            for due in keys {
                 // Flink's left timer, which cleans the right side up, comes first.
                 for side in [1, 0] {
-                    if self.timers.get(&key, side) == Some(time_ms) {
+                    if self.timers.is_due(&due, side, time_ms) {
                         self.expired[side] = self.expiration(side, operator_ms);
                         let mut show = Show {
                             output: &mut outputs[side],
                             out,
                         };
-                        self.fire_key(&key, side, &mut show)?;
+                        self.fire_key(&due.key, side, &mut show)?;
                     }
                 }
             }
@@ -524,7 +524,8 @@ impl Operator for IntervalJoin {
                 Ok(())
             }
             table => {
-                let side = usize::from(table == ROWS[1]);
+                let side = ROWS.iter().position(|rows| *rows == table);
+                let side = side.ok_or_else(|| unknown_table(table))?;
                 self.sides[side].state.restore(change).map(|_| ())
             }
         })?;

@@ -14,6 +14,7 @@ use self::side::Side;
 use crate::condition::JoinCondition;
 use crate::emit::{Matchable, matchable};
 use crate::pair_output::{Other, PairOutput, Shape, Sides};
+use crate::stored::unknown_table;
 use crate::ttl::Ttl;
 use crate::{Batch, Context, EncodedRows, Operator, OperatorError, Output};
 
@@ -422,7 +423,8 @@ impl Operator for Join {
         let [left, right] = &mut self.sides;
         reader.for_each(&mut |change| match change.table {
             LEFT => left.restore(change),
-            _ => right.restore(change),
+            RIGHT => right.restore(change),
+            table => Err(unknown_table(table)),
         })?;
         left.restored();
         right.restored();

@@ -10,6 +10,7 @@ use crate::condition::{JoinCondition, add_matches, without_row};
 use crate::emit::{ByteRows, matchable, take_rows};
 use crate::join::JoinKind;
 use crate::pair_output::{JOINED_ROWS_MAX, Other, PairOutput, Shape, Sides};
+use crate::stored::unknown_table;
 use crate::timed_rows::{TimedRows, time_bytes, times};
 use crate::windows::{is_window_over, timer_ms};
 use crate::{Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark};
@@ -352,7 +353,8 @@ impl Operator for WindowJoin {
         let [left, right] = &mut self.sides;
         reader.for_each(&mut |change| match change.table {
             LEFT => left.state.restore(change),
-            _ => right.state.restore(change),
+            RIGHT => right.state.restore(change),
+            table => Err(unknown_table(table)),
         })?;
         Ok(())
     }
