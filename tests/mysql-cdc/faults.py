@@ -15,8 +15,10 @@ key that is not there, a row before an update or delete just as it was) and that
 Creates the databases cdc_kills, cdc_load, cdc_readers and cdc_held. Exit 0 when nothing differed."""
 import argparse, json, os, random, shlex, subprocess, sys, tempfile, threading, time
 
+SESSION = "SET autocommit=1, completion_type=0, sql_mode='', sql_select_limit=18446744073709551615;\n"
+
 def sql(a, text):
-    return subprocess.run(a.client_cmd + ['-N', '-B'], input=text, capture_output=True, text=True)
+    return subprocess.run(a.client_cmd + ['-N', '-B'], input=SESSION + text, capture_output=True, text=True)
 
 def table(a, database, key, more=''):
     return f"""CREATE TABLE t (id {key} NOT NULL, v STRING, n INT, PRIMARY KEY (id) NOT ENFORCED) WITH (
@@ -136,7 +138,7 @@ def load(a):
     state = {'stop': False, 'count': 0}
     def writer(w):
         client = subprocess.Popen(a.client_cmd + ['--force', '-B', '-N', '--unbuffered'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        r, c = random.Random(w), 0
+        client.stdin.write(SESSION); r, c = random.Random(w), 0
         while not state['stop']:
             text = ''
             for _ in range(20):

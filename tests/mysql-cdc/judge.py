@@ -153,15 +153,15 @@ class Session:
     """One client session fed through its standard input; a marker tells when a statement has ended."""
     def __init__(self, cmd):
         self.p = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding='utf-8', bufsize=1)
-        self.q = queue.Queue(); self.n = 0
+        self.q = queue.Queue(); self.n = 0; self.charset = 'utf-8'
         threading.Thread(target=self._rd, daemon=True).start()
-        self.run("SET sql_mode=''"); self.run('SET NAMES utf8mb4')
+        for s in ('SET autocommit=1, completion_type=0, sql_select_limit=18446744073709551615', "SET sql_mode=''", 'SET NAMES utf8mb4'): self.run(s)
     def _rd(self):
         for l in self.p.stdout: self.q.put(l.rstrip('\n'))
         self.q.put(None)
     def run(self, sql, timeout=120):
         self.n += 1; mark = f'judge-mark-{self.n}'
-        self.p.stdin.write(sql.rstrip().rstrip(';') + f';\nSELECT "{mark}";\n'); self.p.stdin.flush()
+        self.p.stdin.buffer.write((sql.rstrip().rstrip(';') + f";\nSELECT '{mark}';\n").encode(self.charset)); self.p.stdin.flush()
         out = []; end = time.time() + timeout
         while True:
             try: l = self.q.get(timeout=max(0.1, end - time.time()))
@@ -196,6 +196,7 @@ class Server:
                 elif w[0] == 'repeat':
                     for i in range(1, int(w[1]) + 1): self.conn(cur).run(sub(w[2].replace('{i}', str(i))))
                 elif w[0] == 'only': skip = w[1] != self.kind
+                elif w[0] == 'charset': self.conn(cur).run('SET NAMES ' + w[1]); self.conn(cur).charset = w[1]
                 else: raise RuntimeError('unknown directive ' + t)
                 continue
             if not t or t.startswith('--'): continue

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One real Apache Kafka broker (KRaft, plain text, 127.0.0.1), its jars brought by Maven.
+# One real Apache Kafka broker (plain text, 127.0.0.1; KRaft, before 3.0 with a ZooKeeper of its own), its jars brought by Maven.
 # usage: kafka.sh install|start|stop|kill|status|info
 #        kafka.sh wipe                                     stops the broker and removes its data
 #        kafka.sh topic NAME PARTITIONS [CONFIG=VALUE …]   makes a topic unless it is there
@@ -10,18 +10,30 @@
 #   KAFKA_CONTROLLER_PORT  default KAFKA_PORT + 1
 #   KAFKA_DATA             default data-PORT in the cache folder
 #   KAFKA_HEAP             the broker's -Xmx (default 768m)
+#   KAFKA_VERSION          default 4.3.1; tried: 2.8.2, 3.9.1, 4.3.1. Another version has data of its own
 #   KAFKA_SECURE           1 = also listens with passwords (KAFKA_PORT + 2) and with TLS (KAFKA_PORT + 3);
 #                          user alice, password alice-secret, for PLAIN and SCRAM; certificates in $RUN/tls
 NAME=kafka
 . "$(dirname "$0")/lib.sh"
 PORT="${KAFKA_PORT:-19092}"
 CONTROLLER="${KAFKA_CONTROLLER_PORT:-$((PORT + 1))}"
-DATA="${KAFKA_DATA:-$HOME_DIR/data-$PORT}"
-RUN="$HOME_DIR/run-$PORT"
+VERSION="${KAFKA_VERSION:-4.3.1}"
+OTHER="${KAFKA_VERSION:+-$KAFKA_VERSION}"
+DATA="${KAFKA_DATA:-$HOME_DIR/data-$PORT$OTHER}"
+RUN="$HOME_DIR/run-$PORT$OTHER"
 PIDF="$RUN/pid" LOG="$RUN/log" CONF="$RUN/server.properties"
-POM="$HERE/kafka-pom.xml"
+TOPICS=org.apache.kafka.tools.TopicCommand OFFSETS=org.apache.kafka.tools.GetOffsetShell BROKERS=--bootstrap-server
+case "$VERSION" in
+  2.*)
+    POM="$HERE/kafka-old-pom.xml" CLUSTER=zookeeper
+    TOPICS=kafka.admin.TopicCommand OFFSETS=kafka.tools.GetOffsetShell BROKERS=--broker-list
+    ;;
+  3.*) POM="$HERE/kafka-old-pom.xml" CLUSTER=kraft ;;
+  *) POM="$HERE/kafka-pom.xml" CLUSTER=kraft ;;
+esac
 # One folder for each content of the pom: an update never pulls jars from under a running broker.
-JARS="$HOME_DIR/jars-$(cksum <"$POM" | cut -d' ' -f1)"
+JARS="$HOME_DIR/jars-$(cksum <"$POM" | cut -d' ' -f1)$OTHER"
+ZOOKEEPER_PIDF="$RUN/zookeeper.pid"
 JAVA="${JAVA_HOME:+$JAVA_HOME/bin/}java"
 SASL_PORT=$((PORT + 2)) TLS_PORT=$((PORT + 3)) TLS="$RUN/tls"
 STOP_SECONDS=40
@@ -30,7 +42,7 @@ svc_installed() { [ -d "$JARS" ]; }
 svc_install() {
   need mvn "$JAVA"
   rm -rf "$JARS.part"
-  mvn -B -q -f "$POM" dependency:copy-dependencies -DincludeScope=runtime \
+  mvn -B -q -f "$POM" "-Dkafka.version=$VERSION" dependency:copy-dependencies -DincludeScope=runtime \
     -DoutputDirectory="$JARS.part" >"$HOME_DIR/install.log" 2>&1 \
     || { last_lines "$HOME_DIR/install.log"; die "Maven could not bring the jars (log: $HOME_DIR/install.log)"; }
   mv "$JARS.part" "$JARS"
@@ -81,9 +93,16 @@ add_users() {
   done
   touch "$RUN/users"
 }
-write_config() {
-  mkdir -p "$RUN"
-  cat >"$CONF" <<CONFIG
+cluster_config() {
+  if [ "$CLUSTER" = zookeeper ]; then
+    cat <<CONFIG
+broker.id=1
+zookeeper.connect=127.0.0.1:$CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:$PORT
+advertised.listeners=PLAINTEXT://127.0.0.1:$PORT
+CONFIG
+  else
+    cat <<CONFIG
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$CONTROLLER
@@ -92,6 +111,13 @@ advertised.listeners=PLAINTEXT://127.0.0.1:$PORT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
+CONFIG
+  fi
+}
+write_config() {
+  mkdir -p "$RUN"
+  cluster_config >"$CONF"
+  cat >>"$CONF" <<CONFIG
 log.dirs=$DATA
 num.partitions=4
 auto.create.topics.enable=true
@@ -119,6 +145,12 @@ num.network.threads=2
 num.io.threads=4
 CONFIG
   [ "${KAFKA_SECURE:-0}" != 1 ] || secure_config
+  cat >"$RUN/log4j.properties" <<'CONFIG'
+log4j.rootLogger=${kafka.log.level}, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %p %m (%c{1})%n
+CONFIG
   cat >"$RUN/log4j2.properties" <<'CONFIG'
 status=error
 appender.out.type=Console
@@ -133,29 +165,55 @@ java_kafka() { # heap log-level class arguments…
   local heap="$1" level="$2"
   shift 2
   "$JAVA" -Xmx"$heap" -XX:+UseG1GC -Djava.awt.headless=true -Dkafka.log.level="$level" \
-    -Dlog4j2.configurationFile="$RUN/log4j2.properties" -cp "$JARS/*" "$@"
+    -Dlog4j2.configurationFile="$RUN/log4j2.properties" -Dlog4j.configuration="file:$RUN/log4j.properties" -cp "$JARS/*" "$@"
+}
+start_zookeeper() {
+  [ "$CLUSTER" = zookeeper ] || return 0
+  ! alive "$ZOOKEEPER_PIDF" || return 0
+  mkdir -p "$DATA-zookeeper"
+  cat >"$RUN/zookeeper.properties" <<CONFIG
+dataDir=$DATA-zookeeper
+clientPort=$CONTROLLER
+clientPortAddress=127.0.0.1
+admin.enableServer=false
+CONFIG
+  spawn "$ZOOKEEPER_PIDF" "$RUN/zookeeper.log" "$JAVA" -Xmx256m -Dkafka.log.level=WARN \
+    -Dlog4j.configuration="file:$RUN/log4j.properties" -cp "$JARS/*" \
+    org.apache.zookeeper.server.quorum.QuorumPeerMain "$RUN/zookeeper.properties"
+  local tick
+  for ((tick = 0; tick < 300; tick++)); do
+    port_open "$CONTROLLER" && return 0
+    sleep 0.1
+  done
+  last_lines "$RUN/zookeeper.log"
+  die "ZooKeeper was not ready after 30 s"
+}
+svc_stop() {
+  reap "$PIDF" "$STOP_SECONDS"
+  reap "$ZOOKEEPER_PIDF" 20
 }
 svc_start() {
   need "$JAVA"
   # A broker that was killed counts as ended a moment before the system has closed its sockets.
   local tick
   for ((tick = 0; tick < 50; tick++)); do
-    port_open "$PORT" || port_open "$CONTROLLER" || break
+    port_open "$PORT" || { [ "$CLUSTER" = kraft ] && port_open "$CONTROLLER"; } || break
     sleep 0.1
   done
   want_port "$PORT" KAFKA_PORT
-  want_port "$CONTROLLER" KAFKA_CONTROLLER_PORT
+  alive "$ZOOKEEPER_PIDF" || want_port "$CONTROLLER" KAFKA_CONTROLLER_PORT
   write_config
-  if [ ! -f "$DATA/meta.properties" ]; then
+  start_zookeeper
+  if [ "$CLUSTER" = kraft ] && [ ! -f "$DATA/meta.properties" ]; then
     mkdir -p "$DATA"
     # The cluster id is any 16 bytes in base64.
     java_kafka 256m WARN kafka.tools.StorageTool format -t bWlsbHJhY2UtdGVzdC0xeA -c "$CONF" \
       >"$RUN/format.log" 2>&1 || { last_lines "$RUN/format.log"; die "$DATA could not be formatted"; }
   fi
   spawn "$PIDF" "$LOG" "$JAVA" -Xmx"${KAFKA_HEAP:-768m}" -XX:+UseG1GC -Djava.awt.headless=true \
-    -Dkafka.log.level=INFO -Dlog4j2.configurationFile="$RUN/log4j2.properties" -cp "$JARS/*" \
-    kafka.Kafka "$CONF"
-  wait_for 90 "Kafka" grep -q 'Kafka Server started' "$LOG"
+    -Dkafka.log.level=INFO -Dlog4j2.configurationFile="$RUN/log4j2.properties" \
+    -Dlog4j.configuration="file:$RUN/log4j.properties" -cp "$JARS/*" kafka.Kafka "$CONF"
+  wait_for 90 "Kafka" grep -Eq 'Kafka Server started|\[KafkaServer id=1\] started' "$LOG"
   add_users
 }
 svc_info() {
@@ -174,7 +232,7 @@ tool() {
   [ -f "$RUN/log4j2.properties" ] || write_config
   java_kafka 256m WARN "$@"
 }
-topics() { tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$PORT" "$@"; }
+topics() { tool "$TOPICS" --bootstrap-server "127.0.0.1:$PORT" "$@"; }
 
 case "${1:-}" in
   topic)
@@ -189,11 +247,11 @@ case "${1:-}" in
     shift
     for name in "$@"; do topics --delete --if-exists --topic "$name"; done
     ;;
-  offsets) tool org.apache.kafka.tools.GetOffsetShell --bootstrap-server "127.0.0.1:$PORT" --topic "$2" ;;
+  offsets) tool "$OFFSETS" "$BROKERS" "127.0.0.1:$PORT" --topic "$2" ;;
   tool) shift; tool "$@" ;;
   wipe)
     svc_stop
-    [ ! -f "$DATA/meta.properties" ] || rm -rf "$DATA"
+    [ ! -f "$DATA/meta.properties" ] || rm -rf "$DATA" "$DATA-zookeeper"
     ;;
   *) svc_main "$@" ;;
 esac

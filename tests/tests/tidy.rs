@@ -91,6 +91,7 @@ fn allowed(folder: &str) -> &'static [&'static str] {
         // State knows bytes only; operators know state, types and functions, but no plan.
         "engine/state" => &[],
         "engine/operators" => &["connectors/api", "engine/functions", "engine/state"],
+        "engine/program" => &["connectors/api", "engine/functions", "engine/operators"],
         "engine/plan" => &[
             "connectors/api",
             "engine/sql",
@@ -98,7 +99,6 @@ fn allowed(folder: &str) -> &'static [&'static str] {
             "engine/operators",
             "engine/program",
         ],
-        "engine/program" => &["connectors/api", "engine/functions", "engine/operators"],
         "engine/runtime" => &[
             "connectors/api",
             "engine/checkpoint",
@@ -124,6 +124,19 @@ fn dependencies_point_down_only() -> Result<()> {
         }
     }
     none("dependencies that point the wrong way", &wrong)
+}
+
+#[test]
+fn datafusion_is_named_by_plans_only() -> Result<()> {
+    let mut wrong = Vec::new();
+    for folder in crates()?.into_keys() {
+        let manifest = std::fs::read_to_string(root().join(&folder).join("Cargo.toml"))?;
+        let may = matches!(folder.as_str(), "engine/plan" | "engine/batch");
+        if !may && manifest.lines().any(|line| line.starts_with("datafusion")) {
+            wrong.push(folder);
+        }
+    }
+    none("crates that need DataFusion and are no planner", &wrong)
 }
 
 #[test]

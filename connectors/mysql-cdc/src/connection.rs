@@ -12,7 +12,7 @@ use crate::properties::TlsMode;
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Questions, in the server's own session settings.
+    /// Questions.
     Plain,
     /// Rows: times in UTC, texts in the columns' charsets.
     Rows,
@@ -26,6 +26,20 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 const QUERY_SILENCE_MAX: Duration = Duration::from_secs(1800);
 /// The longest packet that is taken: one event of 1 GiB.
 const PACKET_BYTES_MAX: usize = 1 << 30;
+
+/// What every session needs, whatever the server's settings and its `init_connect` are: rows are read as committed last,
+/// all of them and for as long as it takes, names and definitions come in UTF-8 and in the server's own quotes.
+const SESSION: [&str; 4] = [
+    "SET NAMES utf8mb4",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "SET sql_mode=''",
+    // Variables that not every version has stand in comments that only the others run.
+    "SET autocommit=1, completion_type=0, sql_quote_show_create=1, sql_auto_is_null=0, sql_big_selects=1, \
+     sql_select_limit=18446744073709551615, time_zone='+00:00' /*!50708 , max_execution_time=0 */ \
+     /*!80030 , show_gipk_in_create_table_and_information_schema=1 */ /*M!100101 , max_statement_time=0 */",
+];
+/// What sessions that read rows need besides: texts in the columns' charsets.
+const ROWS: [&str; 1] = ["SET character_set_results=NULL"];
 
 fn options(config: &Config, purpose: Purpose, tls: bool) -> Opts {
     let properties = &config.properties;
@@ -46,16 +60,12 @@ fn options(config: &Config, purpose: Purpose, tls: bool) -> Opts {
         .tcp_keepalive_time_ms(keep_alive.then_some(30_000))
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
         .stmt_cache_size(0);
+    let mut settings: Vec<String> = SESSION.map(str::to_owned).into();
     if purpose == Purpose::Rows {
-        let settings = [
-            "SET time_zone='+00:00'",
-            "SET character_set_results=NULL",
-            "SET sql_mode=''",
-            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-        ];
-        let settings = settings.map(str::to_owned).into_iter();
-        builder = builder.init(settings.chain(properties.patience()).collect::<Vec<_>>());
+        settings.extend(ROWS.map(str::to_owned));
+        settings.extend(properties.patience());
     }
+    builder = builder.init(settings);
     if tls {
         let mode = properties.tls;
         let mut ssl = SslOpts::default()

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use crate::decode::Bytes;
-use crate::definition::SqlMode;
+use crate::decode::{Bytes, Charset, charset_of_collation};
+use crate::definition::{Change, Dialect, SqlMode, ddl};
 use crate::gtid::{Gtid, Source};
 
 /// An event with its header, without its checksum.
@@ -40,6 +40,7 @@ pub(crate) mod code {
     pub(crate) const STOP: u8 = 3;
     pub(crate) const ROTATE: u8 = 4;
     pub(crate) const FORMAT_DESCRIPTION: u8 = 15;
+    pub(crate) const EXECUTE_LOAD_QUERY: u8 = 18;
     pub(crate) const XID: u8 = 16;
     pub(crate) const TABLE_MAP: u8 = 19;
     pub(crate) const INCIDENT: u8 = 26;
@@ -64,6 +65,11 @@ pub(crate) mod code {
         }
     }
 
+    /// Tells whether a statement is in it.
+    pub(crate) fn is_query(code: u8) -> bool {
+        matches!(code, QUERY | MARIADB_QUERY_COMPRESSED | EXECUTE_LOAD_QUERY)
+    }
+
     /// Tells whether rows are in it.
     pub(crate) fn is_rows(code: u8) -> bool {
         matches!(code, 23..=25 | 30..=32 | 39)
@@ -71,9 +77,9 @@ pub(crate) mod code {
 
     /// Tells whether nothing in it matters here.
     pub(crate) fn is_passed_over(code: u8) -> bool {
-        // LOAD DATA in statement format, variables of statements, texts of row queries, group replication,
+        // Files of LOAD DATA in statement format, variables of statements, texts of row queries, group replication,
         // MariaDB's annotations, checkpoints and lists of GTIDs.
-        matches!(code, 5..=14 | 17 | 18 | 28 | 29 | 36 | 37 | 160 | 161 | 163)
+        matches!(code, 5..=14 | 17 | 28 | 29 | 36 | 37 | 160 | 161 | 163)
     }
 
     /// Returns the type's name, for messages.
@@ -104,45 +110,120 @@ pub(crate) mod code {
 pub(crate) struct Query<'a> {
     pub(crate) database: Cow<'a, str>,
     pub(crate) text: Cow<'a, str>,
-    pub(crate) mode: SqlMode,
+    pub(crate) dialect: Dialect,
+    /// Some of the text is none in the client's charset, or the charset is not known: those characters are U+FFFD.
+    pub(crate) is_garbled: bool,
 }
 
-/// Reads a QUERY event; with `compressed`, MariaDB's with its text behind zlib.
-pub(crate) fn query(body: &[u8], compressed: bool) -> Option<Query<'_>> {
+/// Reads a statement from an event of any of the kinds of [`code::is_query`]; `None` if it is cut short.
+pub(crate) fn query(code: u8, body: &[u8], is_mariadb: bool) -> Option<Query<'_>> {
     let mut cursor = Bytes::new(body);
     cursor.take(8)?;
     let database_length = usize::try_from(cursor.uint(1)?).ok()?;
     cursor.take(2)?;
     let status_length = usize::try_from(cursor.uint(2)?).ok()?;
-    let mode = sql_mode(cursor.take(status_length)?);
+    if code == code::EXECUTE_LOAD_QUERY {
+        // The number of the file, where its name stands in the text, what becomes of duplicates.
+        cursor.take(13)?;
+    }
+    let status = Status::read(cursor.take(status_length)?);
+    // Names are kept in UTF-8 whatever the client speaks.
     let database = String::from_utf8_lossy(cursor.take(database_length)?);
     cursor.take(1)?;
-    let text = if compressed {
-        Cow::Owned(String::from_utf8_lossy(&inflate(cursor.rest())?).into_owned())
+    let (text, is_garbled) = if code == code::MARIADB_QUERY_COMPRESSED {
+        let text = inflate(cursor.rest())?;
+        let (text, is_garbled) = status.text(&text);
+        (Cow::Owned(text.into_owned()), is_garbled)
     } else {
-        String::from_utf8_lossy(cursor.rest())
+        status.text(cursor.rest())
     };
     Some(Query {
         database,
         text,
-        mode,
+        dialect: Dialect {
+            mode: status.mode,
+            is_mariadb,
+        },
+        is_garbled,
     })
 }
 
-/// Finds `sql_mode` among the status variables; it stands among the first, whose lengths are known.
-fn sql_mode(status: &[u8]) -> SqlMode {
-    let mut cursor = Bytes::new(status);
-    while let Some(key) = cursor.uint(1) {
-        let skipped = match key {
-            0 => cursor.take(4).map(drop),
-            1 => return SqlMode::of_bits(cursor.uint(8).unwrap_or(0)),
-            _ => None,
+impl Query<'_> {
+    /// Returns what the statement changes about tables.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        let changes = ddl::parse(&self.text, &self.database, self.dialect);
+        if !self.is_garbled {
+            return changes;
+        }
+        // Names and members of an ENUM may be other ones.
+        let reason = "characters that are none in the charset of the client that ran it";
+        let unknown = |change: Change| Change::NotUnderstood {
+            tables: change.tables(),
+            reason: reason.to_owned(),
         };
-        if skipped.is_none() {
-            break;
+        changes.into_iter().map(unknown).collect()
+    }
+}
+
+/// What the status variables of a statement say about its text.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Status {
+    mode: SqlMode,
+    /// The number of a collation of the charset that the client sent the text in.
+    client: Option<u16>,
+}
+
+impl Status {
+    /// Reads the variables up to the charsets. They come in a fixed order, so that only what may stand before has to be
+    /// known.
+    fn read(status: &[u8]) -> Self {
+        let mut found = Self::default();
+        // Cut short, or a variable that is not known: what was found so far stands.
+        let _ = found.take(&mut Bytes::new(status));
+        found
+    }
+
+    fn take(&mut self, cursor: &mut Bytes<'_>) -> Option<()> {
+        loop {
+            match cursor.uint(1)? {
+                // Flags; the increment of AUTO_INCREMENT and its offset.
+                0 | 3 => cursor.take(4)?,
+                1 => {
+                    self.mode = SqlMode::of_bits(cursor.uint(8)?);
+                    continue;
+                }
+                // The catalog, before 5.0.4 with a NUL behind it.
+                2 => {
+                    let length = usize::try_from(cursor.uint(1)?).ok()?;
+                    cursor.take(length + 1)?
+                }
+                6 => {
+                    let length = usize::try_from(cursor.uint(1)?).ok()?;
+                    cursor.take(length)?
+                }
+                4 => {
+                    self.client = Some(u16::try_from(cursor.uint(2)?).ok()?);
+                    return Some(());
+                }
+                _ => return None,
+            };
         }
     }
-    SqlMode::default()
+
+    /// Returns the text of a statement, and whether some of it is none.
+    fn text<'a>(&self, bytes: &'a [u8]) -> (Cow<'a, str>, bool) {
+        let name = self.client.map(charset_of_collation);
+        let charset = match name {
+            // Servers before the variable; UTF-8 is what is sent by all but old clients.
+            None => Charset::find("utf8mb4"),
+            Some(name) => name.and_then(Charset::find),
+        };
+        // What no charset is known for is read as far as it is ASCII, as all charsets of clients are in their lower half.
+        match charset.or_else(|| Charset::find("ascii")) {
+            Some(charset) => charset.decode_counting(bytes),
+            None => (String::from_utf8_lossy(bytes), true),
+        }
+    }
 }
 
 /// Returns what MariaDB compressed: a byte that tells the length's width, the length, zlib.
@@ -329,9 +410,59 @@ mod tests {
         body.push(1);
         body.extend(4_u64.to_le_bytes());
         body.extend(b"db\0BEGIN");
-        let read = query(&body, false).unwrap();
+        let read = query(code::QUERY, &body, false).unwrap();
         assert_eq!((&*read.database, &*read.text), ("db", "BEGIN"));
-        assert!(read.mode.ansi_quotes);
-        assert!(query(&body[..12], false).is_none());
+        assert!(read.dialect.mode.ansi_quotes && !read.is_garbled);
+        assert!(query(code::QUERY, &body[..12], false).is_none());
+    }
+
+    /// A QUERY event of a client whose charset has the collation of this number.
+    fn of_client(collation: u16, text: &[u8]) -> Vec<u8> {
+        let mut status = vec![0, 0, 0, 0, 0];
+        status.push(1);
+        status.extend(0_u64.to_le_bytes());
+        status.extend(b"\x06\x03std\x03\x01\0\x01\0\x04");
+        for number in [collation, 255, 255] {
+            status.extend(number.to_le_bytes());
+        }
+        status.extend(b"\x0c\x01d\0");
+        let mut body = vec![0; 8];
+        body.extend([1, 0, 0, status.len() as u8, 0]);
+        body.extend(status);
+        body.extend(b"d\0");
+        body.extend(text);
+        body
+    }
+
+    #[test]
+    fn texts_are_in_the_charset_of_their_client() {
+        for (collation, text, expected) in [
+            (28, &b"x '\xc5\xae'"[..], "x '\u{5973}'"),
+            (45, "x '女'".as_bytes(), "x '女'"),
+            (8, b"x '\xe9'", "x 'é'"),
+            (51, b"x '\xe6'", "x 'ж'"),
+            (13, b"x '\x95\x5c'", "x '表'"),
+        ] {
+            let body = of_client(collation, text);
+            let read = query(code::QUERY, &body, false).unwrap();
+            assert_eq!((&*read.text, read.is_garbled), (expected, false));
+        }
+        // A charset that cannot be read, and bytes that are no text: known as such.
+        for (collation, text) in [(4, &b"x '\x82'"[..]), (45, b"x '\xc5\xae\xff'")] {
+            let body = of_client(collation, text);
+            let read = query(code::QUERY, &body, false).unwrap();
+            assert!(read.is_garbled && read.text.contains('\u{fffd}'));
+        }
+        let body = of_client(4, b"ALTER TABLE t ADD x int");
+        assert!(!query(code::QUERY, &body, false).unwrap().is_garbled);
+    }
+
+    #[test]
+    fn reads_the_statement_of_a_file() {
+        let text = b"LOAD DATA INFILE 'x' INTO TABLE `t`";
+        let mut body = of_client(45, text);
+        body.splice(13..13, [0; 13]);
+        let read = query(code::EXECUTE_LOAD_QUERY, &body, false).unwrap();
+        assert_eq!(read.text.as_bytes(), text);
     }
 }

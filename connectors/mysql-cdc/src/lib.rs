@@ -11,6 +11,7 @@
 //! decode              rows of the query protocol and of the binary log ─► Arrow columns of the declared types
 //! ```
 
+mod birth;
 mod config;
 mod connection;
 mod connector;

@@ -109,6 +109,10 @@ pub(crate) struct State {
     pub(crate) trx_rows: u64,
     /// Seconds since the epoch of the last event.
     pub(crate) ts: u32,
+    /// The second in which the server began `file`, where it is known: a log that began again has other files of the
+    /// same names.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub(crate) born: u32,
     /// Events of earlier seconds are left out.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub(crate) from_ts: u64,
@@ -125,6 +129,10 @@ pub(crate) struct State {
     pub(crate) finished: bool,
     /// Definitions at this place, as a text that is written only when one changes.
     pub(crate) schema_history: String,
+}
+
+fn is_none(second: &u32) -> bool {
+    *second == 0
 }
 
 fn is_zero(number: &u64) -> bool {

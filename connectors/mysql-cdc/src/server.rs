@@ -17,6 +17,7 @@ pub(crate) struct Server {
     pub(crate) version: String,
     /// Its uuid; MariaDB has none, and is known by its number.
     pub(crate) identity: String,
+    pub(crate) is_mariadb: bool,
     /// Transactions have GTIDs of MySQL's kind.
     pub(crate) has_gtids: bool,
     /// `START TRANSACTION WITH CONSISTENT SNAPSHOT` tells its place in the binary log.
@@ -65,6 +66,7 @@ pub(crate) fn examine(conn: &mut Conn, config: &Config) -> Result<Server, Connec
     };
     Ok(Server {
         identity,
+        is_mariadb,
         has_gtids: !is_mariadb && variable("gtid_mode") == "ON",
         has_binlog_snapshot: snapshot.is_ok_and(|rows| !rows.is_empty()),
         lower_case_table_names: variable("lower_case_table_names").parse().unwrap_or(0),
@@ -130,11 +132,15 @@ fn check_log(variables: &HashMap<String, String>, config: &Config) -> Result<(),
 }
 
 fn check_zone(conn: &mut Conn, config: &Config) -> Result<(), ConnectorError> {
-    let found = rows(
-        conn,
-        "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@session.time_zone",
-    )
-    .map_err(|error| failure(config, &error, "tell its time zone"))?;
+    // What sessions begin with, not what this one was given.
+    let found = rows(conn, "SET time_zone=@@GLOBAL.time_zone")
+        .and_then(|_| {
+            rows(
+                conn,
+                "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()), @@session.time_zone",
+            )
+        })
+        .map_err(|error| failure(config, &error, "tell its time zone"))?;
     let offset = found
         .first()
         .and_then(|row| text(row, 0))
@@ -281,6 +287,24 @@ pub(crate) fn matching(
         .collect();
     matching.sort();
     Ok((matching, all))
+}
+
+/// Returns the sequences that match: MariaDB logs their rows as it does those of tables.
+pub(crate) fn sequences(
+    conn: &mut Conn,
+    config: &Config,
+    server: &Server,
+) -> Result<Vec<TableName>, ConnectorError> {
+    if !server.is_mariadb {
+        return Ok(Vec::new());
+    }
+    let query = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'SEQUENCE'";
+    let found = rows(conn, query).map_err(|error| failure(config, &error, "list its sequences"))?;
+    Ok(found
+        .iter()
+        .filter_map(|row| Some(TableName::new(text(row, 0)?, text(row, 1)?)))
+        .filter(|name| config.matcher.matches(name))
+        .collect())
 }
 
 /// Returns the default charsets of the databases.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::config::{Config, Startup};
 use crate::connection::{Purpose, connect_patiently};
 use crate::decode::DeclaredColumn;
-use crate::definition::TableName;
+use crate::definition::{TableDefinition, TableName};
 use crate::dump::Identity;
 use crate::figures::ReadFigures;
 use crate::history::{self, History};
@@ -156,6 +156,14 @@ fn identity(config: &Config, ctx: &OpenContext) -> Identity {
     }
 }
 
+/// Adds how to go on without a table that cannot be read.
+fn odd(error: ConnectorError) -> ConnectorError {
+    if error.kind != ErrorKind::Config || error.help.is_some() {
+        return error;
+    }
+    error.help("narrow 'table-name', or leave such tables out with 'debezium.inconsistent.schema.handling.mode' = 'warn'")
+}
+
 /// Returns the failure of a wish to read rows of a snapshot as they were.
 pub(crate) fn no_snapshot_again() -> ConnectorError {
     ConnectorError::new(
@@ -214,8 +222,22 @@ impl Opener {
             tables.set_database_charset(&database, &charset);
         }
         let mut unknown = Vec::new();
+        for name in server::sequences(starter.conn, config, &server)? {
+            tables.insert(TableDefinition::sequence(name))?;
+        }
+        let mut state = state;
         if is_first {
             self.first_definitions(&mut starter, &mut tables, &server, &from)?;
+            if let Some(progress) = &mut state.snapshot {
+                let is_left_out = |name: &TableName| tables.is_left_out(name);
+                progress.tables.retain(|shown, _| {
+                    !progress
+                        .order
+                        .iter()
+                        .any(|name| name.to_string() == *shown && is_left_out(name))
+                });
+                progress.order.retain(|name| !is_left_out(name));
+            }
         } else {
             tables.restore(&state.schema_history);
             if !state.finished {
@@ -265,13 +287,15 @@ impl Opener {
             History::default()
         };
         for name in &matching {
-            if let Some(definition) = server::definition(starter.conn, config, name)? {
+            let learned = match server::definition(starter.conn, config, name) {
+                Ok(None) => Ok(()),
                 // One that the log changes is not the one that it begins with; it is only checked.
-                if history.is_untouched(name) {
-                    tables.insert(definition)?;
-                } else {
-                    tables.check(definition)?;
-                }
+                Ok(Some(definition)) if history.is_untouched(name) => tables.insert(definition),
+                Ok(Some(definition)) => tables.check(definition),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = learned {
+                tables.leave_out(name, odd(error))?;
             }
         }
         tables.set_history(history);
@@ -290,6 +314,14 @@ impl Opener {
         let config = &self.config;
         let mut unknown = server::matching(starter.conn, config)?.0;
         unknown.retain(|name| !tables.knows(name));
+        if config.properties.skips_unknown_definitions {
+            for name in std::mem::take(&mut unknown) {
+                match server::definition(starter.conn, config, &name) {
+                    Ok(_) => unknown.push(name),
+                    Err(error) => tables.leave_out(&name, error)?,
+                }
+            }
+        }
         if !unknown.is_empty() {
             let cancel = &self.ctx.cancel;
             tables.set_history(history::read(config, server, &self.identity, from, cancel)?);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use millrace_connector::{Cancel, ConnectorError, ErrorKind, Retry};
 use mysql::Conn;
 
+use crate::birth::Birth;
 use crate::config::{Config, Startup};
 use crate::connection::{rows, text, wait};
 use crate::dump::{Dump, End, From, Identity, Next};
@@ -134,7 +135,14 @@ impl Starter<'_> {
             &from,
             self.cancel,
             |event, at| {
-                if at.reaches(place) && event.code != code::PREVIOUS_GTIDS {
+                // What a file begins with tells of what lies before it, wherever in it reading begins.
+                let is_head = matches!(
+                    event.code,
+                    code::FORMAT_DESCRIPTION
+                        | code::PREVIOUS_GTIDS
+                        | code::MARIADB_START_ENCRYPTION
+                );
+                if at.reaches(place) && !is_head {
                     return Ok(false);
                 }
                 match event.code {
@@ -277,6 +285,16 @@ impl Starter<'_> {
 
     /// Checks that reading can go on from a checkpoint.
     pub(crate) fn verify(&mut self, state: &State) -> Result<(), ConnectorError> {
+        if state.server == self.server.identity {
+            let log = Birth::of(state);
+            log.check(
+                self.conn,
+                self.config,
+                self.server,
+                self.identity,
+                self.cancel,
+            )?;
+        }
         if self.server.has_gtids {
             self.await_gtids(&state.read_gtids())?;
             return self.check_purged(&state.gtids());

@@ -47,6 +47,8 @@ pub(crate) struct Tables {
     names: Names,
     numbers: HashMap<TableName, u32>,
     warned: HashSet<String>,
+    /// Tables that match and cannot be read, if the options say to go on without them.
+    left_out: HashSet<TableName>,
     /// What the log behind a start in the past does to definitions.
     history: History,
     written: Option<String>,
@@ -87,11 +89,18 @@ impl Tables {
             names: Names::default(),
             numbers: HashMap::new(),
             warned: HashSet::new(),
+            left_out: HashSet::new(),
             history: History::default(),
             written: None,
             versions: 0,
             changed: Vec::new(),
         }
+    }
+
+    /// Tells whether the options choose a table, by the name that a statement has for it.
+    pub(crate) fn matches(&self, name: &TableName) -> bool {
+        let matcher = &self.config.matcher;
+        matcher.matches(name) || matcher.matches(&self.definitions.key(name))
     }
 
     pub(crate) fn names(&self) -> &Names {
@@ -109,6 +118,11 @@ impl Tables {
     }
 
     pub(crate) fn set_history(&mut self, history: History) {
+        for name in history.changed_tables() {
+            if self.definitions.get(name).is_none() && self.config.matcher.matches(name) {
+                self.definitions.hide(name);
+            }
+        }
         self.history = history;
     }
 
@@ -149,6 +163,9 @@ impl Tables {
         let name = definition.name.clone();
         let definition = self.definitions.insert(definition);
         self.written = None;
+        if definition.is_sequence {
+            return Ok(());
+        }
         self.forget_decoder(&name);
         let decoder = self.new_decoder(definition)?;
         self.install(&name, decoder);
@@ -223,12 +240,13 @@ impl Tables {
         {
             return Ok(());
         }
-        let map = TableMap::parse(body).map_err(|error| damaged(&error.to_string(), at))?;
+        let map = self.read_map(body, at)?;
         if self.by_id.len() >= MAPS_MAX {
             self.by_id.clear();
         }
-        let captured = if self.config.matcher.matches(&map.name) {
-            self.capture(&map, at)?
+        let mut map = map;
+        let captured = if self.is_read(&map) {
+            self.capture(&mut map, at)?
         } else {
             None
         };
@@ -241,19 +259,62 @@ impl Tables {
         Ok(())
     }
 
-    /// Returns the decoder of rows that `map` lays out; `None` if the options say to leave them out.
-    fn capture(&mut self, map: &TableMap, at: &Place) -> Result<Option<usize>, ConnectorError> {
-        let name = &map.name;
-        if let Some(index) = self.by_name.get(name) {
+    fn is_read(&self, map: &TableMap) -> bool {
+        self.config.matcher.matches(&map.name) && !self.left_out.contains(&map.name)
+    }
+
+    /// Reads a TABLE_MAP event; of a table that is not read only its name, whatever its columns are.
+    fn read_map(&mut self, body: &[u8], at: &Place) -> Result<TableMap, ConnectorError> {
+        let named = TableMap::named(body).map_err(|error| damaged(&error.to_string(), at))?;
+        if !self.is_read(&named) {
+            return Ok(named);
+        }
+        match TableMap::parse(body) {
+            Ok(map) => Ok(map),
+            Err(error) => {
+                let error = damaged(&error.to_string(), at);
+                self.leave_out(&named.name, error)?;
+                Ok(named)
+            }
+        }
+    }
+
+    /// Leaves a table out from now on, with a warning, if the options say so for one that cannot be read; else returns
+    /// the reason as the failure that it is.
+    pub(crate) fn leave_out(
+        &mut self,
+        name: &TableName,
+        why: ConnectorError,
+    ) -> Result<(), ConnectorError> {
+        if !self.config.properties.skips_unknown_definitions || why.kind == ErrorKind::Unreachable {
+            return Err(why);
+        }
+        tracing::warn!(table = %name, error = why.message, "the table is left out: it cannot be read");
+        self.left_out.insert(name.clone());
+        Ok(())
+    }
+
+    /// Tells whether a table was left out.
+    pub(crate) fn is_left_out(&self, name: &TableName) -> bool {
+        self.left_out.contains(name)
+    }
+
+    /// Returns the decoder of rows that `map` lays out; `None` if they are none of a table, or the options say to leave
+    /// them out.
+    fn capture(&mut self, map: &mut TableMap, at: &Place) -> Result<Option<usize>, ConnectorError> {
+        let name = map.name.clone();
+        if let Some(index) = self.by_name.get(&name) {
             let captured = self.captured[*index]
                 .as_mut()
                 .expect("names lead to tables that are there");
+            map.adopt(captured.decoder.definition());
             if captured.decoder.set_layout(map).is_ok() {
                 return Ok(Some(*index));
             }
-            self.forget_decoder(name);
+            self.forget_decoder(&name);
         }
         let definition = match self.definition_of(map, at) {
+            Ok(definition) if definition.is_sequence => return Ok(None),
             Ok(definition) => definition,
             Err(error) if self.config.properties.skips_unknown_definitions => {
                 tracing::warn!(table = %name, place = %at, error = %error.message, "rows are left out: their definition is unknown");
@@ -261,11 +322,15 @@ impl Tables {
             }
             Err(error) => return Err(error),
         };
-        let mut decoder = self.new_decoder(definition)?;
+        map.adopt(&definition);
+        let mut decoder = match self.new_decoder(definition) {
+            Ok(decoder) => decoder,
+            Err(error) => return self.leave_out(&name, error).map(|()| None),
+        };
         decoder
             .set_layout(map)
-            .map_err(|error| contradiction(name, &error.to_string(), at))?;
-        Ok(Some(self.install(name, decoder)))
+            .map_err(|error| contradiction(&name, &error.to_string(), at))?;
+        Ok(Some(self.install(&name, decoder)))
     }
 
     /// Returns the definition of the rows that `map` lays out: the one that the log led to, the event's own, or the
@@ -278,6 +343,9 @@ impl Tables {
         let name = &map.name;
         let mut why = None;
         if let Some(known) = self.definitions.get(name) {
+            if known.is_sequence {
+                return Ok(Arc::clone(known));
+            }
             match map.check(known) {
                 Ok(()) => return Ok(Arc::clone(known)),
                 Err(error) => why = Some(error.to_string()),
@@ -298,6 +366,10 @@ impl Tables {
             return Err(contradiction(name, reason, at));
         };
         definition.name = name.clone();
+        if definition.is_sequence {
+            self.written = None;
+            return Ok(self.definitions.insert(definition));
+        }
         match map.check(&definition) {
             Ok(()) => {
                 self.written = None;
@@ -327,17 +399,13 @@ impl Tables {
     pub(crate) fn apply(&mut self, change: &Change) {
         let names = match self.definitions.apply(change) {
             Applied::Nothing => Vec::new(),
-            Applied::Changed(names) => names,
-            Applied::Unknown(names) => {
-                for name in &names {
-                    self.definitions.remove(name);
-                }
-                names
-            }
+            Applied::Changed(names) | Applied::Unknown(names) => names,
         };
         for name in names {
             self.written = None;
             self.forget_decoder(&name);
+            // What could not be read may be another table now.
+            self.left_out.remove(&name);
             self.changed.push(name);
         }
         if let Change::Truncate(name) = change {

@@ -6,7 +6,7 @@ use millrace_connector::{FlinkType, TypeKind};
 use millrace_mysql_cdc::decode::{
     Charset, Columns, DeclaredColumn, RowDecoder, RowsEvent, RowsKind, ValueOptions,
 };
-use millrace_mysql_cdc::definition::{Definitions, SqlMode, TableDefinition, TableMap, ddl};
+use millrace_mysql_cdc::definition::{Definitions, Dialect, TableDefinition, TableMap, ddl};
 use proptest::prelude::*;
 
 const COLUMNS: &str = "id int NOT NULL, a tinyint, b bigint unsigned, c decimal(65,30), d decimal(10,2), e bit(20), \
@@ -170,7 +170,7 @@ proptest! {
 
     #[test]
     fn statements(text in ".{0,200}") {
-        let _ = ddl::parse(&text, "db", SqlMode::default());
+        let _ = ddl::parse(&text, "db", Dialect::default());
     }
 
     #[test]
@@ -183,7 +183,7 @@ proptest! {
         let text = format!("ALTER TABLE t {}", words.join(" "));
         let other = format!("CREATE TABLE t ({}", words.join(" "));
         for text in [words.join(" "), other, text] {
-            for change in ddl::parse(&text, "db", SqlMode::default()) {
+            for change in ddl::parse(&text, "db", Dialect::default()) {
                 definitions.apply(&change);
             }
         }

@@ -1,14 +1,26 @@
 //! Definitions followed through DDL, as servers write it into their logs.
 
 use millrace_mysql_cdc::definition::{
-    Applied, Change, ColumnType, Definitions, SqlMode, TableDefinition, TableName, ddl,
+    Applied, Change, ColumnType, Definitions, Dialect, SqlMode, TableDefinition, TableName, ddl,
+};
+
+const MARIADB: Dialect = Dialect {
+    mode: SqlMode {
+        ansi_quotes: false,
+        no_backslash_escapes: false,
+    },
+    is_mariadb: true,
 };
 
 /// Applies statements and returns the definitions.
 fn follow(statements: &[&str]) -> Definitions {
+    follow_on(MARIADB, statements)
+}
+
+fn follow_on(dialect: Dialect, statements: &[&str]) -> Definitions {
     let mut definitions = Definitions::new(0, "utf8mb4");
     for statement in statements {
-        for change in ddl::parse(statement, "db", SqlMode::default()) {
+        for change in ddl::parse(statement, "db", dialect) {
             let applied = definitions.apply(&change);
             assert!(
                 !matches!(applied, Applied::Unknown(_)),
@@ -102,6 +114,102 @@ fn columns_come_go_and_move() {
 }
 
 #[test]
+fn old_names_are_those_before_the_statement() {
+    const SWAPPED: &str =
+        "CREATE TABLE t (id int primary key, a varchar(1), b varchar(2), c varchar(3))";
+    for (statement, expected) in [
+        (
+            "RENAME COLUMN a TO b, RENAME COLUMN b TO a",
+            "id b1 a2 c3 key(id)",
+        ),
+        (
+            "RENAME COLUMN a TO b, RENAME COLUMN b TO c, RENAME COLUMN c TO a",
+            "id b1 c2 a3 key(id)",
+        ),
+        (
+            "CHANGE a b varchar(1), CHANGE b a varchar(2)",
+            "id b1 a2 c3 key(id)",
+        ),
+        (
+            "CHANGE a b varchar(1), RENAME COLUMN b TO a",
+            "id b1 a2 c3 key(id)",
+        ),
+        (
+            "CHANGE a b varchar(1) AFTER c, CHANGE b a varchar(2)",
+            "id a2 c3 b1 key(id)",
+        ),
+        (
+            "CHANGE id a int, CHANGE a id varchar(1)",
+            "a id1 b2 c3 key(a)",
+        ),
+        ("DROP a, ADD a varchar(9)", "id b2 c3 a9 key(id)"),
+        ("ADD a varchar(9) AFTER id, DROP a", "id a9 b2 c3 key(id)"),
+        ("DROP a, RENAME COLUMN b TO a", "id a2 c3 key(id)"),
+        (
+            "RENAME COLUMN a TO z, ADD a varchar(9) AFTER z",
+            "id z1 a9 b2 c3 key(id)",
+        ),
+        (
+            "RENAME COLUMN a TO b, CHANGE b a varchar(2) AFTER c",
+            "id b1 c3 a2 key(id)",
+        ),
+        (
+            "MODIFY a varchar(1) AFTER b, MODIFY b varchar(2) AFTER c",
+            "id a1 c3 b2 key(id)",
+        ),
+        (
+            "MODIFY c varchar(3) AFTER id, ADD d varchar(4) FIRST",
+            "d4 id c3 a1 b2 key(id)",
+        ),
+        (
+            "ADD x varchar(5) AFTER a, ADD y varchar(6) AFTER a",
+            "id a1 y6 x5 b2 c3 key(id)",
+        ),
+        (
+            "ADD COLUMN IF NOT EXISTS a varchar(9), DROP b",
+            "id a1 c3 key(id)",
+        ),
+        (
+            "DROP PRIMARY KEY, ADD PRIMARY KEY (b), RENAME COLUMN a TO b, RENAME COLUMN b TO a",
+            "id b1 a2 c3 key(b)",
+        ),
+        (
+            "ADD PRIMARY KEY (b), DROP PRIMARY KEY, DROP COLUMN id",
+            "a1 b2 c3 key(b)",
+        ),
+    ] {
+        let definitions = follow(&[SWAPPED, &format!("ALTER TABLE t {statement}")]);
+        let definition = definitions.get(&TableName::new("db", "t")).expect("known");
+        let columns = definition.columns.iter().map(|column| match column.kind {
+            ColumnType::Varchar { length, .. } => format!("{}{length}", column.name),
+            _ => column.name.clone(),
+        });
+        let key = definition
+            .primary_key
+            .iter()
+            .map(|at| definition.columns[*at].name.as_str());
+        let shown = format!(
+            "{} key({})",
+            columns.collect::<Vec<_>>().join(" "),
+            key.collect::<Vec<_>>().join(" ")
+        );
+        assert_eq!(shown, expected, "{statement}");
+    }
+}
+
+#[test]
+fn comments_of_mariadb_are_none_of_mysql() {
+    let statements = [CREATE, "ALTER TABLE t MODIFY n int /*M!100100 AFTER id */"];
+    let order = |definitions: Definitions| {
+        let definition = definitions.get(&TableName::new("db", "t")).expect("known");
+        let names = definition.columns.iter().map(|column| column.name.clone());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(order(follow_on(Dialect::default(), &statements)), "id v n");
+    assert_eq!(order(follow_on(MARIADB, &statements)), "id n v");
+}
+
+#[test]
 fn tables_come_go_and_change_names() {
     let t = "id int not null, v varchar(50) utf8mb4, n int key(id)";
     let swap = "RENAME TABLE t TO _t_del, _t_gho TO t";
@@ -141,6 +249,20 @@ fn tables_come_go_and_change_names() {
 }
 
 #[test]
+fn a_table_that_is_there_is_not_made_again_though_its_definition_is_unknown() {
+    let mut definitions = Definitions::new(0, "utf8mb4");
+    let table = TableName::new("db", "t");
+    let create = &ddl::parse("CREATE TABLE IF NOT EXISTS t (x int)", "db", MARIADB)[0];
+    definitions.hide(&table);
+    assert_eq!(definitions.apply(create), Applied::Nothing);
+    assert!(definitions.get(&table).is_none());
+    let drop = &ddl::parse("DROP TABLE t", "db", MARIADB)[0];
+    definitions.apply(drop);
+    definitions.apply(create);
+    assert!(definitions.get(&table).is_some());
+}
+
+#[test]
 fn noise_changes_nothing() {
     for statement in [
         "BEGIN",
@@ -164,7 +286,7 @@ fn noise_changes_nothing() {
         "ALTER TABLE t ALTER COLUMN n SET DEFAULT 5, RENAME INDEX a TO b, DISABLE KEYS",
         "XA START X'61',X'',1",
     ] {
-        let changes = ddl::parse(statement, "db", SqlMode::default());
+        let changes = ddl::parse(statement, "db", Dialect::default());
         assert_eq!(changes, [], "{statement}");
     }
 }
@@ -179,7 +301,7 @@ fn what_is_not_understood_names_its_table() {
         "ALTER TABLE t FROBNICATE n",
         "ALTER TABLE t ADD SYSTEM VERSIONING",
     ] {
-        let changes = ddl::parse(statement, "db", SqlMode::default());
+        let changes = ddl::parse(statement, "db", Dialect::default());
         let [Change::NotUnderstood { tables, .. }] = &changes[..] else {
             panic!("{statement}: {changes:?}");
         };
@@ -194,7 +316,7 @@ fn what_is_not_understood_names_its_table() {
     let changes = ddl::parse(
         "ALTER TABLE t RENAME COLUMN x TO y",
         "db",
-        SqlMode::default(),
+        Dialect::default(),
     );
     assert!(matches!(
         definitions.apply(&changes[0]),
@@ -244,7 +366,10 @@ fn show_create_of_both_servers() {
 
 #[test]
 fn sql_modes_change_what_quotes_are() {
-    let mode = SqlMode::of_bits(4);
+    let mode = Dialect {
+        mode: SqlMode::of_bits(4),
+        ..Dialect::default()
+    };
     let changes = ddl::parse("CREATE TABLE \"t\" (\"a b\" int)", "db", mode);
     let [Change::Create { definition, .. }] = &changes[..] else {
         panic!("{changes:?}");

@@ -18,6 +18,7 @@ pub mod registry;
 mod string;
 pub mod temporal;
 
+pub use collection::missing_element;
 pub use column::{Column, EvalContext};
 pub use definition::{Arg, BindContext, BindFn, Bound, Category, FunctionDef, Kernel, Volatility};
 pub use error::{CallError, RowError};

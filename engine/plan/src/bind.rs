@@ -12,13 +12,14 @@ mod literal;
 mod membership;
 mod merge;
 mod operator;
+mod peek;
 mod scope;
 
 use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind};
 use millrace_functions::BindContext;
 use millrace_sql::ast;
 
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 pub(crate) use convert::implicit_cast;
 pub(crate) use merge::{common_type, least_restrictive};
@@ -115,14 +116,7 @@ impl<'a> Binder<'a> {
                 left,
                 negated,
                 right,
-            } => {
-                let name = if *negated {
-                    "IS NOT DISTINCT FROM"
-                } else {
-                    "IS DISTINCT FROM"
-                };
-                self.bind_call(name, &[left, right], span)
-            }
+            } => self.bind_distinct(left, right, *negated, span),
             K::Case {
                 operand,
                 branches,

@@ -10,9 +10,9 @@ use millrace_functions::BindContext;
 use millrace_sql::ast;
 
 use crate::bind::{Binder, Scope, ScopeColumn};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef, substitute};
 
-pub(crate) use names::{Catalog, Entry, Kind};
+pub(crate) use names::{Catalog, Creation, Entry, Kind};
 
 /// A table with what the engine computes for it.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub(crate) fn table(
     let options = merge_options(like.options, &create.options, diagnostics);
     let values = column_values(&mut columns, &computed, ctx, diagnostics);
     let rowtime = match &create.watermark {
-        Some(clause) => watermark::bind(clause, &columns, ctx, diagnostics),
+        Some(clause) => watermark::bind(clause, &columns, &values, ctx, diagnostics),
         None => like.rowtime,
     };
     if diagnostics[errors..].iter().any(Diagnostic::is_error) {
@@ -89,7 +89,7 @@ pub(crate) fn table(
     })
 }
 
-/// Adds options to inherited ones, which they replace.
+/// Adds options to inherited ones, which they replace; of an option that is set twice, the last value counts.
 pub(crate) fn merge_options(
     mut options: Vec<ast::OptionPair>,
     own: &[ast::OptionPair],
@@ -101,14 +101,14 @@ pub(crate) fn merge_options(
             .find(|(earlier, _)| earlier.value == key.value)
         {
             diagnostics.push(
-                Diagnostic::error(
+                Diagnostic::warning(
                     "MR0304",
-                    format!("option '{}' is set twice", key.value),
-                    key.span,
+                    format!("option '{}' is set twice: the last value counts", key.value),
+                    earlier.span,
                 )
-                .also(earlier.span, "first set here"),
+                .label("this value is not used")
+                .also(key.span, "set again here"),
             );
-            continue;
         }
         options.retain(|(known, _)| known.value != key.value);
         options.push((key.clone(), value.clone()));
@@ -224,7 +224,7 @@ fn column_values(
         let value = match computed.get(index).copied().flatten() {
             None => Expr::new(ExprKind::Column(index), column.ty.clone(), column.name.span),
             Some(expr) => match Binder::new(&scope, ctx, diagnostics).bind_value(expr) {
-                Some(bound) => crate::query::substitute(&bound, &own),
+                Some(bound) => substitute(&bound, &own),
                 None => crate::bind::null_literal(&TypeKind::Null.nullable(), expr.span),
             },
         };
@@ -274,22 +274,24 @@ fn inherit(
                 .also(column.name.span, "computed column"),
         );
     }
-    let columns = source
-        .definition
-        .columns
-        .iter()
-        .filter(|column| match column.kind {
+    let known = &source.definition.columns;
+    let kept: Vec<usize> = (0..known.len())
+        .filter(|index| match known[*index].kind {
             ColumnKind::Physical => true,
             ColumnKind::Metadata { .. } => !excludes("METADATA"),
             ColumnKind::Computed => false,
         })
-        .cloned()
         .collect();
+    let columns = kept.iter().map(|index| known[*index].clone()).collect();
     let keeps_rowtime = !excludes("WATERMARKS");
     let keeps_key = !excludes("CONSTRAINTS") && create.primary_key.is_none();
     Inherited {
         columns,
-        rowtime: source.rowtime.clone().filter(|_| keeps_rowtime),
+        rowtime: source
+            .rowtime
+            .as_ref()
+            .filter(|_| keeps_rowtime)
+            .and_then(|rowtime| rowtime.moved(&kept)),
         primary_key: if keeps_key {
             source.definition.primary_key.clone()
         } else {

@@ -44,6 +44,9 @@ pub const CODES: &[Code] = &[
     code("MR0504", "a clause that is not supported yet"),
     code("MR0505", "a query outside of INSERT INTO"),
     code("MR0506", "nothing to run"),
+    code("MR0508", "a fault of the planner"),
+    code("MR0509", "a query that is too large"),
+    code("MR0510", "EXPLAIN where nothing is shown"),
 ];
 
 const fn code(code: &'static str, title: &'static str) -> Code {

@@ -116,7 +116,7 @@ impl EdgeCasts {
         for (place, kernel) in &self.casts {
             let cast =
                 kernel.evaluate(&[Column::Array(Arc::clone(&columns[*place]))], rows, ctx)?;
-            columns[*place] = crate::program::expand(&cast, rows);
+            columns[*place] = millrace_program::expand(&cast, rows);
         }
         Ok(())
     }

@@ -4,31 +4,36 @@
 //! (a file to a [`Pipeline`] of [`Dataflow`]s) and [`LaneProgram`] (what runs over each batch).
 
 mod bind;
+mod bounds;
 mod catalog;
 mod codes;
 mod edge;
 mod explain;
-mod expr;
 mod length;
+mod logical;
 mod not_yet;
-mod optimise;
+mod physical;
 mod pipeline;
-mod program;
 mod query;
 mod row_key;
+mod rules;
 mod settings;
 mod sink;
 
 pub use codes::{CODES, Code};
 pub use edge::EdgeCasts;
-pub use expr::{Call, Expr, ExprKind, ExprRef};
-pub use pipeline::{
-    Branch, Dataflow, Logical, Pipeline, PlannedQuery, QueryProgram, Sink, Source,
-    effective_settings, plan, plan_query, plan_shown, tables,
+pub use explain::PlanTree;
+pub use millrace_program::{
+    Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
+    StepCost,
 };
-pub use program::{LaneProgram, Output, OutputColumn, Profile, StepCost};
+pub use physical::{QueryTime, StreamNode};
+pub use pipeline::{
+    Branch, Dataflow, ExplainedPlan, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink,
+    Source, Stage, effective_settings, explain, plan, plan_query, plan_shown, tables,
+};
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{
-    FLINK_VERSION, LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, NotNullEnforcer, Origin,
-    Setting, Settings, TYPE_LENGTH_ENFORCER, parse_time_zone,
+    FLINK_VERSION, LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, Origin, Setting, Settings,
+    TYPE_LENGTH_ENFORCER, parse_time_zone,
 };

@@ -1,23 +1,31 @@
 //! A whole file: statements in, dataflows out.
 
+mod explained;
 mod shown;
+mod wiring;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use datafusion_expr::{Extension, LogicalPlan};
+use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::{Diagnostic, Projection, Span, Spanned, TableDefinition};
 use millrace_functions::BindContext;
+use millrace_program::{ExprRef, LaneProgram, NotNullEnforcer, OutputColumn};
 use millrace_sql::ast::{self, Statement};
 
-use crate::catalog::{self, Catalog, Entry, Kind, Table};
-use crate::expr::ExprRef;
-use crate::optimise::{Folding, fold};
-use crate::program::{LaneProgram, OutputColumn, ProgramSource, Unnest};
-use crate::query::{Branch as QueryBranch, Input, QueryBinder, Relation, persisted_columns};
-use crate::settings::{NotNullEnforcer, Origin, Setting, Settings};
+use crate::bounds::with_deep_stack;
+use crate::catalog::{self, Catalog, Creation, Entry, Kind};
+use crate::logical::{self, BoundQuery, Insert, SinkNode};
+use crate::physical::{self, Input, StreamNode, Walk};
+use crate::query::QueryBinder;
+use crate::rules::optimise;
+use crate::settings::{Origin, Setting, Settings};
 use crate::{not_yet, sink};
 
+pub use explained::{ExplainedPlan, explain};
 pub use shown::plan_shown;
+use wiring::Wiring;
 
 /// A planned file.
 #[derive(Clone, Debug)]
@@ -37,8 +45,32 @@ pub struct Dataflow {
     pub name: String,
     /// What is read.
     pub sources: Vec<Source>,
+    /// What is computed over many rows; those that a stage takes rows of may stand before it or behind it.
+    pub stages: Vec<Stage>,
     /// What is written.
     pub sinks: Vec<Sink>,
+}
+
+/// A node with state, and where its rows go.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The node.
+    pub node: Arc<dyn StreamNode>,
+    /// The ways to sinks. Their programs take the node's columns.
+    pub branches: Vec<Branch>,
+    /// The ways to other stages.
+    pub feeds: Vec<Feed>,
+}
+
+/// One way from a source or a stage to an input of a stage.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Takes the source's projected columns or the stage's columns, gives the columns of the input.
+    pub program: LaneProgram,
+    /// Index into [`Dataflow::stages`].
+    pub stage: usize,
+    /// The input's number.
+    pub input: usize,
 }
 
 /// A table that is read: once, for all branches.
@@ -56,14 +88,16 @@ pub struct Source {
     /// The columns to decode: indexes into `table.columns`, physical and metadata ones, ascending. Batches have them
     /// in this order.
     pub projection: Projection,
-    /// Where the rows go.
+    /// The ways to sinks.
     pub branches: Vec<Branch>,
+    /// The ways to stages.
+    pub feeds: Vec<Feed>,
 }
 
-/// One way from a source to a sink.
+/// One way from a source or a stage to a sink.
 #[derive(Clone, Debug)]
 pub struct Branch {
-    /// Takes the source's projected columns, gives the sink's persisted columns.
+    /// Takes the source's projected columns or the stage's columns, gives the sink's persisted columns.
     pub program: LaneProgram,
     /// Index into [`Dataflow::sinks`].
     pub sink: usize,
@@ -102,6 +136,8 @@ pub struct PlannedQuery {
     pub columns: Vec<OutputColumn>,
     /// One program for each input.
     pub branches: Vec<QueryProgram>,
+    /// The plan that the programs are of, which DataFusion can run where it reads no table.
+    pub plan: Arc<dyn ExecutionPlan>,
 }
 
 /// A branch of a query.
@@ -122,11 +158,13 @@ pub fn plan(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
-    let mut planner = Planner::new(statements, settings)?;
-    for statement in statements {
-        planner.statement(statement);
-    }
-    planner.finish()
+    with_deep_stack(|| {
+        let mut planner = Planner::new(statements, settings)?;
+        for statement in statements {
+            planner.statement(statement);
+        }
+        planner.finish()
+    })
 }
 
 /// Plans the one query among the statements (the last, if there are several); tables and views before it are known.
@@ -134,6 +172,13 @@ pub fn plan(
 /// # Errors
 /// Everything that is wrong, in the order of the text.
 pub fn plan_query(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+) -> Result<PlannedQuery, Vec<Diagnostic>> {
+    with_deep_stack(|| plan_last_query(statements, settings))
+}
+
+fn plan_last_query(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<PlannedQuery, Vec<Diagnostic>> {
@@ -152,7 +197,7 @@ pub fn plan_query(
         )]);
     };
     let relation = planner.binder().query(query);
-    let planned = relation.map(|relation| planner.query_programs(&relation));
+    let planned = relation.and_then(|relation| planner.query_programs(&relation, query.span));
     match planned {
         Some(planned) if !planner.diagnostics.iter().any(Diagnostic::is_error) => Ok(planned),
         _ => Err(planner.diagnostics),
@@ -192,12 +237,21 @@ struct Planner {
 
 /// An INSERT whose query fits its sink.
 struct PlannedInsert {
-    target: Arc<Table>,
-    target_span: Span,
-    span: Span,
-    is_shown: bool,
-    relation: Relation,
-    outputs: Vec<OutputColumn>,
+    query: BoundQuery,
+    target: Arc<Insert>,
+}
+
+impl PlannedInsert {
+    /// Returns its logical plan, whose root is the sink.
+    fn plan(&self) -> LogicalPlan {
+        let node = SinkNode {
+            input: self.query.plan.as_ref().clone(),
+            target: Arc::clone(&self.target),
+        };
+        LogicalPlan::Extension(Extension {
+            node: Arc::new(node),
+        })
+    }
 }
 
 impl Planner {
@@ -238,6 +292,7 @@ impl Planner {
             ctx: &self.ctx,
             diagnostics: &mut self.diagnostics,
             ctes: Vec::new(),
+            qualifiers: HashSet::new(),
         }
     }
 
@@ -250,8 +305,11 @@ impl Planner {
                 self.catalog.define(
                     &create.name,
                     entry,
-                    create.temporary,
-                    create.if_not_exists,
+                    Creation {
+                        temporary: create.temporary,
+                        if_not_exists: create.if_not_exists,
+                        or_replace: create.or_replace,
+                    },
                     &mut self.diagnostics,
                 );
             }
@@ -266,8 +324,11 @@ impl Planner {
                 self.catalog.define(
                     &create.name,
                     entry,
-                    create.temporary,
-                    create.if_not_exists,
+                    Creation {
+                        temporary: create.temporary,
+                        if_not_exists: create.if_not_exists,
+                        or_replace: create.or_replace,
+                    },
                     &mut self.diagnostics,
                 );
             }
@@ -299,8 +360,22 @@ impl Planner {
                     query.span,
                 )
                 .label("not part of a pipeline")
-                .help("put INSERT INTO and a table before it"),
+                .help("put INSERT INTO and a table before it")
+                .help("or show its changes: millrace run --changes-to-stdout FILE"),
             ),
+            Statement::Explain(explain) => {
+                let inserts = self.inserts.len();
+                let is_query = matches!(explain.statement.value, Statement::Query(_));
+                if !is_query {
+                    self.statement(&explain.statement);
+                }
+                self.inserts.truncate(inserts);
+                self.diagnostics.push(
+                    Diagnostic::warning("MR0510", "EXPLAIN shows nothing here", statement.span)
+                        .label("not run")
+                        .help("`millrace explain` with this file shows the plan"),
+                );
+            }
             Statement::Unsupported { what, span } => {
                 self.diagnostics.push(not_yet::clause(what, *span));
             }
@@ -360,81 +435,66 @@ impl Planner {
             &self.ctx,
             &mut self.diagnostics,
         );
-        let Some((relation, outputs)) = fitted else {
+        let Some((query, outputs)) = fitted else {
             return;
         };
-        let target_span = insert.target.span;
         self.inserts.push(PlannedInsert {
-            target,
-            target_span,
-            span,
-            is_shown: false,
-            relation,
-            outputs,
+            query,
+            target: Arc::new(Insert {
+                table: target,
+                table_span: insert.target.span,
+                span,
+                is_shown: false,
+                outputs,
+            }),
         });
     }
 
-    /// Folds and compiles a branch.
-    fn compile(
-        &mut self,
-        branch: &QueryBranch,
-        outputs: Vec<OutputColumn>,
-    ) -> (LaneProgram, Logical) {
-        let mut folding = Folding::default();
-        let mut fold_all = |exprs: &[ExprRef]| {
-            exprs
-                .iter()
-                .map(|expr| fold(expr, &mut folding))
-                .collect::<Vec<_>>()
-        };
-        let filters = fold_all(&branch.filters);
-        let columns = fold_all(&branch.columns);
-        let unnests: Vec<Unnest> = branch
-            .unnests
-            .iter()
-            .map(|unnest| Unnest {
-                collection: fold(&unnest.collection, &mut folding),
-                outer: unnest.outer,
-                ordinality: unnest.ordinality,
-            })
-            .collect();
-        self.diagnostics.append(&mut folding.diagnostics);
-        let program = LaneProgram::compile(ProgramSource {
-            width: branch.input.width(),
-            unnests: &unnests,
-            filters: &filters,
-            projection: &columns,
-            outputs,
+    /// Rewrites the plan of an INSERT and makes its physical plan; `None` after errors.
+    fn physical(&mut self, insert: &PlannedInsert) -> Option<Arc<dyn ExecutionPlan>> {
+        let mut walk = self.walk();
+        let planned = optimise(insert.plan()).and_then(|plan| walk.sink(&plan));
+        self.kept(planned, insert.target.span)
+    }
+
+    fn walk(&mut self) -> Walk<'_> {
+        Walk {
             not_null: self.not_null,
-        });
-        (program, Logical { filters, columns })
+            diagnostics: &mut self.diagnostics,
+        }
     }
 
-    fn query_programs(&mut self, relation: &Relation) -> PlannedQuery {
-        let columns: Vec<OutputColumn> = relation
-            .columns
-            .iter()
-            .map(|column| OutputColumn {
-                name: column.name.clone(),
-                ty: column.ty.clone(),
-                enforced: false,
-            })
-            .collect();
-        let branches = relation
-            .branches
-            .iter()
-            .map(|branch| {
-                let table = match &branch.input {
+    fn kept<T>(&mut self, planned: datafusion_common::Result<T>, span: Span) -> Option<T> {
+        match planned {
+            Ok(planned) => Some(planned),
+            Err(error) => {
+                self.diagnostics.push(logical::internal(&error, span));
+                None
+            }
+        }
+    }
+
+    fn query_programs(&mut self, query: &BoundQuery, span: Span) -> Option<PlannedQuery> {
+        let columns = explained::outputs(query);
+        let mut walk = self.walk();
+        let planned = optimise(query.plan.as_ref().clone());
+        let planned = planned.and_then(|plan| walk.query(&plan, &columns));
+        let plan = self.kept(planned, span)?;
+        let branches = physical::ways(&plan)
+            .into_iter()
+            .map(|fused| QueryProgram {
+                table: match &fused.kind.input {
                     Input::Table(table) => Some(Arc::new(table.definition.clone())),
-                    Input::OneRow => None,
-                };
-                QueryProgram {
-                    table,
-                    program: self.compile(branch, columns.clone()).0,
-                }
+                    Input::OneRow | Input::Stage(..) => None,
+                },
+                program: fused.kind.program.clone(),
             })
             .collect();
-        PlannedQuery { columns, branches }
+        Some(PlannedQuery {
+            columns,
+            branches,
+            plan,
+        })
     }
 
     fn finish(mut self) -> Result<Pipeline, Vec<Diagnostic>> {
@@ -451,7 +511,9 @@ impl Planner {
         }
         let mut wiring = Wiring::default();
         for insert in &inserts {
-            wiring.add(insert, &mut self);
+            if let Some(plan) = self.physical(insert) {
+                wiring.add(&plan);
+            }
         }
         self.diagnostics.sort_by_key(|diagnostic| {
             diagnostic
@@ -497,167 +559,4 @@ pub fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings)
         settings.set(key, &setting.value, setting.origin.clone());
     }
     settings
-}
-
-/// Sources, sinks and the ways between them, before they are grouped into dataflows.
-#[derive(Default)]
-struct Wiring {
-    sources: Vec<(Arc<Table>, Source)>,
-    sinks: Vec<(Arc<Table>, Sink)>,
-}
-
-impl Wiring {
-    fn add(&mut self, insert: &PlannedInsert, planner: &mut Planner) {
-        let sink = self.sink(insert);
-        let mut one_row = None;
-        for branch in &insert.relation.branches {
-            let (program, logical) = planner.compile(branch, insert.outputs.clone());
-            let source = match &branch.input {
-                Input::Table(table) => self.source(table, insert.span),
-                Input::OneRow => *one_row.get_or_insert_with(|| self.one_row(insert)),
-            };
-            self.sources[source].1.branches.push(Branch {
-                program,
-                sink,
-                span: insert.span,
-                logical,
-            });
-        }
-    }
-
-    fn sink(&mut self, insert: &PlannedInsert) -> usize {
-        let table = &insert.target;
-        if let Some(index) = self
-            .sinks
-            .iter()
-            .position(|(known, _)| Arc::ptr_eq(known, table))
-        {
-            return index;
-        }
-        let sink = Sink {
-            table: Arc::new(table.definition.clone()),
-            span: insert.target_span,
-            columns: persisted_columns(table),
-            is_shown: insert.is_shown,
-        };
-        self.sinks.push((Arc::clone(table), sink));
-        self.sinks.len() - 1
-    }
-
-    /// Adds the row that the VALUES of an INSERT are computed from: all branches of the INSERT share it, others do not.
-    fn one_row(&mut self, insert: &PlannedInsert) -> usize {
-        let name = format!("values of {}", insert.target.definition.name.value);
-        let definition = TableDefinition {
-            name: Spanned::new(name, insert.span),
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            options: Vec::new(),
-            options_span: insert.span,
-        };
-        let table = Table {
-            definition,
-            values: Vec::new(),
-            rowtime: None,
-        };
-        let index = self.source(&Arc::new(table), insert.span);
-        self.sources[index].1.is_one_row = true;
-        index
-    }
-
-    fn source(&mut self, table: &Arc<Table>, span: Span) -> usize {
-        if let Some(index) = self
-            .sources
-            .iter()
-            .position(|(known, _)| Arc::ptr_eq(known, table))
-        {
-            return index;
-        }
-        let definition = Arc::new(table.definition.clone());
-        let source = Source {
-            name: definition.name.value.clone(),
-            is_one_row: false,
-            table: definition,
-            span,
-            projection: Projection::default(),
-            branches: Vec::new(),
-        };
-        self.sources.push((Arc::clone(table), source));
-        self.sources.len() - 1
-    }
-
-    /// Groups what hangs together.
-    fn flows(self) -> Vec<Dataflow> {
-        // Each sink starts as a group of its own; a source joins the groups of all sinks that it feeds.
-        let mut group: Vec<usize> = (0..self.sinks.len()).collect();
-        for (_, source) in &self.sources {
-            for branch in &source.branches[1..] {
-                let (a, b) = (group[source.branches[0].sink], group[branch.sink]);
-                let (low, high) = (a.min(b), a.max(b));
-                group
-                    .iter_mut()
-                    .filter(|member| **member == high)
-                    .for_each(|member| *member = low);
-            }
-        }
-        let mut flows: Vec<Dataflow> = Vec::new();
-        let mut flow_of_group: HashMap<usize, usize> = HashMap::new();
-        let mut place_of_sink = Vec::with_capacity(self.sinks.len());
-        for (index, (_, sink)) in self.sinks.into_iter().enumerate() {
-            let flow = *flow_of_group.entry(group[index]).or_insert_with(|| {
-                let name = sink.table.name.value.clone();
-                flows.push(Dataflow {
-                    name,
-                    sources: Vec::new(),
-                    sinks: Vec::new(),
-                });
-                flows.len() - 1
-            });
-            place_of_sink.push((flow, flows[flow].sinks.len()));
-            flows[flow].sinks.push(sink);
-        }
-        for (_, mut source) in self.sources {
-            let Some(first) = source.branches.first() else {
-                continue;
-            };
-            let flow = place_of_sink[first.sink].0;
-            for branch in &mut source.branches {
-                branch.sink = place_of_sink[branch.sink].1;
-            }
-            narrow(&mut source);
-            source.name = free_name(&source.name, &flows[flow].sources);
-            flows[flow].sources.push(source);
-        }
-        flows
-    }
-}
-
-/// Returns a name that none of the sources has: a table that is read with different hints is several sources.
-fn free_name(name: &str, taken: &[Source]) -> String {
-    let is_free = |name: &str| taken.iter().all(|source| source.name != name);
-    if is_free(name) {
-        return name.to_owned();
-    }
-    (2..)
-        .map(|number| format!("{name} ({number})"))
-        .find(|name| is_free(name))
-        .expect("the numbers do not end")
-}
-
-/// Asks for the columns that some branch reads, and points the programs at them.
-fn narrow(source: &mut Source) {
-    let mut columns: Vec<usize> = source
-        .branches
-        .iter()
-        .flat_map(|branch| branch.program.inputs().iter().copied())
-        .collect();
-    columns.sort_unstable();
-    columns.dedup();
-    for branch in &mut source.branches {
-        branch.program.reorder_inputs(|column| {
-            columns
-                .binary_search(&column)
-                .expect("the list holds every column that a branch reads")
-        });
-    }
-    source.projection = Projection { columns };
 }

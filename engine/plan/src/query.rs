@@ -1,56 +1,23 @@
-//! Queries: projections, filters, UNION ALL and VALUES over tables and views, expanded in line.
+//! Queries: from the syntax tree to a logical plan; projections, filters, UNION ALL and VALUES over tables and views.
 
 mod lateral;
 mod unnest;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use millrace_connector::{ColumnKind, Diagnostic, FlinkType, Span};
 use millrace_functions::BindContext;
+use millrace_program::{Expr, ExprKind, ExprRef};
 use millrace_sql::ast;
 
-use crate::bind::{Binder, Scope, ScopeColumn, implicit_cast, least_restrictive};
+use crate::bind::{Binder, Scope, implicit_cast, least_restrictive};
+use crate::bounds;
 use crate::catalog::{Catalog, Entry, Table, merge_options};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use crate::logical::{self, BoundColumn, BoundQuery, Built};
 use crate::not_yet;
-use crate::program::Unnest;
 use lateral::RowByRow;
 use unnest::UnnestClause;
-
-/// What a query gives: columns, and one branch for each input that its rows come from.
-#[derive(Clone, Debug)]
-pub(crate) struct Relation {
-    pub(crate) columns: Vec<RelationColumn>,
-    pub(crate) branches: Vec<Branch>,
-}
-
-/// A column of a query.
-#[derive(Clone, Debug)]
-pub(crate) struct RelationColumn {
-    pub(crate) name: String,
-    pub(crate) ty: FlinkType,
-    pub(crate) span: Span,
-}
-
-/// Rows of one input: filtered, then projected. All expressions are over the input's own columns.
-#[derive(Clone, Debug)]
-pub(crate) struct Branch {
-    pub(crate) input: Input,
-    /// Collections that are taken apart, each adding columns behind those of the input.
-    pub(crate) unnests: Vec<Unnest>,
-    pub(crate) filters: Vec<ExprRef>,
-    pub(crate) columns: Vec<ExprRef>,
-}
-
-/// Where rows come from.
-#[derive(Clone, Debug)]
-pub(crate) enum Input {
-    /// A table.
-    Table(Arc<Table>),
-    /// One row without columns.
-    OneRow,
-}
 
 /// Binds queries.
 pub(crate) struct QueryBinder<'a> {
@@ -58,12 +25,14 @@ pub(crate) struct QueryBinder<'a> {
     pub(crate) ctx: &'a BindContext,
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
     /// Common table expressions, the innermost last.
-    pub(crate) ctes: Vec<(String, Option<Arc<Relation>>)>,
+    pub(crate) ctes: Vec<(String, Option<Arc<BoundQuery>>)>,
+    /// Qualifiers that inputs of the statement already have.
+    pub(crate) qualifiers: HashSet<String>,
 }
 
 impl QueryBinder<'_> {
     /// Binds a query; `None` after errors.
-    pub(crate) fn query(&mut self, query: &ast::Query) -> Option<Relation> {
+    pub(crate) fn query(&mut self, query: &ast::Query) -> Option<BoundQuery> {
         for order in query.order_by.iter().take(1) {
             self.diagnostics
                 .push(not_yet::clause("ORDER BY", order.expr.span));
@@ -86,7 +55,7 @@ impl QueryBinder<'_> {
         relation
     }
 
-    fn body(&mut self, body: &ast::QueryBody) -> Option<Relation> {
+    fn body(&mut self, body: &ast::QueryBody) -> Option<BoundQuery> {
         match body {
             ast::QueryBody::Select(select) => self.select(select),
             ast::QueryBody::SetOperation {
@@ -109,7 +78,7 @@ impl QueryBinder<'_> {
         left: &ast::QueryBody,
         right: &ast::QueryBody,
         span: Span,
-    ) -> Option<Relation> {
+    ) -> Option<BoundQuery> {
         let (name, plain) = match op {
             ast::SetOperator::Union => ("UNION without ALL", all),
             ast::SetOperator::Intersect => ("INTERSECT", false),
@@ -134,12 +103,16 @@ impl QueryBinder<'_> {
             return None;
         }
         plain.then_some(())?;
-        self.union(left, right)
+        self.union(left, right, span)
     }
 
-    fn union(&mut self, mut left: Relation, mut right: Relation) -> Option<Relation> {
+    fn union(&mut self, left: BoundQuery, right: BoundQuery, span: Span) -> Option<BoundQuery> {
+        let mut columns = left.columns.clone();
         let errors = self.diagnostics.len();
-        for (index, (a, b)) in left.columns.iter_mut().zip(&right.columns).enumerate() {
+        for (index, (a, b)) in columns.iter_mut().zip(&right.columns).enumerate() {
+            if a.time != b.time {
+                a.time = None;
+            }
             match least_restrictive([&a.ty, &b.ty]) {
                 Some(ty) => a.ty = ty,
                 None => self.diagnostics.push(
@@ -156,18 +129,33 @@ impl QueryBinder<'_> {
         if self.diagnostics.len() > errors {
             return None;
         }
-        left.branches.append(&mut right.branches);
-        for branch in &mut left.branches {
-            self.convert(branch, &left.columns)?;
-        }
-        Some(left)
+        let left = self.converted(left, &columns, span)?;
+        let right = self.converted(right, &columns, span)?;
+        self.built(BoundQuery::union_all(vec![left, right]), span)
     }
 
-    /// Casts a branch's columns to the types of the whole.
-    fn convert(&mut self, branch: &mut Branch, columns: &[RelationColumn]) -> Option<()> {
-        for (value, column) in branch.columns.iter_mut().zip(columns) {
+    /// Casts a query's columns to the types of the whole, and gives them its names.
+    fn converted(
+        &mut self,
+        query: BoundQuery,
+        columns: &[BoundColumn],
+        span: Span,
+    ) -> Option<BoundQuery> {
+        let values = (0..query.width()).map(|index| query.column(index));
+        let items = self.convert(values.collect(), columns)?;
+        self.built(query.project(items), span)
+    }
+
+    /// Casts values to the types of columns.
+    fn convert(
+        &mut self,
+        values: Vec<ExprRef>,
+        columns: &[BoundColumn],
+    ) -> Option<Vec<(BoundColumn, ExprRef)>> {
+        let mut items = Vec::with_capacity(values.len());
+        for (value, column) in values.iter().zip(columns) {
             match implicit_cast(value, &column.ty, self.ctx) {
-                Ok(cast) => *value = cast,
+                Ok(cast) => items.push((column.clone(), retyped(cast, &column.ty))),
                 Err(error) => {
                     self.diagnostics.push(Diagnostic::error(
                         "MR0404",
@@ -178,14 +166,14 @@ impl QueryBinder<'_> {
                 }
             }
         }
-        Some(())
+        Some(items)
     }
 
     fn values(
         &mut self,
         rows: &[millrace_connector::Spanned<Vec<ast::Expr>>],
         span: Span,
-    ) -> Option<Relation> {
+    ) -> Option<BoundQuery> {
         let scope = Scope::default();
         let mut bound = Vec::new();
         for row in rows {
@@ -236,31 +224,25 @@ impl QueryBinder<'_> {
                 ));
                 return None;
             };
-            columns.push(RelationColumn {
+            columns.push(BoundColumn {
                 name: format!("EXPR${index}"),
                 ty,
                 span,
+                time: None,
             });
         }
-        let mut branches: Vec<Branch> = bound
-            .into_iter()
-            .map(|columns| Branch {
-                input: Input::OneRow,
-                filters: Vec::new(),
-                unnests: Vec::new(),
-                columns,
-            })
-            .collect();
-        for branch in &mut branches {
-            self.convert(branch, &columns)?;
+        let mut rows = Vec::with_capacity(bound.len());
+        for row in bound {
+            let items = self.convert(row, &columns)?;
+            rows.push(self.built(BoundQuery::one_row().project(items), span)?);
         }
-        Some(Relation { columns, branches })
+        self.built(BoundQuery::union_all(rows), span)
     }
 
-    fn select(&mut self, select: &ast::Select) -> Option<Relation> {
+    fn select(&mut self, select: &ast::Select) -> Option<BoundQuery> {
         let refused = self.refuse_clauses(select);
         let input = self.from(select);
-        let (scope, relation) = input?;
+        let (scope, query) = input?;
         let mut binder = Binder::new(&scope, self.ctx, self.diagnostics);
         let condition = match &select.selection {
             Some(expr) => binder.bind_condition(expr, "WHERE").map(Some),
@@ -271,7 +253,51 @@ impl QueryBinder<'_> {
         if refused {
             return None;
         }
-        Some(project(&relation, condition.as_ref(), items))
+        self.projected(query, condition.as_ref(), items, select.span)
+    }
+
+    /// Puts a filter and a projection on top of a query.
+    fn projected(
+        &mut self,
+        query: BoundQuery,
+        condition: Option<&ExprRef>,
+        items: Vec<(String, ExprRef)>,
+        span: Span,
+    ) -> Option<BoundQuery> {
+        let query = match condition {
+            Some(condition) => self.built(query.filter(condition), span)?,
+            None => query,
+        };
+        let items = items
+            .into_iter()
+            .map(|(name, expr)| (query.item(name, &expr), expr))
+            .collect();
+        self.built(query.project(items), span)
+    }
+
+    /// Returns what was built, if it is not too large. DataFusion refuses nothing that the binder let through: if it does, the
+    /// mistake is ours.
+    pub(crate) fn built(&mut self, built: Built<BoundQuery>, span: Span) -> Option<BoundQuery> {
+        let found = match built {
+            Ok(built) => match bounds::check(&built, span) {
+                None => return Some(built),
+                Some(fault) => fault,
+            },
+            Err(error) => logical::internal(&error, span),
+        };
+        self.diagnostics.push(found);
+        None
+    }
+
+    /// Returns a qualifier that no other input of the statement has.
+    fn qualifier(&mut self, name: &str) -> String {
+        let mut candidate = name.to_owned();
+        let mut number = 2;
+        while !self.qualifiers.insert(candidate.clone()) {
+            candidate = format!("{name}#{number}");
+            number += 1;
+        }
+        candidate
     }
 
     /// Reports the clauses that need state; tells whether there are any.
@@ -297,9 +323,9 @@ impl QueryBinder<'_> {
         self.diagnostics.len() > before
     }
 
-    fn from(&mut self, select: &ast::Select) -> Option<(Scope, Relation)> {
+    fn from(&mut self, select: &ast::Select) -> Option<(Scope, BoundQuery)> {
         let Some((first, rest)) = select.from.split_first() else {
-            return Some(one_row());
+            return Some((Scope::default(), BoundQuery::one_row()));
         };
         let mut input = self.table_ref(first)?;
         for table in rest {
@@ -311,7 +337,7 @@ impl QueryBinder<'_> {
         Some(input)
     }
 
-    fn table_ref(&mut self, table: &ast::TableRef) -> Option<(Scope, Relation)> {
+    fn table_ref(&mut self, table: &ast::TableRef) -> Option<(Scope, BoundQuery)> {
         use ast::TableRefKind as K;
         match &table.kind {
             K::Named {
@@ -342,16 +368,19 @@ impl QueryBinder<'_> {
                 self.aliased(relation, alias.as_ref(), Vec::new())
             }
             // Nothing stands to the left: there is nothing to refer to.
-            K::Subquery { query, alias, .. } => {
-                self.lateral(one_row(), query, alias.as_ref(), false)
-            }
+            K::Subquery { query, alias, .. } => self.lateral(
+                (Scope::default(), BoundQuery::one_row()),
+                query,
+                alias.as_ref(),
+                false,
+            ),
             K::Function { call, .. } => {
                 self.diagnostics.push(not_yet::table_function(call));
                 None
             }
             K::Unnest { .. } => {
                 let clause = UnnestClause::of(table)?;
-                self.unnest(one_row(), &clause, false)
+                self.unnest((Scope::default(), BoundQuery::one_row()), &clause, false)
             }
             K::Join {
                 kind,
@@ -411,34 +440,32 @@ impl QueryBinder<'_> {
 
     fn aliased(
         &mut self,
-        relation: Relation,
+        relation: BoundQuery,
         alias: Option<&ast::TableAlias>,
         name: Vec<String>,
-    ) -> Option<(Scope, Relation)> {
+    ) -> Option<(Scope, BoundQuery)> {
         let relation = match alias {
             Some(alias) => self.renamed(relation, &alias.columns, alias.name.span)?,
             None => relation,
         };
         let table = alias.map_or(name, |alias| vec![alias.name.value.clone()]);
-        let columns = relation
+        let qualifier = self.qualifier(table.last().map_or("subquery", String::as_str));
+        let span = relation
             .columns
-            .iter()
-            .map(|column| ScopeColumn {
-                table: table.clone(),
-                name: column.name.clone(),
-                ty: column.ty.clone(),
-            })
-            .collect();
-        Some((Scope { columns, outer: 0 }, relation))
+            .first()
+            .map_or_else(Span::default, |column| column.span);
+        let relation = self.built(relation.qualified(&qualifier), span)?;
+        let scope = Scope::of(&relation, &table);
+        Some((scope, relation))
     }
 
     /// Gives a relation's columns the names of a list; an empty list leaves them.
     pub(crate) fn renamed(
         &mut self,
-        mut relation: Relation,
+        mut relation: BoundQuery,
         names: &[ast::Ident],
         span: Span,
-    ) -> Option<Relation> {
+    ) -> Option<BoundQuery> {
         if names.is_empty() {
             return Some(relation);
         }
@@ -451,10 +478,14 @@ impl QueryBinder<'_> {
         for (column, name) in relation.columns.iter_mut().zip(names) {
             column.name.clone_from(&name.value);
         }
-        Some(relation)
+        let columns = relation.columns.iter().cloned().enumerate();
+        let items = columns
+            .map(|(index, column)| (column, relation.column(index)))
+            .collect();
+        self.built(relation.project(items), span)
     }
 
-    fn named(&mut self, name: &ast::ObjectName, hints: &[ast::Hint]) -> Option<Relation> {
+    fn named(&mut self, name: &ast::ObjectName, hints: &[ast::Hint]) -> Option<BoundQuery> {
         if let [only] = name.parts.as_slice()
             && let Some((_, relation)) = self.ctes.iter().rev().find(|(cte, _)| *cte == only.value)
         {
@@ -475,7 +506,7 @@ impl QueryBinder<'_> {
                     return None;
                 }
                 let table = self.hinted(table, hints);
-                Some(of_table(&table, name.span))
+                self.built(BoundQuery::table(&table, name.span), name.span)
             }
             Some(Entry::View(relation)) => Some(relation.as_ref().clone()),
             Some(Entry::Broken) => None,
@@ -509,21 +540,6 @@ fn names_do_not_fit(what: &str, (names, columns): (usize, usize), span: Span) ->
     Diagnostic::error("MR0411", message, span).label(format!("{names} names for {columns} columns"))
 }
 
-/// Returns the input of a query without FROM.
-fn one_row() -> (Scope, Relation) {
-    let branch = Branch {
-        input: Input::OneRow,
-        unnests: Vec::new(),
-        filters: Vec::new(),
-        columns: Vec::new(),
-    };
-    let relation = Relation {
-        columns: Vec::new(),
-        branches: vec![branch],
-    };
-    (Scope::default(), relation)
-}
-
 /// Tells whether a join keeps every pair: CROSS, or ON TRUE.
 fn is_unconditional(kind: ast::JoinKind, constraint: &ast::JoinConstraint) -> bool {
     let always = match constraint {
@@ -541,30 +557,6 @@ fn is_unconditional(kind: ast::JoinKind, constraint: &ast::JoinConstraint) -> bo
             kind,
             ast::JoinKind::Cross | ast::JoinKind::Inner | ast::JoinKind::Left
         )
-}
-
-/// Returns a table's columns and one branch that reads them.
-fn of_table(table: &Arc<Table>, span: Span) -> Relation {
-    let columns = table
-        .definition
-        .columns
-        .iter()
-        .map(|column| RelationColumn {
-            name: column.name.value.clone(),
-            ty: column.ty.clone(),
-            span,
-        })
-        .collect();
-    let branch = Branch {
-        input: Input::Table(Arc::clone(table)),
-        filters: Vec::new(),
-        unnests: Vec::new(),
-        columns: table.values.clone(),
-    };
-    Relation {
-        columns,
-        branches: vec![branch],
-    }
 }
 
 /// Binds a SELECT list: names with expressions over the input's columns.
@@ -591,16 +583,16 @@ fn bind_items(
             ast::SelectItem::QualifiedWildcard { name, span } => {
                 let before = bound.len();
                 star(binder, &name.parts, *span, &mut bound);
-                if bound.len() == before {
-                    failed = true;
-                    binder.diagnostics.push(
-                        Diagnostic::error(
-                            "MR0301",
-                            format!("no table is called '{name}' here"),
-                            *span,
-                        )
-                        .label("unknown name"),
-                    );
+                if bound.len() > before {
+                    continue;
+                }
+                match binder.bind_row_star(&name.parts, *span) {
+                    Some(fields) => {
+                        for (name, field) in fields {
+                            bound.push((unique(name, &bound), field));
+                        }
+                    }
+                    None => failed = true,
                 }
             }
         }
@@ -637,61 +629,13 @@ fn unique(name: String, taken: &[(String, ExprRef)]) -> String {
         .expect("the numbers do not end")
 }
 
-/// Puts a filter and a projection on top of a relation.
-fn project(
-    relation: &Relation,
-    condition: Option<&ExprRef>,
-    items: Vec<(String, ExprRef)>,
-) -> Relation {
-    let mut branches = Vec::with_capacity(relation.branches.len());
-    for branch in &relation.branches {
-        let mut memo = HashMap::new();
-        let mut filters = branch.filters.clone();
-        filters.extend(
-            condition.map(|condition| substitute_with(condition, &branch.columns, &mut memo)),
-        );
-        let columns = items
-            .iter()
-            .map(|(_, expr)| substitute_with(expr, &branch.columns, &mut memo))
-            .collect();
-        branches.push(Branch {
-            input: branch.input.clone(),
-            unnests: branch.unnests.clone(),
-            filters,
-            columns,
-        });
+/// Gives a value exactly that type, of which it already has the physical form: NOT NULL may go.
+fn retyped(value: ExprRef, ty: &FlinkType) -> ExprRef {
+    if value.ty == *ty {
+        return value;
     }
-    let columns = items
-        .into_iter()
-        .map(|(name, expr)| RelationColumn {
-            name,
-            ty: expr.ty.clone(),
-            span: expr.span,
-        })
-        .collect();
-    Relation { columns, branches }
-}
-
-/// Replaces each column by its value.
-pub(crate) fn substitute(expr: &ExprRef, values: &[ExprRef]) -> ExprRef {
-    substitute_with(expr, values, &mut HashMap::new())
-}
-
-/// The same for several expressions of one projection: what they share stays shared.
-fn substitute_with(
-    expr: &ExprRef,
-    values: &[ExprRef],
-    memo: &mut HashMap<*const Expr, ExprRef>,
-) -> ExprRef {
-    if let ExprKind::Column(index) = expr.kind {
-        return Arc::clone(&values[index]);
-    }
-    if let Some(known) = memo.get(&Arc::as_ptr(expr)) {
-        return Arc::clone(known);
-    }
-    let replaced = expr.map_children(|child| substitute_with(child, values, memo));
-    memo.insert(Arc::as_ptr(expr), Arc::clone(&replaced));
-    replaced
+    let span = value.span;
+    Expr::new(ExprKind::Retype(value), ty.clone(), span)
 }
 
 /// Returns the indexes of the columns that an INSERT writes: physical and writable metadata ones.

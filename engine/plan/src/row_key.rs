@@ -3,8 +3,8 @@
 use millrace_connector::{FlinkType, TableDefinition, TypeKind};
 use millrace_functions::Volatility;
 
-use crate::expr::{Expr, ExprKind};
 use crate::pipeline::{Branch, Sink};
+use millrace_program::{Expr, ExprKind};
 
 /// The PRIMARY KEY of a sink, and what it says about the rows of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub fn sink_key(source: &TableDefinition, branch: &Branch, sink: &Sink) -> SinkK
             .any(|column| source.columns[*column].name.value == name)
     };
     let holds_source_key = !source.primary_key.is_empty()
-        && branch.program.explodes().is_empty()
+        && !branch.program.multiplies_rows()
         && source.primary_key.iter().all(|key| holds(&key.value));
     let unsteady = columns
         .iter()

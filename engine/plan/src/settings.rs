@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_connector::{Diagnostic, Span};
+use millrace_program::NotNullEnforcer;
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +36,6 @@ pub struct Setting {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     values: BTreeMap<String, Setting>,
-}
-
-/// What happens to a NULL for a NOT NULL column of a sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotNullEnforcer {
-    /// The row fails.
-    Error,
-    /// The row is left out.
-    Drop,
 }
 
 /// The session zone's key.

@@ -9,20 +9,21 @@ use millrace_sql::ast;
 
 use crate::bind::{implicit_cast, null_literal};
 use crate::catalog::Table;
-use crate::expr::{Call, Expr, ExprKind, ExprRef};
 use crate::length::LengthEnforcer;
-use crate::program::OutputColumn;
-use crate::query::{Relation, RelationColumn, persisted_columns};
+use crate::logical::{self, BoundQuery};
+use crate::query::persisted_columns;
+use millrace_program::OutputColumn;
+use millrace_program::{Call, Expr, ExprKind, ExprRef};
 
 /// Brings a query's columns to those that `table` persists, in the table's order; `None` after errors.
 pub(crate) fn fit(
-    mut relation: Relation,
+    query: BoundQuery,
     insert: &ast::Insert,
     table: &Table,
     trims: bool,
     ctx: &BindContext,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<(Relation, Vec<OutputColumn>)> {
+) -> Option<(BoundQuery, Vec<OutputColumn>)> {
     let errors = diagnostics.len();
     if insert.overwrite {
         diagnostics.push(crate::not_yet::clause(
@@ -34,30 +35,30 @@ pub(crate) fn fit(
         diagnostics.push(crate::not_yet::clause("PARTITION", column.span));
     }
     let persisted = persisted_columns(table);
-    let sources = source_columns(insert, table, &persisted, &relation, diagnostics);
+    let sources = source_columns(insert, table, &persisted, &query, diagnostics);
     if diagnostics.len() > errors {
         return None;
     }
     let sources = sources?;
-    check_types(&relation, insert, table, &persisted, &sources, diagnostics);
+    check_types(&query, insert, table, &persisted, &sources, diagnostics);
     if diagnostics.len() > errors {
         return None;
     }
     let columns = &table.definition.columns;
-    for branch in &mut relation.branches {
-        let mut values = Vec::with_capacity(persisted.len());
-        for (index, source) in persisted.iter().zip(&sources) {
-            let ty = &columns[*index].ty;
-            let value = match source {
-                Some(source) => &branch.columns[*source],
-                None => &null_literal(ty, insert.target.span),
-            };
-            match convert(value, ty, trims, ctx) {
-                Ok(value) => values.push(value),
-                Err(message) => diagnostics.push(Diagnostic::error("MR0410", message, value.span)),
+    let mut items = Vec::with_capacity(persisted.len());
+    for (index, source) in persisted.iter().zip(&sources) {
+        let ty = &columns[*index].ty;
+        let value = match source {
+            Some(source) => query.column(*source),
+            None => null_literal(ty, insert.target.span),
+        };
+        match convert(&value, ty, trims, ctx) {
+            Ok(value) => {
+                let name = columns[*index].name.value.clone();
+                items.push((query.item(name, &value), value));
             }
+            Err(message) => diagnostics.push(Diagnostic::error("MR0410", message, value.span)),
         }
-        branch.columns = values;
     }
     if diagnostics.len() > errors {
         return None;
@@ -70,15 +71,14 @@ pub(crate) fn fit(
             enforced: !columns[*index].ty.nullable,
         })
         .collect();
-    relation.columns = outputs
-        .iter()
-        .map(|column| RelationColumn {
-            name: column.name.clone(),
-            ty: column.ty.clone(),
-            span: insert.target.span,
-        })
-        .collect();
-    Some((relation, outputs))
+    let fitted = match query.project(items) {
+        Ok(fitted) => fitted,
+        Err(error) => {
+            diagnostics.push(logical::internal(&error, insert.target.span));
+            return None;
+        }
+    };
+    Some((fitted, outputs))
 }
 
 /// # Flink
@@ -111,7 +111,7 @@ fn source_columns(
     insert: &ast::Insert,
     table: &Table,
     persisted: &[usize],
-    relation: &Relation,
+    relation: &BoundQuery,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Option<usize>>> {
     let given = relation.columns.len();
@@ -204,7 +204,7 @@ fn named_columns(
 }
 
 fn check_types(
-    relation: &Relation,
+    relation: &BoundQuery,
     insert: &ast::Insert,
     table: &Table,
     persisted: &[usize],
@@ -245,7 +245,7 @@ fn check_types(
 
 fn mismatch<'t>(
     insert: &ast::Insert,
-    relation: &Relation,
+    relation: &BoundQuery,
     sink: impl Iterator<Item = (&'t str, &'t FlinkType)>,
     cause: &str,
 ) -> Diagnostic {

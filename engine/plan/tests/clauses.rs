@@ -407,6 +407,8 @@ fn watermarks_are_checked_though_nothing_waits_for_them() {
         codes(&with("ts TIMESTAMP(3)", "WATERMARK FOR nope AS ts")),
         ["MR0302"]
     );
+    let nested = with("r ROW<ts TIMESTAMP(3)>", "WATERMARK FOR r.ts AS r.ts");
+    assert_eq!(codes(&nested), ["MR0302"]);
     assert_eq!(
         codes(&with("ts TIMESTAMP(3)", "WATERMARK FOR ts AS 'x'")),
         ["MR0402"]

@@ -328,3 +328,48 @@ fn unnest_gives_a_row_for_each_element() {
     assert_eq!(values(&output), [None, Some(22), Some(33), Some(37)]);
     assert_eq!(output.kept, Some(vec![0, 1, 2, 2]));
 }
+
+#[test]
+fn of_an_option_that_is_set_twice_the_last_value_counts() {
+    let text = "CREATE TABLE s (id INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1', 'rows-per-second' = '2');
+        INSERT INTO b SELECT id FROM s /*+ OPTIONS('number-of-rows' = '3', 'number-of-rows' = '4') */ WHERE id IS NOT NULL;";
+    let pipeline = planned(text);
+    let table = &pipeline.flows[0].sources[0].table;
+    for (key, value) in [("rows-per-second", "2"), ("number-of-rows", "4")] {
+        assert_eq!(table.option(key).unwrap().value, value);
+        let warning = format!("option '{key}' is set twice: the last value counts");
+        let told = pipeline.warnings.iter().map(|warning| &warning.message);
+        assert_eq!(told.filter(|told| **told == warning).count(), 1, "{key}");
+    }
+}
+
+#[test]
+fn or_replace_creates_what_is_not_there() {
+    let text = "CREATE OR REPLACE VIEW v AS SELECT id FROM src; INSERT INTO b SELECT id FROM v WHERE id > 0;";
+    assert_eq!(planned(text).flows.len(), 1);
+    let text = format!("CREATE VIEW v AS SELECT id FROM src; {text}");
+    let faults = try_plan(&text).expect_err("v is there");
+    assert_eq!(faults[0].code, "MR0304");
+    assert!(faults[0].help[0].contains("replaces nothing"));
+}
+
+#[test]
+fn rows_that_the_enforcer_drops_are_counted() {
+    let pipeline = planned(
+        "SET 'table.exec.sink.not-null-enforcer' = 'DROP'; INSERT INTO b SELECT id FROM src;",
+    );
+    let output = program(&pipeline)
+        .run(&[ints(&[Some(1), None, None, Some(4)])], 4, &CONTEXT)
+        .unwrap();
+    assert_eq!((output.rows, output.not_null_dropped), (2, 2));
+    assert_eq!(output.kept, Some(vec![0, 3]));
+}
+
+#[test]
+fn names_may_have_dollars() {
+    let pipeline = planned(
+        "CREATE TABLE e (id INT, $lib STRING, a$b INT) WITH ('connector' = 'kafka');
+         INSERT INTO a SELECT a$b AS $n, $lib FROM e;",
+    );
+    assert_eq!(pipeline.flows[0].sources[0].projection.columns, [1, 2]);
+}

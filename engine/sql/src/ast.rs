@@ -117,7 +117,9 @@ pub enum Statement {
         /// The option's key; `None` resets all.
         key: Option<Spanned<String>>,
     },
-    /// A statement of Flink that has no meaning in a pipeline file (`SHOW`, `DESCRIBE`, `EXPLAIN`, `ALTER` …).
+    /// `EXPLAIN [PLAN FOR | detail, …] statement`.
+    Explain(Explain),
+    /// A statement of Flink that has no meaning in a pipeline file (`SHOW`, `DESCRIBE`, `ALTER` …).
     Unsupported {
         /// Its leading words, in capitals.
         what: String,
@@ -126,11 +128,32 @@ pub enum Statement {
     },
 }
 
+/// `EXPLAIN`: the plan of a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explain {
+    /// What is shown besides: `ESTIMATED_COST`, `CHANGELOG_MODE`, `JSON_EXECUTION_PLAN`, `PLAN_ADVICE`.
+    pub details: Vec<Spanned<String>>,
+    /// The query, INSERT or statement set.
+    pub statement: Box<Spanned<Statement>>,
+}
+
+impl Explain {
+    /// Tells whether the plan is asked for as JSON.
+    #[must_use]
+    pub fn wants_json(&self) -> bool {
+        self.details
+            .iter()
+            .any(|detail| detail.value == "JSON_EXECUTION_PLAN")
+    }
+}
+
 /// `CREATE [TEMPORARY] TABLE [IF NOT EXISTS] name (…) [COMMENT …] [PARTITIONED BY …] [WITH (…)] [LIKE …] [AS …]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateTable {
     /// Whether TEMPORARY was written.
     pub temporary: bool,
+    /// Whether OR REPLACE was written, which replaces nothing in Flink.
+    pub or_replace: bool,
     /// Whether an existing one is no error.
     pub if_not_exists: bool,
     /// The table's name.
@@ -254,6 +277,8 @@ pub enum LikeStrategy {
 pub struct CreateView {
     /// Whether TEMPORARY was written.
     pub temporary: bool,
+    /// Whether OR REPLACE was written, which replaces nothing in Flink.
+    pub or_replace: bool,
     /// Whether an existing one is no error.
     pub if_not_exists: bool,
     /// The view's name.

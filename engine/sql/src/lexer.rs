@@ -4,6 +4,8 @@
 //! The back-tick lexical policy of Calcite with identifiers up to 128 bytes and string literals without
 //! backslash escapes.
 
+mod setting;
+
 use millrace_connector::{Diagnostic, Span};
 
 use crate::keyword::is_reserved;
@@ -21,6 +23,8 @@ pub(crate) enum TokenKind {
     Exact,
     /// `1e5`.
     Approximate,
+    /// The key or the value of a SET or RESET without quotes.
+    Bare,
     /// An operator or a separator.
     Symbol(&'static str),
     /// `/*+`.
@@ -54,8 +58,7 @@ pub(crate) struct Token {
 /// Two-character symbols before their one-character beginnings.
 const SYMBOLS: &[&str] = &[
     "||", "<>", "<=", ">=", "!=", "=>", "==", "(", ")", "[", "]", "{", "}", ",", ";", ".", "+",
-    "-", "*", "/", "%", "=", "<", ">", "?", ":", "!", "|", "&", "^", "\"", "~", "@", "#", "$",
-    "\\",
+    "-", "*", "/", "%", "=", "<", ">", "?", ":", "!", "|", "&", "^", "\"", "~", "@", "#", "\\",
 ];
 
 /// Splits the text; the last token is always [`TokenKind::End`].
@@ -362,6 +365,9 @@ impl Lexer<'_> {
         } else {
             self.at += length;
             self.push(TokenKind::Word, start);
+            if self.begins_setting() {
+                self.setting();
+            }
         }
     }
 
@@ -419,12 +425,14 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || c == '\u{feff}' || c == '\u{0}'
 }
 
+/// # Flink
+/// `LETTER` of Calcite's grammar, and the letters of scripts that it leaves out, such as Hangul.
 fn is_word_start(c: char) -> bool {
-    c.is_alphabetic() || c == '_'
+    c.is_alphabetic() || matches!(c, '_' | '$' | '\u{100}'..='\u{1fff}' | '\u{3300}'..='\u{337f}')
 }
 
 fn is_word_part(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '$'
+    is_word_start(c) || c.is_alphanumeric()
 }
 
 fn is_character_set(word: &str) -> bool {
@@ -497,6 +505,7 @@ mod tests {
             "a --x'`\\\n`b``c` /* ' ` */ 中文_1$",
             &[Word, Quoted("b`c".into()), Word],
         );
+        check("$lib $ a$b$ é$1 e\u{301}", &[Word, Word, Word, Word, Word]);
         check("a.b;", &[Word, Symbol("."), Word, Symbol(";")]);
         check(
             "t /*+ o */",

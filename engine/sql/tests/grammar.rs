@@ -344,13 +344,65 @@ fn statements_of_flink_parse() {
         ("SET 'a.b' = 'c'", "Set"),
         ("set table.exec.state.ttl=1 h;", "Set"),
         ("RESET", "Reset"),
-        ("EXPLAIN PLAN FOR SELECT 1", "Unsupported"),
+        ("CREATE OR REPLACE VIEW v AS SELECT 1", "CreateView"),
+        (
+            "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1",
+            "CreateView",
+        ),
+        ("CREATE OR REPLACE TABLE t (a INT)", "CreateTable"),
+        ("EXPLAIN PLAN FOR SELECT 1", "Explain"),
         ("SHOW CREATE TABLE t", "Unsupported"),
         ("ALTER TABLE t RENAME TO u", "Unsupported"),
         ("SELECT 1", "Query"),
     ] {
         let found = format!("{:?}", statement(text));
         assert!(found.starts_with(expect), "{text}: {found}");
+    }
+}
+
+#[test]
+fn settings_need_no_quotes() {
+    for (text, key, value) in [
+        ("SET a.interval = 10s", "a.interval", "10s"),
+        ("SET a=3min;", "a", "3min"),
+        ("set a = 1.5g -- as much as there is", "a", "1.5g"),
+        ("SET a = 2048m /* so */ ;", "a", "2048m"),
+        ("SET a.b-c = 10 s", "a.b-c", "10 s"),
+        ("SET $a$b = $HOME/x?y#z\\", "$a$b", "$HOME/x?y#z\\"),
+        ("SET \"a.b\" = \"c\"", "\"a.b\"", "\"c\""),
+        ("SET a = k:v,l=w", "a", "k:v,l=w"),
+        ("SET a=b=c", "a=b", "c"),
+        ("SET a\n=\n1e", "a", "1e"),
+        ("SET a = 'b; c'", "a", "b; c"),
+        ("SET 'a' = 'b''c'", "a", "b'c"),
+        ("SET a = http://h:80/p--q", "a", "http://h:80/p--q"),
+    ] {
+        match statement(text) {
+            Statement::Set {
+                key: found,
+                value: given,
+            } => assert_eq!(
+                (found.value.as_str(), given.value.as_str()),
+                (key, value),
+                "{text}"
+            ),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    match statement("RESET $a.1b;") {
+        Statement::Reset { key: Some(key) } => assert_eq!(key.value, "$a.1b"),
+        other => panic!("{other:?}"),
+    }
+    for text in ["SET a = ", "SET a", "SET a = 10s INSERT", "SET = b"] {
+        let parsed = parse(&format!("{text}; SELECT 1"));
+        let is_read = text.ends_with("INSERT");
+        assert_eq!(parsed.diagnostics.is_empty(), is_read, "{text}: {parsed:?}");
+        assert!(
+            parsed
+                .statements
+                .iter()
+                .any(|s| matches!(s.value, Statement::Query(_)))
+        );
     }
 }
 

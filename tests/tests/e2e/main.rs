@@ -36,6 +36,7 @@ mod edge;
 mod mysql_cdc;
 mod mysql_failover;
 mod mysql_points;
+mod mysql_reset;
 mod mysql_tables;
 mod mysql_tls;
 mod mysql_to_doris;

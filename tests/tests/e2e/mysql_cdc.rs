@@ -105,6 +105,28 @@ fn loses_nothing_of_mariadb_when_connections_are_killed_and_writers_run_beside_t
     script("faults.py", &["readers"], "mariadb", &server)
 }
 
+/// Options under which sessions begin in a way that a reader must not rely on.
+const ODD_SESSIONS: &str = "--autocommit=0 --completion-type=CHAIN --transaction-isolation=SERIALIZABLE \
+    --sql-mode=ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH --init-connect=SET@@sql_select_limit=7";
+
+#[test]
+fn reads_servers_whose_sessions_begin_in_another_way() -> Result<()> {
+    if !crate::enabled() {
+        return Ok(());
+    }
+    let cases = [
+        "run",
+        "--filter",
+        "ddl_add_column_live|ddl_client|type_text",
+    ];
+    let server = Service::mysql_with(13_538, ODD_SESSIONS)?;
+    script("judge.py", &cases, "mysql", &server)?;
+    script("faults.py", &["load"], "mysql", &server)?;
+    let server = Service::mariadb_with(13_539, ODD_SESSIONS)?;
+    script("judge.py", &cases, "mariadb", &server)?;
+    script("faults.py", &["load"], "mariadb", &server)
+}
+
 #[test]
 fn goes_on_when_nobody_took_what_mysql_sent_and_warns_before_its_log_is_purged() -> Result<()> {
     if !crate::enabled() {

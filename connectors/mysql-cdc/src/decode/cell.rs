@@ -107,6 +107,11 @@ impl Reader {
             Wire::DateTime(_) => self.date_time(temporal::date_time(bytes, self.adjusts_years)),
             Wire::OldTimestamp => self.timestamp(temporal::old_timestamp(bytes)),
             Wire::Timestamp(_) => self.timestamp(temporal::timestamp(bytes)),
+            Wire::HiresTime(fsp) => Cell::Time(temporal::hires_time(bytes, fsp)),
+            Wire::HiresDateTime(fsp) => {
+                self.date_time(temporal::hires_date_time(bytes, fsp, self.adjusts_years))
+            }
+            Wire::HiresTimestamp(fsp) => self.timestamp(temporal::hires_timestamp(bytes, fsp)),
             Wire::Char(_) | Wire::Varchar(_) | Wire::Blob(_) => {
                 return self.text(bytes, replacements);
             }

@@ -143,6 +143,40 @@ pub(crate) fn old_time(bytes: &[u8]) -> i64 {
     packed.signum() * micros
 }
 
+/// Microseconds of the last digit that MariaDB's own formats keep.
+fn unit(fsp: u8) -> i64 {
+    10_i64.pow(u32::from(6 - fsp.min(6)))
+}
+
+/// Reads MariaDB's own DATETIME with `fsp` digits of a second: all its parts in one number, months counted as thirteen
+/// a year and days as thirty-two a month.
+pub(crate) fn hires_date_time(bytes: &[u8], fsp: u8, adjusts_years: bool) -> Option<i64> {
+    let packed = (big_endian(bytes) as i64).checked_mul(unit(fsp))?;
+    let (date, micros) = (packed.div_euclid(DAY), packed.rem_euclid(DAY));
+    let (months, day) = (date >> 5, date & 31);
+    wall_of(
+        days_of(months / 13, months % 13, day, adjusts_years),
+        micros,
+    )
+}
+
+/// Reads MariaDB's own TIMESTAMP with `fsp` digits of a second.
+pub(crate) fn hires_timestamp(bytes: &[u8], fsp: u8) -> Option<i64> {
+    let (whole, rest) = bytes.split_at_checked(4)?;
+    instant(
+        big_endian(whole) as i64,
+        big_endian(rest) as i64 * unit(fsp),
+    )
+}
+
+/// Reads MariaDB's own TIME with `fsp` digits of a second, in microseconds: counted from behind the lowest time.
+pub(crate) fn hires_time(bytes: &[u8], fsp: u8) -> i64 {
+    /// 838:59:59 and one second more.
+    const ZERO: i64 = 3_020_400 * SECOND;
+    let zero = ZERO / unit(fsp);
+    (big_endian(bytes) as i64 & 0xffff_ffff_ffff).saturating_sub(zero) * unit(fsp)
+}
+
 /// What a date or time inside a JSON document says.
 pub(crate) struct Packed {
     pub(crate) is_negative: bool,

@@ -33,6 +33,12 @@ pub enum Wire {
     DateTime(u8),
     /// TIMESTAMP with so many digits of a second.
     Timestamp(u8),
+    /// MariaDB's own TIME with so many digits of a second, from before it took over MySQL's.
+    HiresTime(u8),
+    /// MariaDB's own DATETIME with so many digits of a second.
+    HiresDateTime(u8),
+    /// MariaDB's own TIMESTAMP with so many digits of a second.
+    HiresTimestamp(u8),
     /// CHAR or BINARY of at most so many bytes.
     Char(u32),
     /// VARCHAR or VARBINARY of at most so many bytes.
@@ -57,6 +63,9 @@ pub enum Wire {
 
 /// Bytes of the fraction of a second.
 const FRACTION_BYTES: [usize; 7] = [0, 1, 1, 2, 2, 3, 3];
+/// Bytes of MariaDB's own TIME and DATETIME, by the digits of a second.
+const HIRES_TIME_BYTES: [usize; 7] = [3, 4, 4, 5, 5, 5, 6];
+const HIRES_DATE_TIME_BYTES: [usize; 7] = [5, 6, 6, 7, 7, 7, 8];
 /// Bytes of the digits that do not fill a group of nine.
 const DECIMAL_BYTES: [usize; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 
@@ -154,6 +163,9 @@ impl Wire {
             Self::Decimal(precision, scale) => fixed(decimal_bytes(precision, scale)),
             Self::Bit(bits) => fixed(usize::from(bits).div_ceil(8)),
             Self::Time(fsp) => fixed(3 + FRACTION_BYTES[usize::from(fsp)]),
+            Self::HiresTime(fsp) => fixed(HIRES_TIME_BYTES[usize::from(fsp.min(6))]),
+            Self::HiresDateTime(fsp) => fixed(HIRES_DATE_TIME_BYTES[usize::from(fsp.min(6))]),
+            Self::HiresTimestamp(fsp) => fixed(4 + FRACTION_BYTES[usize::from(fsp.min(6))]),
             Self::Timestamp(fsp) => fixed(4 + FRACTION_BYTES[usize::from(fsp)]),
             Self::DateTime(fsp) => fixed(5 + FRACTION_BYTES[usize::from(fsp)]),
         }
@@ -212,6 +224,9 @@ impl fmt::Display for Wire {
             Self::Time(fsp) => write!(f, "time({fsp})"),
             Self::DateTime(fsp) => write!(f, "datetime({fsp})"),
             Self::Timestamp(fsp) => write!(f, "timestamp({fsp})"),
+            Self::HiresTime(fsp) => write!(f, "time({fsp}) of before MariaDB 10.1.2"),
+            Self::HiresDateTime(fsp) => write!(f, "datetime({fsp}) of before MariaDB 10.1.2"),
+            Self::HiresTimestamp(fsp) => write!(f, "timestamp({fsp}) of before MariaDB 10.1.2"),
             Self::Char(bytes) => write!(f, "char or binary of {bytes} bytes"),
             Self::Varchar(bytes) => write!(f, "varchar or varbinary of {bytes} bytes"),
             Self::Blob(prefix) => write!(f, "text or blob with {prefix} bytes of length"),

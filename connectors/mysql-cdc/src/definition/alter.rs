@@ -37,6 +37,7 @@ fn parse_one(
         let if_exists = tokens.eat_all(&["IF", "EXISTS"]);
         let parsed = parse_column(tokens)?;
         let from = parsed.column.name.clone();
+        alterations.extend(unique(&parsed));
         alterations.push(change(tokens, from, parsed, if_exists)?);
         return Ok(());
     }
@@ -45,6 +46,7 @@ fn parse_one(
         let if_exists = tokens.eat_all(&["IF", "EXISTS"]);
         let from = tokens.name()?;
         let parsed = parse_column(tokens)?;
+        alterations.extend(unique(&parsed));
         alterations.push(change(tokens, from, parsed, if_exists)?);
         return Ok(());
     }
@@ -199,6 +201,9 @@ fn parse_add(
             || tokens.is_word("VECTOR")
                 && (tokens.is_word_at(1, "KEY") || tokens.is_word_at(1, "INDEX"));
         if is_other {
+            if tokens.is_word("UNIQUE") {
+                alterations.push(Alteration::AddUnique);
+            }
             return skip_element(tokens);
         }
         // Adds two columns that no statement names.
@@ -210,6 +215,7 @@ fn parse_add(
     if tokens.eat_sign('(') {
         loop {
             let parsed = parse_column(tokens)?;
+            alterations.extend(unique(&parsed));
             alterations.push(add(tokens, parsed, if_not_exists)?);
             if !tokens.eat_sign(',') {
                 break;
@@ -218,6 +224,7 @@ fn parse_add(
         return tokens.expect_sign(')');
     }
     let parsed = parse_column(tokens)?;
+    alterations.extend(unique(&parsed));
     alterations.push(add(tokens, parsed, if_not_exists)?);
     Ok(())
 }
@@ -228,6 +235,10 @@ fn is_key_word(tokens: &Tokens<'_>) -> bool {
     ]
     .iter()
     .any(|word| tokens.is_word(word))
+}
+
+fn unique(parsed: &ParsedColumn) -> Option<Alteration> {
+    parsed.is_unique.then_some(Alteration::AddUnique)
 }
 
 fn add(

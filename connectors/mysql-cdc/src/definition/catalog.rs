@@ -1,9 +1,10 @@
 //! The definitions of all tables seen, kept in step with the DDL of the binary log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Alteration, Change, ColumnDefinition, Place, TableDefinition, TableName};
+use super::altered::altered;
+use super::{Alteration, Change, TableDefinition, TableName};
 
 /// Definitions by table, at one position of the binary log.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,8 @@ pub struct Definitions {
     /// Default charsets of databases.
     charsets: HashMap<String, String>,
     server_charset: String,
+    /// Tables that are there with a definition that is not known: `IF NOT EXISTS` makes no new one.
+    hidden: HashSet<TableName>,
     /// Whether names of tables ignore case (`lower_case_table_names` is not 0).
     folds_names: bool,
 }
@@ -53,7 +56,8 @@ impl Definitions {
         }
     }
 
-    fn key(&self, table: &TableName) -> TableName {
+    /// Returns the name that the server keeps a table under.
+    pub(crate) fn key(&self, table: &TableName) -> TableName {
         TableName {
             database: self.fold(&table.database),
             table: self.fold(&table.table),
@@ -73,6 +77,7 @@ impl Definitions {
     pub fn insert(&mut self, mut definition: TableDefinition) -> Arc<TableDefinition> {
         definition.name = self.key(&definition.name);
         let definition = Arc::new(definition);
+        self.hidden.remove(&definition.name);
         self.tables
             .insert(definition.name.clone(), Arc::clone(&definition));
         definition
@@ -81,7 +86,19 @@ impl Definitions {
     /// Forgets a table.
     pub fn remove(&mut self, table: &TableName) {
         let key = self.key(table);
+        self.hidden.remove(&key);
         self.tables.remove(&key);
+    }
+
+    /// Notes that a table is there whose definition is not known.
+    pub fn hide(&mut self, table: &TableName) {
+        let key = self.key(table);
+        self.tables.remove(&key);
+        self.hidden.insert(key);
+    }
+
+    fn is_there(&self, table: &TableName) -> bool {
+        self.get(table).is_some() || self.hidden.contains(&self.key(table))
     }
 
     /// Returns the tables with a known definition.
@@ -96,7 +113,7 @@ impl Definitions {
                 definition,
                 if_not_exists,
             } => {
-                if *if_not_exists && self.get(&definition.name).is_some() {
+                if *if_not_exists && self.is_there(&definition.name) {
                     return Applied::Nothing;
                 }
                 let mut definition = (**definition).clone();
@@ -109,7 +126,7 @@ impl Definitions {
                 like,
                 if_not_exists,
             } => {
-                if *if_not_exists && self.get(table).is_some() {
+                if *if_not_exists && self.is_there(table) {
                     return Applied::Nothing;
                 }
                 let definition = self.get(like).map(|like| (**like).clone());
@@ -129,6 +146,7 @@ impl Definitions {
                     .partition::<Vec<_>, _>(|(name, _)| name.database == database);
                 self.tables = kept.into_iter().collect();
                 self.charsets.remove(&database);
+                self.hidden.retain(|name| name.database != database);
                 Applied::Changed(dropped.into_iter().map(|(name, _)| name).collect())
             }
             Change::DatabaseCharset { database, charset } => {
@@ -137,7 +155,7 @@ impl Definitions {
             }
             Change::NotUnderstood { tables, .. } => {
                 for table in tables {
-                    self.remove(table);
+                    self.hide(table);
                 }
                 Applied::Unknown(tables.iter().map(|table| self.key(table)).collect())
             }
@@ -157,7 +175,7 @@ impl Definitions {
                 Applied::Changed(vec![self.insert(definition).name.clone()])
             }
             None => {
-                self.tables.remove(&name);
+                self.hide(&name);
                 Applied::Unknown(vec![name])
             }
         }
@@ -166,6 +184,7 @@ impl Definitions {
     fn rename(&mut self, from: &TableName, to: &TableName) -> Applied {
         let from = self.key(from);
         let definition = self.tables.remove(&from);
+        self.hidden.remove(&from);
         let definition = definition.map(|definition| (*definition).clone());
         match self.put(to, definition) {
             Applied::Changed(mut names) => {
@@ -185,15 +204,13 @@ impl Definitions {
             }
         }
         let Some(definition) = self.tables.remove(&key) else {
-            self.tables.remove(&renamed);
+            self.hide(&renamed);
             return Applied::Unknown(vec![renamed]);
         };
-        let mut definition = (*definition).clone();
-        for alteration in alterations {
-            if definition.alter(alteration).is_none() {
-                return Applied::Unknown(vec![renamed]);
-            }
-        }
+        let Some(mut definition) = altered(&definition, alterations) else {
+            self.hide(&renamed);
+            return Applied::Unknown(vec![renamed]);
+        };
         let default = self.default_charset(&key.database);
         definition.resolve_charsets(&default);
         let is_renamed = renamed != key;
@@ -207,98 +224,4 @@ impl Definitions {
 
 fn charset_of_variable(charset: &str) -> String {
     crate::decode::canonical(&charset.to_ascii_lowercase()).to_owned()
-}
-
-impl TableDefinition {
-    /// Applies one part of an ALTER TABLE; `None` if it does not fit.
-    fn alter(&mut self, alteration: &Alteration) -> Option<()> {
-        let key = self.key_names();
-        match alteration {
-            Alteration::Add {
-                column,
-                place,
-                is_primary_key,
-                if_not_exists,
-            } => {
-                if self.column_index_ignoring_case(&column.name).is_some() {
-                    return if_not_exists.then_some(());
-                }
-                let end = self.columns.len();
-                self.insert(column.clone(), place, end)?;
-                let mut key = key;
-                if *is_primary_key {
-                    key.push(column.name.clone());
-                }
-                self.set_primary_key(&key).ok()?;
-            }
-            Alteration::Drop(name) => {
-                // `IF EXISTS` of a column that is not there changes nothing.
-                let Some(at) = self.column_index_ignoring_case(name) else {
-                    return Some(());
-                };
-                let name = self.columns.remove(at).name;
-                let key: Vec<_> = key.into_iter().filter(|other| *other != name).collect();
-                self.set_primary_key(&key).ok()?;
-            }
-            Alteration::Change {
-                from,
-                column,
-                place,
-                is_primary_key,
-                if_exists,
-            } => {
-                let Some(at) = self.column_index_ignoring_case(from) else {
-                    return if_exists.then_some(());
-                };
-                let old = self.columns.remove(at).name;
-                let mut key: Vec<_> = key
-                    .into_iter()
-                    .map(|name| {
-                        if name == old {
-                            column.name.clone()
-                        } else {
-                            name
-                        }
-                    })
-                    .collect();
-                if *is_primary_key && !key.contains(&column.name) {
-                    key.push(column.name.clone());
-                }
-                self.insert(column.clone(), place, at)?;
-                self.set_primary_key(&key).ok()?;
-            }
-            Alteration::RenameColumn { from, to } => {
-                let at = self.column_index_ignoring_case(from)?;
-                self.columns[at].name.clone_from(to);
-            }
-            Alteration::AddPrimaryKey(names) => self.set_primary_key(names).ok()?,
-            Alteration::DropPrimaryKey => self.primary_key.clear(),
-            Alteration::DefaultCharset(charset) => self.charset.clone_from(charset),
-            Alteration::ConvertCharset(charset) => {
-                self.charset.clone_from(charset);
-                for column in &mut self.columns {
-                    if let Some(own) = column.kind.charset_mut() {
-                        own.clone_from(charset);
-                    }
-                }
-            }
-            Alteration::Rename(_) => {}
-        }
-        Some(())
-    }
-
-    fn key_names(&self) -> Vec<String> {
-        let places = self.primary_key.iter();
-        places.map(|at| self.columns[*at].name.clone()).collect()
-    }
-
-    fn insert(&mut self, column: ColumnDefinition, place: &Place, kept: usize) -> Option<()> {
-        let at = match place {
-            Place::Kept => kept.min(self.columns.len()),
-            Place::First => 0,
-            Place::After(name) => self.column_index_ignoring_case(name)? + 1,
-        };
-        self.columns.insert(at, column);
-        Some(())
-    }
 }

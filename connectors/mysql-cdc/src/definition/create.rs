@@ -2,7 +2,7 @@
 
 use super::lexer::{Token, Tokens};
 use super::{
-    ColumnDefinition, ColumnType, Generated, NotUnderstood, SqlMode, TableDefinition, TableName,
+    ColumnDefinition, ColumnType, Dialect, Generated, NotUnderstood, TableDefinition, TableName,
 };
 use crate::decode::{canonical, max_length_of_charset};
 
@@ -11,6 +11,7 @@ use crate::decode::{canonical, max_length_of_charset};
 pub(crate) struct ParsedColumn {
     pub(crate) column: ColumnDefinition,
     pub(crate) is_primary_key: bool,
+    pub(crate) is_unique: bool,
 }
 
 impl TableDefinition {
@@ -19,7 +20,12 @@ impl TableDefinition {
     /// # Errors
     /// The text is not understood.
     pub fn parse_create(database: &str, text: &str) -> Result<Self, NotUnderstood> {
-        let mut tokens = Tokens::of(text, SqlMode::default());
+        // A server prints comments of its own kind only.
+        let dialect = Dialect {
+            is_mariadb: true,
+            ..Dialect::default()
+        };
+        let mut tokens = Tokens::of(text, dialect);
         tokens.expect("CREATE")?;
         tokens.eat("TEMPORARY");
         tokens.expect("TABLE")?;
@@ -49,12 +55,15 @@ pub(crate) fn parse_body(
 ) -> Result<TableDefinition, NotUnderstood> {
     let mut columns = Vec::new();
     let mut key: Vec<String> = Vec::new();
+    let mut uniques = 0;
     tokens.expect_sign('(')?;
     loop {
+        uniques += usize::from(begins_unique(tokens));
         if let Some(names) = parse_constraint(tokens)? {
             key.extend(names);
         } else {
             let parsed = parse_column(tokens)?;
+            uniques += usize::from(parsed.is_unique);
             if parsed.is_primary_key {
                 key.push(parsed.column.name.clone());
             }
@@ -71,6 +80,8 @@ pub(crate) fn parse_body(
         columns,
         primary_key: Vec::new(),
         charset: String::new(),
+        hidden_max: uniques,
+        is_sequence: false,
     };
     definition.set_primary_key(&key).map_err(|name| {
         tokens.wrong(format!(
@@ -78,6 +89,9 @@ pub(crate) fn parse_body(
         ))
     })?;
     while !tokens.is_at_end() {
+        if tokens.eat_all(&["WITH", "SYSTEM", "VERSIONING"]) {
+            return Err(tokens.wrong(VERSIONED.to_owned()));
+        }
         let is_query = ["SELECT", "AS", "WITH"]
             .iter()
             .any(|word| tokens.is_word(word));
@@ -88,6 +102,10 @@ pub(crate) fn parse_body(
         if tokens.is_sign('(') {
             tokens.skip_parentheses()?;
             continue;
+        }
+        if tokens.eat("SEQUENCE") {
+            tokens.eat_sign('=');
+            definition.is_sequence = tokens.is_word("1");
         }
         match parse_charset_option(tokens)? {
             Some(charset) => definition.charset = charset,
@@ -156,6 +174,18 @@ fn charset_of(collation: &str) -> Option<String> {
     }
     let charset = collation.split('_').next().unwrap_or(collation);
     Some(canonical(charset).to_owned())
+}
+
+/// Why a system-versioned table is not read: rows that were replaced or deleted are rows of it too, and the log does not
+/// tell which are.
+const VERSIONED: &str =
+    "system-versioned tables are not read: their log holds past versions of rows too";
+
+/// Tells whether an element that comes next is a UNIQUE.
+pub(crate) fn begins_unique(tokens: &Tokens<'_>) -> bool {
+    let named = tokens.is_word("CONSTRAINT");
+    tokens.is_word("UNIQUE")
+        || named && (tokens.is_word_at(1, "UNIQUE") || tokens.is_word_at(2, "UNIQUE"))
 }
 
 /// Reads an element that is no column; its columns if it is the primary key. `None` if a column follows.
@@ -238,6 +268,7 @@ struct Open {
     nullable: Option<bool>,
     generated: Option<Generated>,
     is_primary_key: bool,
+    is_unique: bool,
 }
 
 /// Reads a column behind its name.
@@ -249,6 +280,7 @@ fn parse_column_type(tokens: &mut Tokens<'_>, name: String) -> Result<ParsedColu
         nullable: None,
         generated: None,
         is_primary_key: false,
+        is_unique: false,
     };
     parse_type(tokens, &mut open)?;
     while parse_attribute(tokens, &mut open)? {}
@@ -267,6 +299,7 @@ fn parse_column_type(tokens: &mut Tokens<'_>, name: String) -> Result<ParsedColu
             generated: open.generated,
         },
         is_primary_key: open.is_primary_key,
+        is_unique: open.is_unique,
     })
 }
 
@@ -533,6 +566,7 @@ fn parse_attribute(tokens: &mut Tokens<'_>, open: &mut Open) -> Result<bool, Not
         skip_expression(tokens)?;
     } else if tokens.eat("UNIQUE") {
         tokens.eat("KEY");
+        open.is_unique = true;
     } else if tokens.eat("PRIMARY") {
         tokens.eat("KEY");
         open.is_primary_key = true;
@@ -586,11 +620,13 @@ fn skip_attribute(tokens: &mut Tokens<'_>) -> Result<(), NotUnderstood> {
         "ENFORCED",
     ]) || tokens.eat_all(&["NOT", "ENFORCED"])
         || tokens.eat_all(&["NOT", "SECONDARY"])
-        || tokens.eat_all(&["WITH", "SYSTEM", "VERSIONING"])
         || tokens.eat_all(&["WITHOUT", "SYSTEM", "VERSIONING"])
         || tokens.eat_all(&["SERIAL", "DEFAULT", "VALUE"])
     {
         return Ok(());
+    }
+    if tokens.eat_all(&["WITH", "SYSTEM", "VERSIONING"]) {
+        return Err(tokens.wrong(VERSIONED.to_owned()));
     }
     if tokens.eat("CHECK") {
         return tokens.skip_parentheses();

@@ -23,6 +23,15 @@ impl SqlMode {
     }
 }
 
+/// How a statement of the log is to be read: by which server's rules, and under which `sql_mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dialect {
+    /// The mode of the session that ran it.
+    pub mode: SqlMode,
+    /// MariaDB runs what stands in `/*M! … */`; for MySQL it is a comment.
+    pub is_mariadb: bool,
+}
+
 /// A change of definitions. The statement that made it may have made more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -78,6 +87,29 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Returns the tables that it names.
+    #[must_use]
+    pub fn tables(&self) -> Vec<TableName> {
+        match self {
+            Self::Create { definition, .. } => vec![definition.name.clone()],
+            Self::CreateLike { table, .. } | Self::Drop(table) | Self::Truncate(table) => {
+                vec![table.clone()]
+            }
+            Self::Alter { table, alterations } => {
+                let renamed = alterations.iter().filter_map(|it| match it {
+                    Alteration::Rename(to) => Some(to.clone()),
+                    _ => None,
+                });
+                std::iter::once(table.clone()).chain(renamed).collect()
+            }
+            Self::Rename { from, to } => vec![from.clone(), to.clone()],
+            Self::DropDatabase(_) | Self::DatabaseCharset { .. } => Vec::new(),
+            Self::NotUnderstood { tables, .. } => tables.clone(),
+        }
+    }
+}
+
 /// One part of an ALTER TABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Alteration {
@@ -114,6 +146,8 @@ pub enum Alteration {
         /// The name from now on.
         to: String,
     },
+    /// A UNIQUE was added, over whatever columns.
+    AddUnique,
     /// A primary key was added over these columns.
     AddPrimaryKey(Vec<String>),
     /// The primary key was dropped.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{NotUnderstood, SqlMode};
+use super::{Dialect, NotUnderstood};
 
 /// A piece of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +27,12 @@ pub(crate) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     /// Cuts a statement into pieces. Comments are left out but for those that the server executes (`/*!40101 … */`,
-    /// and MariaDB's `/*M! … */`).
-    pub(crate) fn of(text: &'a str, mode: SqlMode) -> Self {
+    /// and in MariaDB `/*M! … */`).
+    pub(crate) fn of(text: &'a str, dialect: Dialect) -> Self {
         let mut lexer = Lexer {
             text,
             at: 0,
-            mode,
+            dialect,
             executed: 0,
         };
         let mut tokens = Vec::new();
@@ -189,7 +189,7 @@ impl<'a> Tokens<'a> {
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    mode: SqlMode,
+    dialect: Dialect,
     /// How many comments that the server executes are open.
     executed: usize,
 }
@@ -209,7 +209,7 @@ impl<'a> Lexer<'a> {
         let first = self.rest().chars().next()?;
         let token = match first {
             '`' => Token::Name(self.quoted_name('`')),
-            '"' if self.mode.ansi_quotes => Token::Name(self.quoted_name('"')),
+            '"' if self.dialect.mode.ansi_quotes => Token::Name(self.quoted_name('"')),
             '\'' | '"' => Token::Text(self.text(first)),
             first if is_word(first) => {
                 let rest = self.rest();
@@ -232,7 +232,7 @@ impl<'a> Lexer<'a> {
             self.at += rest.len() - trimmed.len();
             if trimmed.starts_with('#') || is_dash_comment(trimmed) {
                 self.at += trimmed.find('\n').unwrap_or(trimmed.len());
-            } else if let Some(opened) = executed_comment(trimmed) {
+            } else if let Some(opened) = executed_comment(trimmed, self.dialect.is_mariadb) {
                 self.at += opened;
                 self.executed += 1;
             } else if let Some(comment) = trimmed.strip_prefix("/*") {
@@ -283,7 +283,7 @@ impl<'a> Lexer<'a> {
                 self.at += 1 + at + 1;
                 return text;
             }
-            if c != '\\' || self.mode.no_backslash_escapes {
+            if c != '\\' || self.dialect.mode.no_backslash_escapes {
                 text.push(c);
                 continue;
             }
@@ -311,11 +311,10 @@ fn is_dash_comment(text: &str) -> bool {
 }
 
 /// Returns the length of what opens a comment that the server executes, with the version in it. Versions are not
-/// compared: the server that wrote the statement into its log executed it.
-fn executed_comment(text: &str) -> Option<usize> {
-    let rest = text
-        .strip_prefix("/*!")
-        .or_else(|| text.strip_prefix("/*M!"))?;
+/// compared: a server that passes over such a comment for its version takes the `!` out of what it logs.
+fn executed_comment(text: &str, is_mariadb: bool) -> Option<usize> {
+    let of_mariadb = || text.strip_prefix("/*M!").filter(|_| is_mariadb);
+    let rest = text.strip_prefix("/*!").or_else(of_mariadb)?;
     let digits = rest.bytes().take(6).take_while(u8::is_ascii_digit).count();
     // The version that means never.
     if rest[..digits].starts_with("99999") {
@@ -329,7 +328,7 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> Vec<Token<'_>> {
-        let tokens = Tokens::of(text, SqlMode::default());
+        let tokens = Tokens::of(text, Dialect::default());
         tokens.tokens.into_iter().map(|(token, _)| token).collect()
     }
 
@@ -350,6 +349,19 @@ mod tests {
                 Token::Word("j"),
             ]
         );
+    }
+
+    #[test]
+    fn comments_of_mariadb_are_run_by_mariadb_only() {
+        let text = "a /*M!100100 b */ /*M! c */ d";
+        let words = |is_mariadb| {
+            let dialect = Dialect {
+                is_mariadb,
+                ..Dialect::default()
+            };
+            Tokens::of(text, dialect).tokens.len()
+        };
+        assert_eq!((words(false), words(true)), (2, 4));
     }
 
     #[test]

@@ -3,17 +3,17 @@
 use super::alter::parse_alterations;
 use super::create::{parse_body, parse_charset_option};
 use super::lexer::{Token, Tokens};
-use super::{Change, NotUnderstood, SqlMode, TableName};
+use super::{Alteration, Change, Dialect, NotUnderstood, TableDefinition, TableName};
 
 /// Returns what a statement of a QUERY event changes; empty if nothing.
 #[must_use]
-pub fn parse(statement: &str, default_database: &str, mode: SqlMode) -> Vec<Change> {
+pub fn parse(statement: &str, default_database: &str, dialect: Dialect) -> Vec<Change> {
     // Most statements are BEGIN, COMMIT and the like: told apart before they are cut into pieces.
     if !could_be_ddl(statement) {
         return Vec::new();
     }
     let mut parser = Parser {
-        tokens: Tokens::of(statement, mode),
+        tokens: Tokens::of(statement, dialect),
         database: default_database,
         tables: Vec::new(),
     };
@@ -102,6 +102,12 @@ impl Parser<'_> {
             let database = self.tokens.name()?;
             return self.database_charset(&database);
         }
+        if self.tokens.eat("SEQUENCE") {
+            return self.create_sequence(or_replace);
+        }
+        if self.tokens.eat_all(&["UNIQUE", "INDEX"]) {
+            return self.create_unique();
+        }
         // A temporary table's rows are not in the log.
         if !self.tokens.eat("TABLE") {
             return Ok(Vec::new());
@@ -128,6 +134,34 @@ impl Parser<'_> {
         let definition = parse_body(&mut self.tokens, table)?;
         changes.push(Change::Create {
             definition: Box::new(definition),
+            if_not_exists,
+        });
+        Ok(changes)
+    }
+
+    /// An index changes no column, but for the one that MariaDB may hide.
+    fn create_unique(&mut self) -> Changes {
+        while !self.tokens.eat("ON") {
+            if self.tokens.next().is_none() {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(vec![Change::Alter {
+            table: self.table()?,
+            alterations: vec![Alteration::AddUnique],
+        }])
+    }
+
+    /// MariaDB's sequences have rows in the log as tables have.
+    fn create_sequence(&mut self, or_replace: bool) -> Changes {
+        let if_not_exists = self.tokens.eat_all(&["IF", "NOT", "EXISTS"]);
+        let name = self.table()?;
+        let mut changes = Vec::new();
+        if or_replace {
+            changes.push(Change::Drop(name.clone()));
+        }
+        changes.push(Change::Create {
+            definition: Box::new(TableDefinition::sequence(name)),
             if_not_exists,
         });
         Ok(changes)
@@ -200,7 +234,7 @@ impl Parser<'_> {
             self.if_exists();
             return Ok(vec![Change::DropDatabase(self.tokens.name()?)]);
         }
-        if !self.tokens.eat_any(&["TABLE", "TABLES"]) {
+        if !self.tokens.eat_any(&["TABLE", "TABLES", "SEQUENCE"]) {
             return Ok(Vec::new());
         }
         self.if_exists();

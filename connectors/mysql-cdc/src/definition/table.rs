@@ -42,9 +42,29 @@ pub struct TableDefinition {
     pub primary_key: Vec<usize>,
     /// The charset of columns that name none; empty until it is taken over from the database's default.
     pub charset: String,
+    /// How many columns row events may have behind those: MariaDB adds one that no statement names for each UNIQUE over
+    /// values of any length. At most the number of UNIQUEs.
+    #[serde(default)]
+    pub hidden_max: usize,
+    /// It is a sequence of MariaDB's, whose rows are none of a table.
+    #[serde(default)]
+    pub is_sequence: bool,
 }
 
 impl TableDefinition {
+    /// Returns a sequence of MariaDB's.
+    #[must_use]
+    pub fn sequence(name: TableName) -> Self {
+        Self {
+            name,
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            charset: String::new(),
+            hidden_max: 0,
+            is_sequence: true,
+        }
+    }
+
     /// Returns the place of a column, by its exact name.
     #[must_use]
     pub fn column_index(&self, name: &str) -> Option<usize> {

@@ -226,7 +226,11 @@ impl TableMap {
     /// # Errors
     /// It is another one.
     pub fn check(&self, definition: &TableDefinition) -> Result<(), Contradiction> {
-        if self.columns.len() != definition.columns.len() {
+        let hidden = self.columns.get(definition.columns.len()..);
+        let is_whole = hidden.is_some_and(|hidden| {
+            hidden.len() <= definition.hidden_max && hidden.iter().all(EventColumn::is_hidden)
+        });
+        if !is_whole {
             return Err(Contradiction::Count {
                 event: self.columns.len(),
                 definition: definition.columns.len(),
@@ -254,6 +258,58 @@ impl TableMap {
         Ok(())
     }
 
+    /// Takes over from the definition what the event does not tell: MariaDB's own format of times with fractions of a
+    /// second has the type of times without.
+    pub(crate) fn adopt(&mut self, definition: &TableDefinition) {
+        for (event, column) in self.columns.iter_mut().zip(&definition.columns) {
+            event.wire = match (event.wire, &column.kind) {
+                (Wire::OldTime, ColumnType::Time(fsp @ 1..)) => Wire::HiresTime(*fsp),
+                (Wire::OldDateTime, ColumnType::DateTime(fsp @ 1..)) => Wire::HiresDateTime(*fsp),
+                (Wire::OldTimestamp, ColumnType::Timestamp(fsp @ 1..)) => {
+                    Wire::HiresTimestamp(*fsp)
+                }
+                (wire, _) => wire,
+            };
+        }
+    }
+
+    /// Tells whether the columns are those of a sequence, where the event has their names.
+    fn is_sequence(&self) -> bool {
+        const NAMES: [&str; 8] = [
+            "next_not_cached_value",
+            "minimum_value",
+            "maximum_value",
+            "start_value",
+            "increment",
+            "cache_size",
+            "cycle_option",
+            "cycle_count",
+        ];
+        let names = self.columns.iter().map(|column| column.name.as_deref());
+        names.eq(NAMES.map(Some))
+    }
+
+    /// Returns the number and the name of a table, from the body of its event.
+    ///
+    /// # Errors
+    /// The body is cut short.
+    pub(crate) fn named(body: &[u8]) -> Result<Self, MalformedEvent> {
+        let read = |body: &mut Bytes<'_>| {
+            let table_id = body.uint(6)?;
+            body.take(2)?;
+            let database = text(read_short(body)?);
+            body.take(1)?;
+            let table = text(read_short(body)?);
+            Some(Self {
+                table_id,
+                name: TableName { database, table },
+                columns: Vec::new(),
+                primary_key: None,
+            })
+        };
+        read(&mut Bytes::new(body)).ok_or_else(|| MalformedEvent::new(EVENT, "cut short"))
+    }
+
     /// Returns the definition that the event itself carries; `None` without `binlog_row_metadata=FULL`.
     #[must_use]
     pub fn definition(&self) -> Option<TableDefinition> {
@@ -267,6 +323,8 @@ impl TableMap {
             columns,
             primary_key: self.primary_key.clone().unwrap_or_default(),
             charset: String::new(),
+            hidden_max: 0,
+            is_sequence: self.is_sequence(),
         })
     }
 }
@@ -281,6 +339,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 impl EventColumn {
+    /// Tells whether it can be the hash that MariaDB keeps for a UNIQUE over values of any length.
+    fn is_hidden(&self) -> bool {
+        let names_hash = |name: &String| name.starts_with("DB_ROW_HASH_");
+        self.wire == Wire::Int(8) && self.name.as_ref().is_none_or(names_hash)
+    }
+
     fn charset(&self) -> Option<&'static str> {
         self.collation.and_then(charset_of_collation)
     }
@@ -310,9 +374,10 @@ impl EventColumn {
             | (Wire::Double, ColumnType::Double)
             | (Wire::Year, ColumnType::Year)
             | (Wire::Date, ColumnType::Date)
-            | (Wire::OldTime, ColumnType::Time(0))
-            | (Wire::OldDateTime, ColumnType::DateTime(0))
-            | (Wire::OldTimestamp, ColumnType::Timestamp(0))
+            // With fractions of a second it is MariaDB's own format.
+            | (Wire::OldTime, ColumnType::Time(_))
+            | (Wire::OldDateTime, ColumnType::DateTime(_))
+            | (Wire::OldTimestamp, ColumnType::Timestamp(_))
             | (Wire::Json(_), ColumnType::Json)
             // MariaDB's JSON is a LONGTEXT.
             | (Wire::Blob(4), ColumnType::Json)
@@ -328,9 +393,11 @@ impl EventColumn {
                 },
             ) => precision == p && scale == s,
             (Wire::Bit(event), ColumnType::Bit(bits)) => event == bits,
-            (Wire::Time(event), ColumnType::Time(fsp))
-            | (Wire::DateTime(event), ColumnType::DateTime(fsp))
-            | (Wire::Timestamp(event), ColumnType::Timestamp(fsp)) => event == fsp,
+            (Wire::Time(event) | Wire::HiresTime(event), ColumnType::Time(fsp))
+            | (Wire::DateTime(event) | Wire::HiresDateTime(event), ColumnType::DateTime(fsp))
+            | (Wire::Timestamp(event) | Wire::HiresTimestamp(event), ColumnType::Timestamp(fsp)) => {
+                event == fsp
+            }
             (
                 Wire::Char(event),
                 ColumnType::Char {
@@ -395,12 +462,11 @@ impl EventColumn {
             Wire::Bit(bits) => ColumnType::Bit(bits),
             Wire::Year => ColumnType::Year,
             Wire::Date => ColumnType::Date,
-            Wire::OldTime => ColumnType::Time(0),
-            Wire::OldDateTime => ColumnType::DateTime(0),
-            Wire::OldTimestamp => ColumnType::Timestamp(0),
-            Wire::Time(fsp) => ColumnType::Time(fsp),
-            Wire::DateTime(fsp) => ColumnType::DateTime(fsp),
-            Wire::Timestamp(fsp) => ColumnType::Timestamp(fsp),
+            // How many digits of a second the values have is told by their definition only, and with it how long they are.
+            Wire::OldTime | Wire::OldDateTime | Wire::OldTimestamp => return None,
+            Wire::Time(fsp) | Wire::HiresTime(fsp) => ColumnType::Time(fsp),
+            Wire::DateTime(fsp) | Wire::HiresDateTime(fsp) => ColumnType::DateTime(fsp),
+            Wire::Timestamp(fsp) | Wire::HiresTimestamp(fsp) => ColumnType::Timestamp(fsp),
             Wire::Json(_) => ColumnType::Json,
             Wire::Geometry(_) => ColumnType::Geometry,
             Wire::Vector(_) => ColumnType::Vector,

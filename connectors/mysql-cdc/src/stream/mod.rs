@@ -9,7 +9,7 @@
 mod rows;
 mod statement;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 
 use std::collections::HashMap;
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use millrace_connector::{Cancel, ConnectorError, ErrorKind, Retry};
 
+use crate::birth::Birth;
 use crate::config::Config;
 use crate::connection::{self, Purpose, connect, wait};
 use crate::dump::{Dump, End, From, Identity, Next};
@@ -79,6 +80,8 @@ pub(crate) struct Stream {
     pub(crate) replay: Option<Replay>,
     dump: Option<Dump>,
     at: Place,
+    /// The file of the position, and when the server began it.
+    log: Birth,
     gtids: GtidSet,
     transaction: Option<Transaction>,
     resume: Option<Resume>,
@@ -133,6 +136,7 @@ impl Stream {
             replay: None,
             dump: None,
             at: state.place(),
+            log: Birth::of(state),
             gtids: state.gtids(),
             transaction: None,
             resume: Some(Resume {
@@ -174,6 +178,7 @@ impl Stream {
             "another server answers; reading goes on by GTIDs"
         );
         self.at = Place::default();
+        self.log = Birth::default();
         if let Some(resume) = self
             .resume
             .as_mut()
@@ -200,6 +205,7 @@ impl Stream {
             Some((until, _)) => until.clone(),
             None => self.at.clone(),
         };
+        let at_file = at.file.clone();
         let trx = self.transaction.as_ref();
         let resume = self.resume.as_ref().filter(|_| trx.is_none());
         let (events_done, rows_done) = match (trx, resume) {
@@ -229,6 +235,11 @@ impl Stream {
             file: at.file,
             pos: at.pos,
             ts: self.seconds,
+            born: if self.log.file == at_file {
+                self.log.second
+            } else {
+                0
+            },
             from_ts: self.from_seconds,
             skip_events: if trx.is_some() {
                 self.skip_events.1
@@ -396,6 +407,10 @@ impl Stream {
             read.add_all(&GtidSet::parse(&resume.gtid).unwrap_or_default());
         }
         let now = failover::check(&mut conn, config, server, &read)?;
+        if now == server.identity {
+            self.log
+                .check(&mut conn, config, server, &self.identity, &self.cancel)?;
+        }
         if now != server.identity && (self.replay.is_some() || self.tables.has_history()) {
             // Marks of the snapshot, and of definitions, are places in the other server's files.
             return Err(Misfit::Elsewhere(ConnectorError::new(
@@ -598,8 +613,7 @@ impl Stream {
             code::GTID | code::ANONYMOUS_GTID | code::GTID_TAGGED | code::MARIADB_GTID => {
                 self.begin(event, start)
             }
-            code::QUERY => self.query(event, false, start, out),
-            code::MARIADB_QUERY_COMPRESSED => self.query(event, true, start, out),
+            code if code::is_query(code) => self.query(event, start),
             code::XID => {
                 self.end_transaction();
                 Ok(())
@@ -611,6 +625,12 @@ impl Stream {
                 if end.is_some() {
                     self.transaction = None;
                 }
+                self.log
+                    .compare(&self.config, &self.at.file, event.timestamp)?;
+                self.log = Birth {
+                    file: self.at.file.clone(),
+                    second: event.timestamp,
+                };
                 Ok(())
             }
             code::INCIDENT => Err(ConnectorError::new(

@@ -1,26 +1,17 @@
 //! Statements in the log: frames of transactions, definitions, and changes that were not logged as rows.
 
-use std::borrow::Cow;
-
 use millrace_connector::{ConnectorError, ErrorKind, Retry};
 
 use super::Stream;
 use super::transaction::Transaction;
-use crate::definition::{TableName, ddl};
-use crate::events::{self, Query, RawEvent, strip_words};
-use crate::out::Out;
+use crate::definition::{TableName, Written, written};
+use crate::events::{self, Query, RawEvent};
 use crate::position::Place;
 use crate::tables::damaged;
 
 impl Stream {
-    pub(super) fn query(
-        &mut self,
-        event: &RawEvent,
-        compressed: bool,
-        start: &Place,
-        _out: &mut Out,
-    ) -> Result<(), ConnectorError> {
-        let query = events::query(&event.body, compressed)
+    pub(super) fn query(&mut self, event: &RawEvent, start: &Place) -> Result<(), ConnectorError> {
+        let query = events::query(event.code, &event.body, self.server.is_mariadb)
             .ok_or_else(|| damaged("a QUERY event is cut short", start))?;
         let text = query.text.trim();
         if self.transaction.is_none() {
@@ -53,18 +44,29 @@ impl Stream {
                 return self.xa_ended(&name, is_committed);
             }
         }
-        self.statement(&query, start)
+        self.statement(&query, event, start)
     }
 
-    fn statement(&mut self, query: &Query<'_>, start: &Place) -> Result<(), ConnectorError> {
+    fn statement(
+        &mut self,
+        query: &Query<'_>,
+        event: &RawEvent,
+        start: &Place,
+    ) -> Result<(), ConnectorError> {
         if !self.is_replaying_xa() {
-            if let Some(table) = written_table(query) {
-                self.statement_event(&table, start)?;
-            } else {
-                for change in ddl::parse(&query.text, &query.database, query.mode) {
-                    tracing::debug!(place = %start, ?change, "a definition changes");
-                    self.tables.apply(&change);
+            let is_wanted = self.wants_rows(event);
+            match written(&query.text, &query.database, query.dialect) {
+                Written::Tables(tables) if is_wanted => {
+                    for table in tables.iter().filter(|table| self.tables.matches(table)) {
+                        self.statement_event(Some(table), start)?;
+                    }
                 }
+                Written::Unknown if is_wanted => self.statement_event(None, start)?,
+                _ => {}
+            }
+            for change in query.changes() {
+                tracing::debug!(place = %start, ?change, "a definition changes");
+                self.tables.apply(&change);
             }
         }
         // CREATE TABLE … SELECT comes with its rows.
@@ -83,12 +85,17 @@ impl Stream {
     }
 
     /// A change that was logged as a statement cannot be turned into rows.
-    fn statement_event(&mut self, table: &TableName, start: &Place) -> Result<(), ConnectorError> {
-        if !self.config.matcher.matches(table) {
-            return Ok(());
-        }
+    fn statement_event(
+        &self,
+        table: Option<&TableName>,
+        start: &Place,
+    ) -> Result<(), ConnectorError> {
+        let what = match table {
+            Some(table) => format!("a change of {table}"),
+            None => "a change of tables that the statement does not name".to_owned(),
+        };
         let text = format!(
-            "a change of {table} at {start} was logged as a statement (binlog_format=STATEMENT or MIXED in the writing session) and cannot be read"
+            "{what} at {start} was logged as a statement (binlog_format=STATEMENT or MIXED in the writing session) and cannot be read"
         );
         if self.config.properties.fails_on_statements {
             return Err(ConnectorError::new(ErrorKind::Data, Retry::Never, text)
@@ -97,91 +104,10 @@ impl Stream {
         tracing::warn!(table = self.config.table, "{text}");
         Ok(())
     }
-}
 
-/// Returns the table that an INSERT, UPDATE, DELETE or REPLACE writes to.
-fn written_table(query: &Query<'_>) -> Option<TableName> {
-    let text = skip_comments(&query.text);
-    let mut rest = ["INSERT", "REPLACE", "UPDATE", "DELETE"]
-        .iter()
-        .find_map(|verb| strip_words(text, &[verb]))?;
-    loop {
-        let shorter = [
-            "LOW_PRIORITY",
-            "HIGH_PRIORITY",
-            "DELAYED",
-            "QUICK",
-            "IGNORE",
-            "INTO",
-            "FROM",
-        ]
-        .iter()
-        .find_map(|word| strip_words(rest, &[word]));
-        match shorter {
-            Some(shorter) => rest = shorter,
-            None => break,
-        }
-    }
-    let (first, rest) = name(rest)?;
-    match rest
-        .trim_start()
-        .strip_prefix('.')
-        .and_then(|rest| name(rest.trim_start()))
-    {
-        Some((second, _)) => Some(TableName::new(first, second)),
-        None => Some(TableName::new(query.database.clone(), first)),
-    }
-}
-
-fn skip_comments(text: &str) -> &str {
-    let mut rest = text.trim_start();
-    while let Some(comment) = rest.strip_prefix("/*") {
-        match comment.split_once("*/") {
-            Some((_, after)) if !comment.starts_with('!') => rest = after.trim_start(),
-            _ => break,
-        }
-    }
-    rest
-}
-
-fn name(text: &str) -> Option<(Cow<'_, str>, &str)> {
-    if let Some(quoted) = text.strip_prefix('`') {
-        let mut at = 0;
-        loop {
-            at += quoted[at..].find('`')?;
-            if !quoted[at + 1..].starts_with('`') {
-                return Some((quoted[..at].replace("``", "`").into(), &quoted[at + 1..]));
-            }
-            at += 2;
-        }
-    }
-    let end = text
-        .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-        .unwrap_or(text.len());
-    (end > 0).then(|| (text[..end].into(), &text[end..]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_table_of_a_statement() {
-        let table = |text: &'static str| {
-            let query = Query {
-                database: "d".into(),
-                text: text.into(),
-                mode: Default::default(),
-            };
-            written_table(&query).map(|table| table.to_string())
-        };
-        assert_eq!(table("INSERT INTO a.b VALUES (1)").as_deref(), Some("a.b"));
-        assert_eq!(
-            table("/* x */ update low_priority `we``ird` set x=1").as_deref(),
-            Some("d.we`ird")
-        );
-        assert_eq!(table("DELETE FROM t WHERE 1").as_deref(), Some("d.t"));
-        assert_eq!(table("CREATE TABLE t (a int)"), None);
-        assert_eq!(table("INSERTED"), None);
+    /// Tells whether rows of the transaction in progress are wanted at this second.
+    fn wants_rows(&self, event: &RawEvent) -> bool {
+        let is_left_out = self.transaction.as_ref().is_some_and(|trx| trx.is_left_out);
+        !is_left_out && u64::from(event.timestamp) >= self.from_seconds
     }
 }

@@ -21,7 +21,7 @@ const MYSQL: &[u8] = include_bytes!("../../testdata/mysql.binlog");
 /// MariaDB 10.11 with the same workload, its compressed events instead of compressed transactions.
 const MARIADB: &[u8] = include_bytes!("../../testdata/mariadb.binlog");
 
-fn config() -> Arc<Config> {
+pub(crate) fn config() -> Arc<Config> {
     let text = |text: &str| Spanned::new(text.to_owned(), Span::default());
     let options = [
         ("connector", "mysql-cdc"),
@@ -98,6 +98,7 @@ fn stream(has_gtids: bool, state: &State) -> Stream {
     let server = Server {
         version: String::new(),
         identity: "s".into(),
+        is_mariadb: false,
         has_gtids,
         has_binlog_snapshot: false,
         lower_case_table_names: 0,

@@ -39,22 +39,30 @@ pub(crate) fn days_of_month(year: i64, month: u32) -> u32 {
 }
 
 /// Appends `yyyy-MM-dd`.
+///
+/// # Flink
+/// `DateTimeUtils.int4`: a year past 9999 shows its last four digits; one before 0 shows the characters that stand as
+/// far before `0` as its digits would stand behind it.
 pub(crate) fn write_date(days: i64, out: &mut String) {
     let (year, month, day) = date_from_days(days);
     if year < 0 {
-        out.push('-');
-    }
-    let year = year.unsigned_abs();
-    if year < 10_000 {
-        write_pair(year / 100, out);
-        write_pair(year % 100, out);
+        write_negative_year(year, out);
     } else {
-        write_padded(year, 4, out);
+        let year = year.unsigned_abs();
+        write_pair(year / 100, out);
+        write_pair(year, out);
     }
     out.push('-');
     write_pair(u64::from(month), out);
     out.push('-');
     write_pair(u64::from(day), out);
+}
+
+fn write_negative_year(year: i64, out: &mut String) {
+    for unit in [1000, 100, 10, 1] {
+        let digit = u8::try_from((year / unit % 10).unsigned_abs()).expect("a digit");
+        out.push(char::from(b'0' - digit));
+    }
 }
 
 /// Appends `HH:mm:ss` of a second of the day.
@@ -72,7 +80,7 @@ pub(crate) fn write_time(second_of_day: i64, out: &mut String) {
     write_pair(seconds % 60, out);
 }
 
-/// Appends two digits of a number below 100.
+/// Appends the last two digits of a number.
 fn write_pair(value: u64, out: &mut String) {
     const PAIRS: &str = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
                          5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
@@ -97,6 +105,23 @@ pub(crate) fn write_padded(value: u64, width: usize, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn years_have_four_characters_whatever_they_are() {
+        for (date, text) in [
+            ((2024, 2, 29), "2024-02-29"),
+            ((0, 1, 1), "0000-01-01"),
+            ((9999, 12, 31), "9999-12-31"),
+            ((10_000, 1, 1), "0000-01-01"),
+            ((12_345, 1, 1), "2345-01-01"),
+            ((-1, 11, 28), "000/-11-28"),
+            ((-290, 1, 1), "0.'0-01-01"),
+        ] {
+            let mut out = String::new();
+            write_date(days_from_date(date.0, date.1, date.2), &mut out);
+            assert_eq!(out, text, "{date:?}");
+        }
+    }
 
     #[test]
     fn converts_dates_both_ways() {

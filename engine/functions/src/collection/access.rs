@@ -20,7 +20,7 @@ use millrace_connector::{FlinkType, RowField, TypeKind};
 use super::elements::{Equality, Lists, Maps, choose};
 use crate::cast::can_implicitly_cast;
 use crate::string::{BatchKernel, Ints, count_error, literal_text, types_error};
-use crate::{Arg, Bound, CallError, Category, Column, FunctionDef, RowError, Volatility};
+use crate::{Arg, Bound, CallError, Category, Column, FunctionDef, Kernel, RowError, Volatility};
 
 /// `array[i]` and `map[key]`.
 pub(crate) static ITEM: FunctionDef = FunctionDef {
@@ -33,8 +33,10 @@ pub(crate) static ITEM: FunctionDef = FunctionDef {
         "row ROW<…> '[' literal INT ']' → the field's type",
     ],
     doc: "Returns the array's element at `index`, counted from 1, the map's value for `key`, or the row's field at a literal index.\n\
-          An index outside the array, a missing key and NULL give NULL; where the element's type is NOT NULL, \
-          -1, FALSE or the empty text.\nA literal index below 1 is refused.",
+          An index outside the array, a missing key and NULL give NULL.\n\
+          Where the element's type is NOT NULL, Flink does not look for that NULL in two places, and neither does \
+          this: a column that is nothing but the access shows -1, FALSE or the empty text, and IS NULL is FALSE.\n\
+          A literal index below 1 is refused.",
     examples: &[("ARRAY[1, 2, 3][1]", "1"), ("MAP['a', 1]['a']", "1")],
     volatility: Volatility::Deterministic,
     bind: |args, _| {
@@ -115,13 +117,34 @@ fn one(name: &str, args: &[Arg]) -> Result<(), CallError> {
     }
 }
 
-/// Returns what stands for a missing value of the type: NULL, or the default of a NOT NULL type.
-fn missing(ty: &FlinkType) -> ArrayRef {
-    let null = || new_null_array(&arrow_type(&ty.kind), 1);
-    if ty.nullable {
-        return null();
+/// Returns the kernel that puts in what Flink writes for a missing element of a NOT NULL type; `None` where that is
+/// NULL.
+///
+/// # Flink
+/// `ScalarOperatorGens.generateArrayElementAt` and `generateMapGet` give the access the element's own type: an
+/// expression around it still sees the NULL, but what is written or tested as it is, is taken for NOT NULL.
+#[must_use]
+pub fn missing_element(element: &FlinkType) -> Option<Arc<dyn Kernel>> {
+    if element.nullable {
+        return None;
     }
-    match ty.kind {
+    let default = default_of(&element.kind)?;
+    Some(BatchKernel::infallible(
+        "missing element",
+        move |args: &[Column], rows| {
+            let values = args[0].array();
+            let choices: Vec<(usize, usize)> = (0..rows)
+                .map(|row| args[0].index(row))
+                .map(|at| if values.is_valid(at) { (0, at) } else { (1, 0) })
+                .collect();
+            choose(&[values.as_ref(), default.as_ref()], &choices)
+        },
+    ))
+}
+
+/// Returns the default of Flink's generated code for a type that Java has as a primitive or a text.
+fn default_of(kind: &TypeKind) -> Option<ArrayRef> {
+    Some(match kind {
         TypeKind::Char(_) | TypeKind::Varchar(_) => Arc::new(StringViewArray::from(vec![""])),
         TypeKind::Boolean => Arc::new(BooleanArray::from(vec![false])),
         TypeKind::TinyInt => Arc::new(Int8Array::from(vec![-1])),
@@ -141,19 +164,19 @@ fn missing(ty: &FlinkType) -> ArrayRef {
         | TypeKind::Map(..)
         | TypeKind::Multiset(_)
         | TypeKind::Row(_)
-        | TypeKind::Null => null(),
-    }
+        | TypeKind::Null => return None,
+    })
 }
 
-/// Picks the value at each row's index, or the stand-in of a missing one.
+/// Picks the value at each row's index, or NULL.
 fn pick(
     values: Option<&ArrayRef>,
-    missing: &ArrayRef,
+    null: &ArrayRef,
     rows: usize,
     index: impl Fn(usize) -> Option<usize>,
 ) -> ArrayRef {
     let Some(values) = values else {
-        return choose(&[missing.as_ref()], &vec![(0, 0); rows]);
+        return choose(&[null.as_ref()], &vec![(0, 0); rows]);
     };
     let choices: Vec<(usize, usize)> = (0..rows)
         .map(|row| match index(row) {
@@ -161,7 +184,7 @@ fn pick(
             _ => (1, 0),
         })
         .collect();
-    choose(&[values.as_ref(), missing.as_ref()], &choices)
+    choose(&[values.as_ref(), null.as_ref()], &choices)
 }
 
 fn bind_array_item(args: &[Arg], element: &FlinkType) -> Result<Bound, CallError> {
@@ -177,7 +200,7 @@ fn bind_array_item(args: &[Arg], element: &FlinkType) -> Result<Bound, CallError
             ),
         });
     }
-    let missing = missing(element);
+    let null = new_null_array(&arrow_type(&element.kind), 1);
     Ok(Bound {
         arg_types: vec![
             args[0].ty.clone(),
@@ -187,7 +210,7 @@ fn bind_array_item(args: &[Arg], element: &FlinkType) -> Result<Bound, CallError
         kernel: BatchKernel::infallible("ITEM", move |args: &[Column], rows| {
             let lists = Lists::new(&args[0]);
             let indexes = Ints::new(&args[1]);
-            pick(lists.values(), &missing, rows, |row| {
+            pick(lists.values(), &null, rows, |row| {
                 let (start, end) = lists.range(row)?;
                 let index = usize::try_from(indexes.get(row)?.checked_sub(1)?).ok()?;
                 Some(start.checked_add(index)?).filter(|at| *at < end)
@@ -223,7 +246,7 @@ fn bind_map_item(args: &[Arg], key: &FlinkType, value: &FlinkType) -> Result<Bou
     } else {
         key.clone().with_nullable(given.nullable)
     };
-    let missing = missing(value);
+    let null = new_null_array(&arrow_type(&value.kind), 1);
     Ok(Bound {
         arg_types: vec![args[0].ty.clone(), key_type],
         return_type: value.clone().with_nullable(true),
@@ -233,7 +256,7 @@ fn bind_map_item(args: &[Arg], key: &FlinkType, value: &FlinkType) -> Result<Bou
             let equality = maps
                 .keys()
                 .map(|keys| Equality::new(keys.as_ref(), wanted.array().as_ref()));
-            pick(maps.values(), &missing, rows, |row| {
+            pick(maps.values(), &null, rows, |row| {
                 let (start, end) = maps.range(row)?;
                 let equality = equality.as_ref()?;
                 (start..end).find(|at| equality.same(*at, wanted.index(row)))

@@ -15,6 +15,8 @@ mod tests;
 
 use crate::FunctionDef;
 
+pub use access::missing_element;
+
 /// The functions of this group that Flink 1.17 has.
 pub(crate) static FUNCTIONS: &[&FunctionDef] = &[
     &construct::ARRAY,

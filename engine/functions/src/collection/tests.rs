@@ -209,7 +209,7 @@ fn missing_value_of_a_not_null_type_is_its_default() {
         ty: bound.return_type,
         literal: None,
     };
-    for (key, expected) in [("a", "2"), ("z", "-1")] {
+    for (key, expected) in [("a", "2"), ("z", "NULL")] {
         let args = vec![(map.clone(), value.clone()), text(key)];
         let (ty, shown) = run("ITEM", args);
         assert_eq!((ty.as_str(), shown[3].as_str()), ("INT", expected));

@@ -5,7 +5,7 @@ use millrace_functions::{Arg, CallError, FunctionDef, registry};
 use millrace_sql::ast;
 
 use super::Binder;
-use crate::expr::{Call, Expr, ExprKind, ExprRef};
+use millrace_program::{Call, Expr, ExprKind, ExprRef};
 
 /// Functions that take an untyped NULL; all others refuse it.
 const NULL_TAKERS: &[&str] = &[

@@ -5,7 +5,7 @@ use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind};
 use millrace_sql::ast;
 
 use super::{Binder, common_type, implicit_cast, least_restrictive, null_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 impl Binder<'_> {
     /// # Flink

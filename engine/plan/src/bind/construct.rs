@@ -4,7 +4,7 @@ use millrace_connector::{Diagnostic, Span, TypeKind};
 use millrace_sql::ast;
 
 use super::{Binder, least_restrictive, null_literal};
-use crate::expr::ExprRef;
+use millrace_program::ExprRef;
 
 impl Binder<'_> {
     pub(super) fn bind_row(&mut self, fields: &[ast::Expr], span: Span) -> Option<ExprRef> {

@@ -8,7 +8,7 @@ use millrace_functions::{BindContext, CallError, Volatility};
 use millrace_sql::ast::{self, TimeUnit};
 
 use super::{Binder, null_literal};
-use crate::expr::{Call, Expr, ExprKind, ExprRef};
+use millrace_program::{Call, Expr, ExprKind, ExprRef};
 
 impl Binder<'_> {
     pub(super) fn bind_cast(

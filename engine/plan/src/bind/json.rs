@@ -6,7 +6,7 @@ use millrace_sql::ast::{
 };
 
 use super::{Binder, null_literal, text_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 impl Binder<'_> {
     pub(super) fn bind_json_value(&mut self, call: &ast::JsonValue, span: Span) -> Option<ExprRef> {

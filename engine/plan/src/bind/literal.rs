@@ -11,7 +11,7 @@ use millrace_connector::{DayTimeResolution, Diagnostic, Span, TypeKind, YearMont
 use millrace_sql::ast::{IntervalQualifier, Literal, TimeUnit};
 
 use super::{Binder, null_literal, text_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 /// The greatest precision of a TIMESTAMP constant; more digits are cut.
 const TIMESTAMP_DIGITS_MAX: usize = 9;

@@ -4,7 +4,7 @@ use millrace_connector::{Diagnostic, Span, TypeKind};
 use millrace_sql::ast::{self, BinaryOperator};
 
 use super::{Binder, least_restrictive};
-use crate::expr::ExprRef;
+use millrace_program::ExprRef;
 
 /// From this length on a list is looked up as a set; a shorter one is compared value by value.
 const SET_LENGTH_MIN: usize = 8;

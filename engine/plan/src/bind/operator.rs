@@ -9,7 +9,7 @@ use millrace_sql::ast::{
 };
 
 use super::{Binder, text_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef, may_miss};
 
 impl Binder<'_> {
     pub(super) fn bind_unary(
@@ -252,6 +252,29 @@ impl Binder<'_> {
         } else {
             Some(result)
         }
+    }
+
+    /// # Flink
+    /// Both forms are made of `=` and IS NULL, which is FALSE for an access of NOT NULL elements: there only `=` counts.
+    pub(super) fn bind_distinct(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        negated: bool,
+        span: Span,
+    ) -> Option<ExprRef> {
+        let args = self.bind_all(&[left, right])?;
+        if args.iter().any(|arg| may_miss(arg).is_some()) {
+            let equal = self.apply("=", args, span)?;
+            let test = if negated { "IS TRUE" } else { "IS NOT TRUE" };
+            return self.apply(test, [equal], span);
+        }
+        let name = if negated {
+            "IS NOT DISTINCT FROM"
+        } else {
+            "IS DISTINCT FROM"
+        };
+        self.apply(name, args, span)
     }
 
     pub(super) fn bind_is(

@@ -1,12 +1,14 @@
 //! Names: which columns an expression can see.
 
-use std::ops::Range;
+use std::collections::BTreeSet;
 
 use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind, did_you_mean};
 use millrace_sql::ast::Ident;
 
+use super::peek::{Way, Ways};
 use super::{Binder, text_literal};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use crate::logical::BoundQuery;
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 /// A column that can be named.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ pub(crate) struct ScopeColumn {
 
 impl ScopeColumn {
     /// Tells whether the column is of the table of that name: the end of its whole name, or nothing for any.
-    fn is_of(&self, table: &[Ident]) -> bool {
+    pub(super) fn is_of(&self, table: &[Ident]) -> bool {
         let Some(skipped) = self.table.len().checked_sub(table.len()) else {
             return false;
         };
@@ -36,32 +38,35 @@ pub(crate) struct Scope {
     pub(crate) outer: usize,
 }
 
-enum Found {
-    One(usize),
-    None,
-    Many,
-}
-
 impl Scope {
-    fn find(&self, table: &[Ident], name: &str) -> Found {
-        match self.find_in(self.outer..self.columns.len(), table, name) {
-            Found::None => self.find_in(0..self.outer, table, name),
-            found => found,
+    /// Returns the scope of an input that is called `table`.
+    pub(crate) fn of(query: &BoundQuery, table: &[String]) -> Self {
+        let columns = query.columns.iter().map(|column| ScopeColumn {
+            table: table.to_vec(),
+            name: column.name.clone(),
+            ty: column.ty.clone(),
+        });
+        Self {
+            columns: columns.collect(),
+            outer: 0,
         }
     }
 
-    fn find_in(&self, range: Range<usize>, table: &[Ident], name: &str) -> Found {
-        let first = range.start;
-        let mut matches = self.columns[range]
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.name == name && column.is_of(table))
-            .map(|(index, column)| (first + index, column));
-        match (matches.next(), matches.next()) {
-            (Some((index, _)), None) => Found::One(index),
-            (None, _) => Found::None,
-            (Some(_), Some(_)) => Found::Many,
-        }
+    /// Returns the column that the name begins with, and how many parts lead to it.
+    fn beginning(&self, parts: &[Ident]) -> Option<(usize, usize)> {
+        (1..parts.len().min(4))
+            .rev()
+            .map(|length| (&parts[..length], length))
+            .chain([(&parts[..0], 0)])
+            .find_map(|(table, length)| {
+                let is_meant = |column: &ScopeColumn| {
+                    column.name == parts[length].value && column.is_of(table)
+                };
+                let index = (self.outer..self.columns.len())
+                    .chain(0..self.outer)
+                    .find(|index| is_meant(&self.columns[*index]))?;
+                Some((index, length + 1))
+            })
     }
 
     /// Returns the query's own columns of a table, or all if no name is given.
@@ -83,55 +88,100 @@ impl Scope {
 }
 
 impl Binder<'_> {
-    /// Resolves `column`, `table.column`, and the fields of rows behind both.
+    /// Resolves `column`, `table.column`, and the fields of rows behind and inside of both.
     pub(super) fn bind_name(&mut self, parts: &[Ident], span: Span) -> Option<ExprRef> {
-        // The longest name of a table that leads to a column: catalog.database.table.column and shorter.
-        let (found, used) = (1..parts.len().min(4))
-            .rev()
-            .map(|length| {
-                let found = self.scope.find(&parts[..length], &parts[length].value);
-                (found, length + 1)
-            })
-            .find(|(found, _)| !matches!(found, Found::None))
-            .unwrap_or_else(|| (self.scope.find(&[], &parts[0].value), 1));
-        match found {
-            Found::One(index) => {
-                let base_span = parts[0].span.to(parts[used - 1].span);
-                let mut expr = self.scope.column(index, base_span);
-                for field in &parts[used..] {
-                    expr = self.field(expr, field)?;
-                }
-                Some(expr)
-            }
-            Found::Many => {
-                let name = &parts[used - 1];
-                let tables: Vec<&str> = self
-                    .scope
-                    .columns
-                    .iter()
-                    .filter(|column| column.name == name.value)
-                    .filter_map(|column| column.table.last().map(String::as_str))
-                    .collect();
-                self.report(
-                    Diagnostic::error(
-                        "MR0303",
-                        format!("column '{}' is ambiguous", name.value),
-                        span,
-                    )
-                    .label(format!("could be of {}", tables.join(", ")))
-                    .help("put the table's name and a dot before it"),
-                )
-            }
-            Found::None => self.unknown_column(parts, span),
+        match self.scope.ways(parts) {
+            Ways::One(way) => self.follow(&way, span),
+            Ways::Many(columns) => self.ambiguous(parts, &columns, span),
+            Ways::None => self.lost(parts, span),
         }
     }
 
-    fn unknown_column<T>(&mut self, parts: &[Ident], span: Span) -> Option<T> {
-        let written = parts
+    /// Resolves what stands before `.*` and is no table: returns its fields, each with its name.
+    pub(crate) fn bind_row_star(
+        &mut self,
+        parts: &[Ident],
+        span: Span,
+    ) -> Option<Vec<(String, ExprRef)>> {
+        let row = match self.scope.row_ways(parts) {
+            Ways::One(way) => self.follow(&way, span)?,
+            Ways::Many(columns) => return self.ambiguous(parts, &columns, span),
+            Ways::None => {
+                let written = written(parts);
+                return self.report(
+                    Diagnostic::error(
+                        "MR0301",
+                        format!("no table or ROW column is called '{written}' here"),
+                        span,
+                    )
+                    .label("unknown name"),
+                );
+            }
+        };
+        let TypeKind::Row(fields) = &row.ty.kind else {
+            let message = format!(
+                "'{}' is {}: only a table or a ROW has columns for '*'",
+                written(parts),
+                row.ty.kind
+            );
+            return self.report(Diagnostic::error("MR0302", message, span).label("no ROW"));
+        };
+        let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
+        names
+            .into_iter()
+            .map(|name| {
+                let field = self.field(row.clone(), &unwritten(&name, span))?;
+                Some((name, field))
+            })
+            .collect()
+    }
+
+    /// Returns the column or field at the end of a way.
+    fn follow(&mut self, way: &Way, span: Span) -> Option<ExprRef> {
+        let column = self.scope.column(way.column, span);
+        way.fields.iter().try_fold(column, |row, field| {
+            self.field(row, &unwritten(field, span))
+        })
+    }
+
+    fn ambiguous<T>(&mut self, parts: &[Ident], columns: &[usize], span: Span) -> Option<T> {
+        let places: BTreeSet<String> = columns
             .iter()
-            .map(|part| part.value.as_str())
-            .collect::<Vec<_>>()
-            .join(".");
+            .map(|index| &self.scope.columns[*index])
+            .map(|column| match column.table.last() {
+                Some(table) if column.name == parts[parts.len() - 1].value => table.clone(),
+                Some(table) => format!("{table}.{}", column.name),
+                None => column.name.clone(),
+            })
+            .collect();
+        let places: Vec<String> = places.into_iter().collect();
+        self.report(
+            Diagnostic::error(
+                "MR0303",
+                format!("column '{}' is ambiguous", written(parts)),
+                span,
+            )
+            .label(format!("could be of {}", places.join(", ")))
+            .help("put the name of the table or of the ROW column and a dot before it"),
+        )
+    }
+
+    /// Says where a name leads nowhere.
+    fn lost<T>(&mut self, parts: &[Ident], span: Span) -> Option<T> {
+        let Some((index, used)) = self.scope.beginning(parts) else {
+            return self.unknown_column(parts, span);
+        };
+        let mut expr = self
+            .scope
+            .column(index, parts[0].span.to(parts[used - 1].span));
+        for field in &parts[used..] {
+            expr = self.field(expr, field)?;
+        }
+        self.unknown_column(parts, span)
+    }
+
+    fn unknown_column<T>(&mut self, parts: &[Ident], span: Span) -> Option<T> {
+        let written = written(parts);
         let last = &parts[parts.len() - 1].value;
         let mut diagnostic =
             Diagnostic::error("MR0302", format!("column '{written}' not found"), span)
@@ -179,4 +229,18 @@ impl Binder<'_> {
         let name = text_literal(&field.value, field.span);
         self.apply("GET_FIELD", vec![row, name], span)
     }
+}
+
+/// Returns a name that was not written itself, for what stands at `span`.
+fn unwritten(name: &str, span: Span) -> Ident {
+    Ident {
+        value: name.to_owned(),
+        quoted: false,
+        span,
+    }
+}
+
+fn written(parts: &[Ident]) -> String {
+    let parts: Vec<&str> = parts.iter().map(|part| part.value.as_str()).collect();
+    parts.join(".")
 }

@@ -11,7 +11,7 @@ use millrace_connector::{Diagnostic, Span, did_you_mean};
 use millrace_sql::ast::{self, ObjectName};
 
 use super::Table;
-use crate::query::Relation;
+use crate::logical::BoundQuery;
 
 const DEFAULT_CATALOG: &str = "default_catalog";
 const DEFAULT_DATABASE: &str = "default_database";
@@ -22,9 +22,20 @@ pub(crate) enum Entry {
     /// A table of a connector.
     Table(Arc<Table>),
     /// A query under a name.
-    View(Arc<Relation>),
+    View(Arc<BoundQuery>),
     /// Something whose definition had errors; they were reported.
     Broken,
+}
+
+/// How a table or view is created.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Creation {
+    /// Whether TEMPORARY was written.
+    pub(crate) temporary: bool,
+    /// Whether an existing one is no error.
+    pub(crate) if_not_exists: bool,
+    /// Whether OR REPLACE was written.
+    pub(crate) or_replace: bool,
 }
 
 /// Whether a table or a view is meant.
@@ -120,28 +131,36 @@ impl Catalog {
         &mut self,
         name: &ObjectName,
         entry: Entry,
-        temporary: bool,
-        if_not_exists: bool,
+        how: Creation,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let path = self.path(name);
-        if !temporary && let Some(fault) = self.missing_database(&path, name.span) {
+        if !how.temporary
+            && let Some(fault) = self.missing_database(&path, name.span)
+        {
             diagnostics.push(fault);
             return;
         }
         let slot = self.slots.entry(path).or_default();
-        let place = if temporary {
+        let place = if how.temporary {
             &mut slot.temporary
         } else {
             &mut slot.permanent
         };
         match place {
-            Some(_) if if_not_exists => {}
-            Some((_, earlier)) => diagnostics.push(
-                Diagnostic::error("MR0304", format!("'{name}' is defined twice"), name.span)
-                    .label("defined again here")
-                    .also(*earlier, "first definition"),
-            ),
+            Some(_) if how.if_not_exists => {}
+            Some((_, earlier)) => {
+                let twice =
+                    Diagnostic::error("MR0304", format!("'{name}' is defined twice"), name.span)
+                        .label("defined again here")
+                        .also(*earlier, "first definition");
+                diagnostics.push(match how.or_replace {
+                    true => twice.help(
+                        "Flink reads OR REPLACE and replaces nothing; write DROP before this statement",
+                    ),
+                    false => twice,
+                });
+            }
             None => *place = Some((entry, name.span)),
         }
     }

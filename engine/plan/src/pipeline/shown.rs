@@ -8,10 +8,11 @@ use millrace_connector::{
 use millrace_sql::ast::{self, Statement};
 
 use super::{Pipeline, PlannedInsert, Planner};
+use crate::bounds::with_deep_stack;
 use crate::catalog::Table;
-use crate::program::OutputColumn;
-use crate::query::Relation;
+use crate::logical::{BoundQuery, Insert};
 use crate::settings::Settings;
+use millrace_program::OutputColumn;
 
 /// The name of what a shown query is written into, and so of its dataflow.
 const NAME: &str = "changes";
@@ -21,6 +22,13 @@ const NAME: &str = "changes";
 /// # Errors
 /// Everything that is wrong, in the order of the text; an INSERT is.
 pub fn plan_shown(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+) -> Result<Pipeline, Vec<Diagnostic>> {
+    with_deep_stack(|| plan_one_query(statements, settings))
+}
+
+fn plan_one_query(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
@@ -83,18 +91,20 @@ impl Planner {
             enforced: !column.ty.nullable,
         });
         self.inserts.push(PlannedInsert {
-            target: Arc::new(target(&relation, query.span)),
-            target_span: query.span,
-            span: query.span,
-            is_shown: true,
-            outputs: outputs.collect(),
-            relation,
+            target: Arc::new(Insert {
+                table: Arc::new(target(&relation, query.span)),
+                table_span: query.span,
+                span: query.span,
+                is_shown: true,
+                outputs: outputs.collect(),
+            }),
+            query: relation,
         });
     }
 }
 
 /// Returns the table that has the query's columns.
-fn target(relation: &Relation, span: Span) -> Table {
+fn target(relation: &BoundQuery, span: Span) -> Table {
     let columns = relation.columns.iter().map(|column| ColumnDefinition {
         name: Spanned::new(column.name.clone(), column.span),
         ty: column.ty.clone(),

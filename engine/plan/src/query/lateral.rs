@@ -1,11 +1,12 @@
 //! What stands behind a comma or JOIN and is computed row by row: UNNEST, and LATERAL over it.
 
 use millrace_connector::Span;
+use millrace_program::ExprKind;
 use millrace_sql::ast;
 
-use super::{QueryBinder, Relation, UnnestClause, bind_items, names_do_not_fit, project};
+use super::{QueryBinder, UnnestClause, bind_items, names_do_not_fit};
 use crate::bind::{Binder, Scope, ScopeColumn};
-use crate::expr::ExprKind;
+use crate::logical::BoundQuery;
 
 /// The right side of a join that needs nothing but the row to its left.
 pub(super) enum RowByRow<'a> {
@@ -38,10 +39,10 @@ impl QueryBinder<'_> {
     /// Joins each row of the left side with the rows that are made of it.
     pub(super) fn row_by_row(
         &mut self,
-        left: (Scope, Relation),
+        left: (Scope, BoundQuery),
         right: &RowByRow<'_>,
         keeps_left: bool,
-    ) -> Option<(Scope, Relation)> {
+    ) -> Option<(Scope, BoundQuery)> {
         match right {
             RowByRow::Unnest(clause) => self.unnest(left, clause, keeps_left),
             RowByRow::Lateral { query, alias } => self.lateral(left, query, *alias, keeps_left),
@@ -51,11 +52,11 @@ impl QueryBinder<'_> {
     /// Joins each row with the rows of a query about it.
     pub(super) fn lateral(
         &mut self,
-        (mut scope, relation): (Scope, Relation),
+        (mut scope, relation): (Scope, BoundQuery),
         query: &ast::Query,
         alias: Option<&ast::TableAlias>,
         keeps_left: bool,
-    ) -> Option<(Scope, Relation)> {
+    ) -> Option<(Scope, BoundQuery)> {
         let select = self.plain_select(query)?;
         let width = scope.columns.len();
         let outside = std::mem::replace(&mut scope.outer, width);
@@ -92,7 +93,9 @@ impl QueryBinder<'_> {
             (name, scope.column(index, relation.columns[index].span))
         });
         let all = own.chain(items.iter().cloned()).collect();
-        let relation = project(&relation, condition.as_ref(), all);
+        let relation = self.projected(relation, condition.as_ref(), all, query.span)?;
+        let qualifier = self.qualifier("lateral");
+        let relation = self.built(relation.qualified(&qualifier), query.span)?;
         let table: Vec<String> = alias.iter().map(|alias| alias.name.value.clone()).collect();
         scope.columns.truncate(width);
         scope.outer = outside;

@@ -1,13 +1,13 @@
 //! UNNEST in FROM: a row for each element of an array, map or multiset of the row to its left.
 
 use millrace_connector::{Diagnostic, FlinkType, Span, TypeKind};
+use millrace_program::{ExprRef, unnested_columns};
 use millrace_sql::ast;
 
-use super::{Branch, Input, QueryBinder, Relation, RelationColumn, names_do_not_fit, substitute};
+use super::{QueryBinder, names_do_not_fit};
 use crate::bind::{Binder, Scope, ScopeColumn};
-use crate::expr::{Expr, ExprKind, ExprRef};
+use crate::logical::{BoundColumn, BoundQuery, UnnestSpec};
 use crate::not_yet;
-use crate::program::{Unnest, unnested_columns};
 
 /// `UNNEST(…)` as it is written.
 pub(super) struct UnnestClause<'a> {
@@ -39,10 +39,10 @@ impl QueryBinder<'_> {
     /// Adds the collection's columns to its left side.
     pub(super) fn unnest(
         &mut self,
-        (mut scope, mut relation): (Scope, Relation),
+        (mut scope, relation): (Scope, BoundQuery),
         clause: &UnnestClause<'_>,
         outer: bool,
-    ) -> Option<(Scope, Relation)> {
+    ) -> Option<(Scope, BoundQuery)> {
         if clause.with_ordinality && !self.ctx.later_functions {
             self.diagnostics
                 .push(not_yet::clause("UNNEST WITH ORDINALITY", clause.span));
@@ -57,37 +57,37 @@ impl QueryBinder<'_> {
         };
         let collection = Binder::new(&scope, self.ctx, self.diagnostics).bind_value(expr)?;
         let columns = self.unnest_columns(&collection, clause, outer)?;
-        for branch in &mut relation.branches {
-            let first = working_width(branch);
-            let unnest = Unnest {
-                collection: substitute(&collection, &branch.columns),
-                outer,
-                ordinality: clause.with_ordinality,
-            };
-            branch.unnests.push(unnest);
-            branch
-                .columns
-                .extend(columns.iter().enumerate().map(|(index, (_, ty))| {
-                    Expr::new(ExprKind::Column(first + index), ty.clone(), clause.span)
-                }));
-        }
+        let added: Vec<BoundColumn> = columns
+            .iter()
+            .map(|(name, ty)| BoundColumn {
+                name: name.clone(),
+                ty: ty.clone(),
+                span: clause.span,
+                time: None,
+            })
+            .collect();
+        let alias = clause
+            .alias
+            .map_or("unnest", |alias| alias.name.value.as_str());
+        let unnest = UnnestSpec {
+            qualifier: self.qualifier(alias),
+            outer,
+            ordinality: clause.with_ordinality,
+            added,
+        };
+        let relation = self.built(relation.unnest(&collection, unnest), clause.span)?;
         let table: Vec<String> = clause
             .alias
             .iter()
             .map(|alias| alias.name.value.clone())
             .collect();
-        for (name, ty) in columns {
-            scope.columns.push(ScopeColumn {
+        scope
+            .columns
+            .extend(columns.into_iter().map(|(name, ty)| ScopeColumn {
                 table: table.clone(),
-                name: name.clone(),
-                ty: ty.clone(),
-            });
-            relation.columns.push(RelationColumn {
                 name,
                 ty,
-                span: clause.span,
-            });
-        }
+            }));
         Some((scope, relation))
     }
 
@@ -124,20 +124,5 @@ impl QueryBinder<'_> {
             ty.nullable |= outer;
         }
         Some(columns)
-    }
-}
-
-/// Returns how many columns a branch's expressions can number: the input's and those of its collections.
-fn working_width(branch: &Branch) -> usize {
-    branch.input.width() + branch.unnests.iter().map(Unnest::width).sum::<usize>()
-}
-
-impl Input {
-    /// Returns how many columns it has.
-    pub(crate) fn width(&self) -> usize {
-        match self {
-            Self::Table(table) => table.definition.columns.len(),
-            Self::OneRow => 0,
-        }
     }
 }

@@ -3,9 +3,17 @@
 use millrace_connector::{Diagnostic, Span, Spanned, did_you_mean};
 
 use super::{Failed, Parse, Parser};
-use crate::ast::{Drop, DropDatabase, Ident, Insert, Statement};
+use crate::ast::{Drop, DropDatabase, Explain, Ident, Insert, Statement};
 use crate::keyword::{STATEMENT_WORDS, starts_statement};
 use crate::lexer::TokenKind;
+
+/// What EXPLAIN may show besides the plan, in Flink 1.17.
+const EXPLAIN_DETAILS: &[&str] = &[
+    "ESTIMATED_COST",
+    "CHANGELOG_MODE",
+    "JSON_EXECUTION_PLAN",
+    "PLAN_ADVICE",
+];
 
 impl Parser<'_> {
     pub(super) fn statements(&mut self) -> Vec<Spanned<Statement>> {
@@ -84,6 +92,7 @@ impl Parser<'_> {
             "INSERT" => self.insert().map(Statement::Insert),
             "SET" => self.set(),
             "RESET" => self.reset(),
+            "EXPLAIN" => self.explain(),
             "USE" => self.use_statement(),
             "EXECUTE" if self.is_word_at(1, "STATEMENT") => self.statement_set(),
             "BEGIN" if self.is_word_at(1, "STATEMENT") => self.statement_set(),
@@ -98,6 +107,40 @@ impl Parser<'_> {
             _ if starts_statement(word) => Ok(self.unsupported()),
             _ => Err(self.unknown_statement(word)),
         }
+    }
+
+    /// # Flink
+    /// `SqlRichExplain`: `EXPLAIN [PLAN FOR | detail {, detail}] {query | INSERT | statement set}`.
+    fn explain(&mut self) -> Parse<Statement> {
+        self.expect_word("EXPLAIN")?;
+        let mut details = Vec::new();
+        if self.eat_word("PLAN") {
+            self.expect_word("FOR")?;
+        } else {
+            while let Some(word) = self.word_at(0) {
+                let word = word.to_ascii_uppercase();
+                if !EXPLAIN_DETAILS.contains(&word.as_str()) {
+                    break;
+                }
+                details.push(Spanned::new(word, self.peek().span));
+                self.advance();
+                if !self.eat_symbol(",") {
+                    break;
+                }
+            }
+        }
+        let start = self.peek().span;
+        let statement = if self.at_query_start() {
+            self.query().map(Statement::Query)?
+        } else if self.is_word_at(0, "INSERT") {
+            self.insert().map(Statement::Insert)?
+        } else if self.is_word_at(1, "STATEMENT") {
+            self.statement_set()?
+        } else {
+            return Err(self.unexpected("a query, an INSERT or a statement set"));
+        };
+        let statement = Box::new(Spanned::new(statement, self.since(start)));
+        Ok(Statement::Explain(Explain { details, statement }))
     }
 
     fn unknown_statement(&mut self, word: &str) -> Failed {
@@ -134,17 +177,22 @@ impl Parser<'_> {
 
     fn create(&mut self) -> Parse<Statement> {
         let start = self.peek().span;
-        if self.is_word_at(1, "OR") {
-            return Ok(self.unsupported());
-        }
         self.expect_word("CREATE")?;
+        let or_replace = self.eat_word("OR");
+        if or_replace {
+            self.expect_word("REPLACE")?;
+        }
         let temporary = self.eat_word("TEMPORARY");
         let system = temporary && self.eat_word("SYSTEM");
         if !system && self.eat_word("TABLE") {
-            return self.create_table(temporary).map(Statement::CreateTable);
+            return self
+                .create_table(temporary, or_replace)
+                .map(Statement::CreateTable);
         }
         if !system && self.eat_word("VIEW") {
-            return self.create_view(temporary).map(Statement::CreateView);
+            return self
+                .create_view(temporary, or_replace)
+                .map(Statement::CreateView);
         }
         if !temporary && self.eat_word("CATALOG") {
             let name = self.ident("a catalog name")?;
@@ -374,11 +422,7 @@ impl Parser<'_> {
         }
         let key = self.setting_key()?;
         self.expect_symbol("=")?;
-        let value = if matches!(self.peek().kind, TokenKind::Text(..)) {
-            self.string("a value in quotes")?
-        } else {
-            self.bare_value()?
-        };
+        let value = self.quoted_or_bare("a value in quotes")?;
         Ok(Statement::Set { key, value })
     }
 
@@ -392,33 +436,20 @@ impl Parser<'_> {
         Ok(Statement::Reset { key })
     }
 
-    /// Reads a key in quotes, or bare as StreamPark allows it: `table.exec.state.ttl`.
+    /// Reads a key in quotes or bare: `table.exec.state.ttl`.
     fn setting_key(&mut self) -> Parse<Spanned<String>> {
-        if matches!(self.peek().kind, TokenKind::Text(..)) {
-            return self.string("a key in quotes");
-        }
-        if self.word_at(0).is_none() {
-            return Err(self.unexpected("a key in quotes"));
-        }
-        let start = self.peek().span;
-        while !self.at_symbol("=") && !self.at_statement_end() {
-            self.advance();
-        }
-        let span = self.since(start);
-        Ok(Spanned::new(self.source(span).to_owned(), span))
+        self.quoted_or_bare("a key in quotes")
     }
 
-    /// Reads a value without quotes up to `;` or the end of the line.
-    fn bare_value(&mut self) -> Parse<Spanned<String>> {
-        let start = self.peek().span;
-        if self.at_statement_end() {
-            return Err(self.unexpected("a value in quotes"));
+    fn quoted_or_bare(&mut self, expected: &str) -> Parse<Spanned<String>> {
+        if matches!(self.peek().kind, TokenKind::Text(..)) {
+            return self.string(expected);
         }
+        if self.peek().kind != TokenKind::Bare {
+            return Err(self.unexpected(expected));
+        }
+        let span = self.peek().span;
         self.advance();
-        while !self.at_statement_end() && !self.at_line_start() {
-            self.advance();
-        }
-        let span = self.since(start);
         Ok(Spanned::new(self.source(span).to_owned(), span))
     }
 }

@@ -25,8 +25,8 @@ struct Elements {
 }
 
 impl Parser<'_> {
-    /// Reads what follows `CREATE [TEMPORARY] TABLE`; goes on after a broken list to find what else is wrong.
-    pub(super) fn create_table(&mut self, temporary: bool) -> Parse<CreateTable> {
+    /// Reads what follows `CREATE [OR REPLACE] [TEMPORARY] TABLE`; goes on after a broken list to find what else is wrong.
+    pub(super) fn create_table(&mut self, temporary: bool, or_replace: bool) -> Parse<CreateTable> {
         let if_not_exists = self.if_not_exists()?;
         let name = self.object_name("a table name")?;
         let elements = if self.at_symbol("(") {
@@ -64,6 +64,7 @@ impl Parser<'_> {
         let options_span = options.as_ref().map(|options| options.span);
         Ok(CreateTable {
             temporary,
+            or_replace,
             if_not_exists,
             name,
             columns: elements.columns,
@@ -369,8 +370,8 @@ impl Parser<'_> {
         })
     }
 
-    /// Reads what follows `CREATE [TEMPORARY] VIEW`.
-    pub(super) fn create_view(&mut self, temporary: bool) -> Parse<CreateView> {
+    /// Reads what follows `CREATE [OR REPLACE] [TEMPORARY] VIEW`.
+    pub(super) fn create_view(&mut self, temporary: bool, or_replace: bool) -> Parse<CreateView> {
         let if_not_exists = self.if_not_exists()?;
         let name: ObjectName = self.object_name("a view name")?;
         let columns = if self.at_symbol("(") {
@@ -383,6 +384,7 @@ impl Parser<'_> {
         let query = self.query()?;
         Ok(CreateView {
             temporary,
+            or_replace,
             if_not_exists,
             name,
             columns,

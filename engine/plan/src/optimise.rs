@@ -1,7 +1,0 @@
-//! What makes plans cheaper without changing a value.
-
-mod extract;
-mod fold;
-
-pub(crate) use extract::merge_extractions;
-pub(crate) use fold::{Folding, fold};

@@ -1,0 +1,166 @@
+//! Physical plans: what lanes run, made of an optimised logical plan.
+//!
+//! ```text
+//!  SinkNode ◄─ Fused ◄─ LaneScan                     a way from a source to a sink is one lane program
+//!           ◄─ Fused ◄─ (a node with state) ◄─ Fused ◄─ LaneScan
+//! ```
+//! Projections, filters, aliases, UNION ALL and UNNEST are no nodes here: the walk gathers them in [`Chain`]s, one for each way that rows
+//! come, and folds each into one lane program ([`Fused`]). That keeps AND, OR and CASE lazy, parses a text once, and makes a row's error know its row.
+//!
+//! All of them are `ExecutionPlan`s of DataFusion ([`Node`] answers what it asks). Lanes do not execute the plan: the pipeline walks it once and takes the
+//! programs and operators out of it. DataFusion itself can run a plan whose leaves it knows.
+//!
+//! # How to add a node with state
+//! Write `physical/<name>.rs` with
+//! 1. a struct that implements [`StreamNode`]: its columns, its text for `explain`, and the operator that lanes call;
+//! 2. a method `fn <name>(&mut self, node: &Its logical node) -> Result<Vec<Chain>>` of [`Walk`], which calls `self.input(plan)` for each input plan (a node
+//!    whose columns are that plan's fields, in their order), finds the columns that its own expressions name (`schema.index_of_column`; anything
+//!    computed was projected before), and returns `vec![Chain::over(node, inputs)]`, whose columns must be the logical node's fields;
+//!
+//! and one line in `Walk::unchecked`. Whatever stands above it (projections, filters, the sink) is folded into the program that takes its rows.
+
+mod check;
+mod fuse;
+mod node;
+mod scan;
+mod sink;
+mod stage;
+mod unnest;
+
+use std::sync::Arc;
+
+use datafusion_common::{Result, internal_err};
+use datafusion_expr::{Extension, LogicalPlan};
+use datafusion_physical_plan::ExecutionPlan;
+use datafusion_physical_plan::union::UnionExec;
+use millrace_connector::Diagnostic;
+use millrace_program::{NotNullEnforcer, OutputColumn};
+
+use crate::logical::{PlannedTable, SinkNode, UnnestNode};
+
+pub(crate) use fuse::{Chain, Fused, Input};
+pub(crate) use node::Node;
+pub(crate) use scan::LaneScan;
+pub(crate) use sink::Sink;
+pub(crate) use stage::Stage;
+
+pub use fuse::QueryTime;
+pub use stage::StreamNode;
+
+/// Makes physical nodes of a logical plan.
+pub(crate) struct Walk<'a> {
+    /// What happens to a NULL for a NOT NULL column of a sink.
+    pub(crate) not_null: NotNullEnforcer,
+    /// What is found wrong with constants that are folded.
+    pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    /// Plans an INSERT: a plan whose root is a sink.
+    ///
+    /// # Errors
+    /// A node that nobody makes.
+    pub(crate) fn sink(&mut self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        let LogicalPlan::Extension(Extension { node }) = plan else {
+            return internal_err!("a pipeline ends in a sink");
+        };
+        let Some(sink) = node.as_any().downcast_ref::<SinkNode>() else {
+            return internal_err!("a pipeline ends in a sink");
+        };
+        let target = Arc::clone(&sink.target);
+        let outputs = target.outputs.clone();
+        let input = self.query(&sink.input, &outputs)?;
+        Ok(Arc::new(Node::new(Sink { target }, &outputs, vec![input])))
+    }
+
+    /// Plans a query that gives those columns.
+    ///
+    /// # Errors
+    /// A node that nobody makes.
+    pub(crate) fn query(
+        &mut self,
+        plan: &LogicalPlan,
+        outputs: &[OutputColumn],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut ways: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        for chain in self.chains(plan)? {
+            ways.push(Arc::new(self.fuse(chain, outputs)));
+        }
+        match ways.len() {
+            1 => Ok(ways.remove(0)),
+            _ => UnionExec::try_new(ways),
+        }
+    }
+
+    /// Returns one node that gives the rows of a plan; its columns are the plan's fields, in their order.
+    ///
+    /// # Errors
+    /// A node that nobody makes.
+    #[expect(dead_code, reason = "the entry of nodes with state")]
+    pub(crate) fn input(&mut self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+        let chains = self.chains(plan)?;
+        let Some(first) = chains.first() else {
+            return internal_err!("{} has no rows to come from", plan.display());
+        };
+        let columns = plan.schema().fields().iter().zip(&first.columns);
+        let outputs: Vec<OutputColumn> = columns
+            .map(|(field, value)| OutputColumn {
+                name: field.name().clone(),
+                ty: value.ty.clone(),
+                enforced: false,
+            })
+            .collect();
+        self.query(plan, &outputs)
+    }
+
+    /// Returns the ways in which the rows of a plan come. The columns of each are the plan's fields, in their order.
+    ///
+    /// # Errors
+    /// A node that nobody makes.
+    pub(crate) fn chains(&mut self, plan: &LogicalPlan) -> Result<Vec<Chain>> {
+        let chains = self.unchecked(plan)?;
+        for chain in &chains {
+            check::columns(plan, &chain.columns)?;
+        }
+        Ok(chains)
+    }
+
+    fn unchecked(&mut self, plan: &LogicalPlan) -> Result<Vec<Chain>> {
+        match plan {
+            LogicalPlan::TableScan(scan) => {
+                let Some(table) = scan.source.downcast_ref::<PlannedTable>() else {
+                    return internal_err!("{} is no table of the catalog", scan.table_name);
+                };
+                Ok(vec![Chain::scan(table, scan.projection.as_deref())])
+            }
+            LogicalPlan::EmptyRelation(empty) if empty.produce_one_row => {
+                Ok(vec![Chain::one_row()])
+            }
+            LogicalPlan::SubqueryAlias(alias) => self.chains(&alias.input),
+            LogicalPlan::Projection(projection) => self.project(projection),
+            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::Union(union) => {
+                let mut chains = Vec::new();
+                for input in &union.inputs {
+                    chains.append(&mut self.chains(input)?);
+                }
+                Ok(chains)
+            }
+            LogicalPlan::Extension(Extension { node }) => {
+                if let Some(node) = node.as_any().downcast_ref::<UnnestNode>() {
+                    return self.unnest(node);
+                }
+                internal_err!("no physical node is made of {}", node.name())
+            }
+            other => internal_err!("no physical node is made of {}", other.display()),
+        }
+    }
+}
+
+/// Returns the programs that give the rows of a plan: itself, or those of a UNION ALL.
+pub(crate) fn ways(plan: &Arc<dyn ExecutionPlan>) -> Vec<&Node<Fused>> {
+    match plan.downcast_ref::<Node<Fused>>() {
+        Some(fused) => vec![fused],
+        None => plan.children().into_iter().flat_map(ways).collect(),
+    }
+}

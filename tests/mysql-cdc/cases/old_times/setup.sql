@@ -1,0 +1,4 @@
+SET GLOBAL mysql56_temporal_format=OFF;
+CREATE TABLE ${db}.t (id int primary key, d0 datetime(0), t0 time(0), s0 timestamp(0) null, d1 datetime(1), t1 time(1), s1 timestamp(1) null, d2 datetime(2), t2 time(2), s2 timestamp(2) null, d3 datetime(3), t3 time(3), s3 timestamp(3) null, d4 datetime(4), t4 time(4), s4 timestamp(4) null, d5 datetime(5), t5 time(5), s5 timestamp(5) null, d6 datetime(6), t6 time(6), s6 timestamp(6) null);
+INSERT INTO ${db}.t VALUES (0,'2024-02-29 12:34:56','-12:34:56','2024-02-29 12:34:56','2024-02-29 12:34:56.1','-12:34:56.1','2024-02-29 12:34:56.1','2024-02-29 12:34:56.12','-12:34:56.12','2024-02-29 12:34:56.12','2024-02-29 12:34:56.123','-12:34:56.123','2024-02-29 12:34:56.123','2024-02-29 12:34:56.1234','-12:34:56.1234','2024-02-29 12:34:56.1234','2024-02-29 12:34:56.12345','-12:34:56.12345','2024-02-29 12:34:56.12345','2024-02-29 12:34:56.123456','-12:34:56.123456','2024-02-29 12:34:56.123456');
+SET GLOBAL mysql56_temporal_format=ON;

@@ -1,0 +1,3 @@
+SET SESSION binlog_format='STATEMENT';
+INSERT INTO ${db}.o VALUES (2,2);
+WITH q AS (SELECT 1 AS id) UPDATE ${db}.t SET n=5 WHERE id IN (SELECT id FROM q);
