@@ -12,7 +12,7 @@ use millrace_connector::FlinkType;
 
 use super::codec::ValueCodec;
 use super::counted::Counted;
-use super::state::{Aggregate, AggregateState, Rows, Trace};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows, Trace};
 use crate::RowError;
 
 /// An aggregate that sees each value once.
@@ -141,7 +141,7 @@ impl AggregateState for Once {
         self.inner.read(group, bytes)
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         let mut key = Vec::new();
         let mut marked = |mark: u8, group: u32, entry: &[u8], value: Option<&[u8]>| {
             key.clear();

@@ -10,7 +10,7 @@ use millrace_connector::physical::arrow_type;
 
 use super::codec::{ValueCodec, ValueList};
 use super::kept::Kept;
-use super::state::{Aggregate, AggregateState, Rows, Trace};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows, Trace};
 use crate::RowError;
 
 /// The first or last value of a changing list.
@@ -129,7 +129,7 @@ impl AggregateState for Values {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         self.kept.take_entries(visit);
     }
 

@@ -13,7 +13,7 @@ use millrace_connector::FlinkType;
 
 use super::codec::{put_option, take_option};
 use super::kept::Kept;
-use super::state::{Aggregate, AggregateState, Rows};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows};
 use crate::RowError;
 use crate::json::{Generator, comma, java_order, key_text};
 use crate::string::TextBuilder;
@@ -132,7 +132,7 @@ impl AggregateState for Arrays {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         self.kept.take_entries(visit);
     }
 
@@ -268,7 +268,7 @@ impl AggregateState for Objects {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         // A key may be back since: its removal comes first.
         for (group, key) in self.removed.drain(..) {
             visit(group, key.as_bytes(), None);

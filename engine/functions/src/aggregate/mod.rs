@@ -26,4 +26,4 @@ mod variance;
 
 pub use call::{AggregateCall, BoundAggregate, bind, is_aggregate};
 pub use ranking::{Partitions, Ranking, shifted};
-pub use state::{Aggregate, AggregateState, Rows, Trace};
+pub use state::{Aggregate, AggregateState, EntryVisitor, Rows, Trace};

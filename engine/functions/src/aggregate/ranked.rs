@@ -14,7 +14,7 @@ use millrace_connector::physical::arrow_type;
 
 use super::chosen::Choice;
 use super::codec::{Fixed, ValueCodec, ValueList};
-use super::state::{Aggregate, AggregateState, Rows, Trace};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows, Trace};
 use crate::RowError;
 
 /// The least or greatest value of a changing set.
@@ -234,7 +234,7 @@ impl AggregateState for Values {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         for key in std::mem::take(&mut self.changed) {
             let Some(entry) = self.counts.get_mut(&key) else {
                 continue;

@@ -43,6 +43,9 @@ pub struct Trace {
     pub changed: Option<Vec<bool>>,
 }
 
+/// Takes an entry of a group: its key, and its value or `None` if it was removed.
+pub type EntryVisitor<'a> = dyn FnMut(u32, &[u8], Option<&[u8]>) + 'a;
+
 /// The state of an aggregate for many groups, numbered from 0.
 ///
 /// # State in checkpoints
@@ -85,7 +88,7 @@ pub trait AggregateState: Debug + Send {
     fn read(&mut self, group: u32, bytes: &mut &[u8]) -> Option<()>;
 
     /// Calls `visit` with each entry that was set or removed (no value) since it was last called, and forgets them.
-    fn take_entries(&mut self, _visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {}
+    fn take_entries(&mut self, _visit: &mut EntryVisitor<'_>) {}
 
     /// Sets an entry that [`AggregateState::take_entries`] gave; `None` = other bytes. It counts as unchanged.
     fn read_entry(&mut self, _group: u32, _key: &[u8], _value: &[u8]) -> Option<()> {

@@ -239,7 +239,7 @@ impl GroupAggregate {
         let after = self.aggregates.values(&pending.groups);
         let is_gone = |group: u32| self.spec.retract && self.counts[group as usize] == 0;
         let repeats = self.spec.ttl.is_some();
-        out.batch(pending.emit(keys, after, is_gone, self.spec.update_before, repeats)?);
+        out.batch(pending.emit(&keys, &after, is_gone, self.spec.update_before, repeats)?);
         for group in &pending.groups {
             if self.spec.retract && self.counts[*group as usize] == 0 {
                 self.drop_group(*group);
