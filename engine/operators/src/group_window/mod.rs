@@ -10,6 +10,7 @@
 //! A group a window and key: its times, how many rows it has, what went out of it, and what its aggregates keep.
 
 mod sessions;
+mod spec;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -18,89 +19,23 @@ mod window;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, PrimitiveArray, TimestampMicrosecondArray};
-use arrow_schema::DataType;
-use jiff::tz::TimeZone;
 use millrace_connector::RowKind;
 use millrace_state::{Change, StateError, StateReader, StateWriter};
 
-use crate::aggregates::{AggregateSpec, Aggregates, GROUPS_TABLE};
+use crate::aggregates::{Aggregates, GROUPS_TABLE};
 use crate::columns::{indices, take};
 use crate::groups::Groups;
 use crate::progress::{PROGRESS_TABLE, Progress};
 use crate::stored::corrupt;
-use crate::window_time::WindowProperty;
 use crate::{
-    Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark, Window, WindowAssigner,
-    timer_ms, wall_ms,
+    Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark, Window, timer_ms, wall_ms,
 };
+
+pub use spec::{Firing, GroupWindowSpec, GroupWindows, WindowEmit};
 
 use sessions::Sessions;
 use timers::Timers;
 use window::WindowState;
-
-/// What a [`GroupWindow`] does.
-#[derive(Clone, Debug)]
-pub struct GroupWindowSpec {
-    /// The input's columns that are the key; none = one group a window.
-    pub keys: Vec<usize>,
-    /// The Arrow types of the keys.
-    pub key_types: Vec<DataType>,
-    /// The calls.
-    pub aggregates: Vec<AggregateSpec>,
-    /// The Arrow types of their results.
-    pub result_types: Vec<DataType>,
-    /// The rowtime column; `None` = processing time.
-    pub rowtime: Option<usize>,
-    /// The session's zone where the time is TIMESTAMP_LTZ or processing time; `None` for TIMESTAMP.
-    pub zone: Option<TimeZone>,
-    /// The windows.
-    pub windows: GroupWindows,
-    /// The window's columns. The output has the keys, a column a call, then these.
-    pub properties: Vec<WindowProperty>,
-    /// Whether the input has `-U` or `-D`.
-    pub retract: bool,
-    /// When windows go out.
-    pub emit: WindowEmit,
-}
-
-/// How rows fall into group windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupWindows {
-    /// TUMBLE or HOP.
-    Fixed(WindowAssigner),
-    /// SESSION.
-    Session {
-        /// How long no row may come until the session is over.
-        gap_ms: i64,
-    },
-}
-
-/// When windows go out beside their end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WindowEmit {
-    /// `table.exec.emit.early-fire.*`.
-    pub early: Option<Firing>,
-    /// `table.exec.emit.late-fire.*`.
-    pub late: Option<Firing>,
-    /// `table.exec.emit.allow-lateness`.
-    pub lateness_ms: i64,
-    /// Whether a window that went out is updated; else each time gives `+I`.
-    pub updates: bool,
-    /// Whether `-U` goes out.
-    pub update_before: bool,
-}
-
-/// How often a window goes out before its end, or after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Firing {
-    /// With each row: a delay of 0.
-    EachRow,
-    /// Each time so much processing time has passed since its first row.
-    Every {
-        /// The delay.
-        ms: i64,
-    },
-}
 
 /// The bytes of a window's start and end in front of a key.
 const WINDOW_BYTES: usize = 2 * size_of::<i64>();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cases::{Case, read};
 use crate::testing::{Dice, Harness, INT, STRING, Step, TIMESTAMP, check_restore};
+use crate::{AggregateSpec, WindowAssigner, WindowProperty};
 
 fn operator(case: &Case) -> Box<dyn Operator> {
     let aggregates = case.calls();
