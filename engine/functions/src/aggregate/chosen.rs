@@ -64,6 +64,10 @@ impl Aggregate for Chosen {
         &self.return_type
     }
 
+    fn merges(&self) -> bool {
+        matches!(self.choice, Choice::Least | Choice::Greatest)
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         let choice = self.choice;
         let ty = arrow_type(&self.return_type.kind);

@@ -34,6 +34,10 @@ impl Aggregate for Distinct {
         self.inner.return_type()
     }
 
+    fn merges(&self) -> bool {
+        self.inner.merges()
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         Box::new(Once {
             inner: self.inner.state(),

@@ -34,6 +34,10 @@ impl Aggregate for Edge {
         &self.return_type
     }
 
+    fn merges(&self) -> bool {
+        false
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         Box::new(Values {
             is_first: self.is_first,

@@ -53,6 +53,10 @@ impl Aggregate for JsonAgg {
         &self.return_type
     }
 
+    fn merges(&self) -> bool {
+        false
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         let generator = self.generator.clone();
         if self.is_object {

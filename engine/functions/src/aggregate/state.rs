@@ -17,6 +17,12 @@ pub trait Aggregate: Debug + Send + Sync {
 
     /// Returns the state of no groups.
     fn state(&self) -> Box<dyn AggregateState>;
+
+    /// Tells whether Flink can merge two states of it. Where it cannot, it refuses the function in windows that are
+    /// merged: SESSION, HOP and CUMULATE.
+    fn merges(&self) -> bool {
+        true
+    }
 }
 
 /// Rows to fold into a state.
