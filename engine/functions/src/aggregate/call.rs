@@ -6,6 +6,9 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef};
 use millrace_connector::physical::arrow_type;
 use millrace_connector::{DECIMAL_PRECISION_MAX, FlinkType, TypeKind};
 
@@ -16,14 +19,16 @@ use super::count::Count;
 use super::distinct::Distinct;
 use super::edge::Edge;
 use super::json_agg::JsonAgg;
+use super::lag::Lag;
 use super::list_agg::{ListAgg, SEPARATOR};
 use super::ranked::Ranked;
 use super::single::Single;
 use super::state::Aggregate;
 use super::sum::Sum;
 use super::variance::Variance;
+use crate::cast::{CastMode, bind_cast};
 use crate::string::literal_text;
-use crate::{Arg, CallError};
+use crate::{Arg, BindContext, CallError, Column, EvalContext, Literal};
 
 /// A call of an aggregate function, as far as its meaning depends on it.
 #[derive(Clone, Debug)]
@@ -38,6 +43,8 @@ pub struct AggregateCall<'a> {
     pub may_be_empty: bool,
     /// Whether rows can be taken back.
     pub retract: bool,
+    /// Whether it stands before OVER.
+    pub over: bool,
     /// Whether the pipeline runs in batch mode.
     pub bounded: bool,
     /// What the clause ON NULL of JSON_OBJECTAGG and JSON_ARRAYAGG says: whether NULLs are left out; `None` = nothing.
@@ -62,6 +69,12 @@ impl BoundAggregate {
     pub fn return_type(&self) -> &FlinkType {
         self.aggregate.return_type()
     }
+
+    /// Tells whether Flink takes it in windows that are merged; see [`Aggregate::merges`].
+    #[must_use]
+    pub fn merges(&self) -> bool {
+        self.aggregate.merges()
+    }
 }
 
 /// The names of all aggregate functions.
@@ -74,10 +87,12 @@ const NAMES: &[&str] = &[
     "FIRST_VALUE",
     "JSON_ARRAYAGG",
     "JSON_OBJECTAGG",
+    "LAG",
     "LAST_VALUE",
     "LISTAGG",
     "MAX",
     "MIN",
+    "ROW_NUMBER",
     "SINGLE_VALUE",
     "STDDEV",
     "STDDEV_POP",
@@ -87,6 +102,9 @@ const NAMES: &[&str] = &[
     "VAR_POP",
     "VAR_SAMP",
 ];
+
+/// Window functions that only batch mode has; [`Ranking`](super::Ranking) and [`shifted`](super::shifted) compute them.
+const BOUNDED_NAMES: &[&str] = &["CUME_DIST", "LEAD", "NTILE", "PERCENT_RANK"];
 
 /// Tells whether a name, in any case, is that of an aggregate function.
 #[must_use]
@@ -107,14 +125,17 @@ fn canonical(name: &str) -> Option<&'static str> {
 /// A function that does not exist, or arguments that it does not take.
 pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
     let Some(name) = canonical(call.name) else {
-        return Err(CallError::NotYet {
-            what: format!("the aggregate function {}", call.name),
-        });
+        return Err(unknown(call));
     };
     let mut columns: Vec<usize> = (0..call.args.len()).collect();
-    if name == "LISTAGG" {
-        // The separator is a constant.
+    if matches!(name, "LISTAGG" | "LAG") {
+        // The others are constants.
         columns.truncate(1);
+    }
+    if matches!(name, "LAG" | "ROW_NUMBER") && !call.over {
+        return Err(CallError::NotYet {
+            what: format!("{name} without OVER"),
+        });
     }
     let aggregate: Arc<dyn Aggregate> = match name {
         "COUNT" => count(call)?,
@@ -128,6 +149,8 @@ pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
             let arg = single(name, call)?;
             Arc::new(Single::new(arg.clone().with_nullable(true)))
         }
+        "ROW_NUMBER" => Arc::new(Count::new()),
+        "LAG" => lag(call)?,
         "COLLECT" => Arc::new(Collect::new(single(name, call)?.clone())),
         "LISTAGG" => list_agg(call)?,
         "JSON_ARRAYAGG" | "JSON_OBJECTAGG" => json_agg(name, call)?,
@@ -153,6 +176,21 @@ pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
         columns,
         aggregate,
     })
+}
+
+/// Returns what is wrong with a name that is no aggregate's.
+fn unknown(call: &AggregateCall<'_>) -> CallError {
+    let mut bounded = BOUNDED_NAMES.iter();
+    let name = bounded.find(|known| known.eq_ignore_ascii_case(call.name));
+    match name {
+        Some(name) if call.over && !call.bounded => CallError::Argument {
+            index: 0,
+            message: format!("{name} Function is not supported in stream mode."),
+        },
+        _ => CallError::NotYet {
+            what: format!("the aggregate function {}", call.name),
+        },
+    }
 }
 
 fn count(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
@@ -235,7 +273,9 @@ pub(super) fn average_kind(arg: &TypeKind) -> TypeKind {
 fn average(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
     let arg = number("AVG", call)?;
     let return_type = null_if_empty(average_kind(&arg.kind), arg, call);
-    Ok(Arc::new(Average::new(arg.clone(), return_type)))
+    // Over NOT NULL arguments, and before OVER, the planner writes a sum of the argument's own type.
+    let narrow = !arg.nullable || call.over;
+    Ok(Arc::new(Average::new(arg.clone(), return_type, narrow)))
 }
 
 fn extreme(
@@ -278,6 +318,76 @@ fn edge(
     } else {
         Arc::new(Chosen::new(choice, return_type))
     })
+}
+
+/// Flink's reasons come first, as its planner checks the mode before the arguments.
+fn lag(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    if call.retract {
+        return Err(CallError::Argument {
+            index: 0,
+            message: "LAG Function with retraction is not supported in stream mode.".to_owned(),
+        });
+    }
+    let wrong = |index: usize, message: &str| CallError::Argument {
+        index,
+        message: message.to_owned(),
+    };
+    let (value, rest) = match call.args {
+        [value, rest @ ..] if rest.len() <= 2 => (value, rest),
+        args => {
+            return Err(CallError::ArgumentCount {
+                function: "LAG".to_owned(),
+                expected: "1 to 3 arguments".to_owned(),
+                given: args.len(),
+            });
+        }
+    };
+    let distance = match rest.first() {
+        None => 1,
+        Some(arg) => whole_literal(arg)
+            .and_then(|distance| usize::try_from(distance).ok())
+            .ok_or_else(|| {
+                wrong(
+                    1,
+                    "the offset of LAG must be a literal that is not negative",
+                )
+            })?,
+    };
+    let default = match rest.get(1) {
+        None => None,
+        Some(arg) => {
+            let literal = arg.literal.as_ref();
+            let literal =
+                literal.ok_or_else(|| wrong(2, "the default of LAG must be a literal"))?;
+            Some(cast_literal(literal, &value.ty)?)
+        }
+    };
+    let return_type = FlinkType {
+        kind: value.ty.kind.clone(),
+        nullable: rest.get(1).is_none_or(|arg| arg.ty.nullable),
+    };
+    Ok(Arc::new(Lag::new(return_type, distance, default)))
+}
+
+/// Returns the value of a literal that is a whole number.
+fn whole_literal(arg: &Arg) -> Option<i64> {
+    let literal = arg.literal.as_ref()?;
+    let wide = cast_literal(literal, &TypeKind::BigInt.nullable()).ok()?;
+    let values = wide.as_primitive_opt::<Int64Type>()?;
+    (arg.ty.kind.is_numeric() && values.is_valid(0)).then(|| values.value(0))
+}
+
+/// Returns a literal as a value of another type.
+fn cast_literal(literal: &Literal, to: &FlinkType) -> Result<ArrayRef, CallError> {
+    let ctx = BindContext::default();
+    let (kernel, _) = bind_cast(&literal.ty, to, CastMode::Cast, &ctx)?;
+    let column = Column::Array(Arc::clone(&literal.value));
+    let cast = kernel.evaluate(&[column], 1, &EvalContext { now_ms: 0 });
+    cast.map(|column| Arc::clone(column.array()))
+        .map_err(|error| CallError::Argument {
+            index: 2,
+            message: error.message,
+        })
 }
 
 fn list_agg(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
@@ -365,5 +475,146 @@ pub(super) fn unsupported(name: &str, call: &AggregateCall<'_>, arg: &FlinkType)
         message: format!(
             "{name}{variant} aggregate function does not support type: '{arg}'. Please re-check the data type."
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Literal;
+
+    fn arg(kind: TypeKind) -> Arg {
+        Arg {
+            ty: kind.nullable(),
+            literal: None,
+        }
+    }
+
+    fn not_null(kind: TypeKind) -> Arg {
+        Arg {
+            ty: kind.not_null(),
+            literal: None,
+        }
+    }
+
+    fn text(value: &str) -> Arg {
+        let ty = TypeKind::Char(1).not_null();
+        let value: ArrayRef = Arc::new(arrow_array::StringViewArray::from(vec![value]));
+        Arg {
+            ty: ty.clone(),
+            literal: Some(Literal { ty, value }),
+        }
+    }
+
+    fn call<'a>(name: &'a str, args: &'a [Arg]) -> AggregateCall<'a> {
+        AggregateCall {
+            name,
+            args,
+            distinct: false,
+            may_be_empty: false,
+            retract: false,
+            over: false,
+            bounded: false,
+            absent_on_null: None,
+        }
+    }
+
+    fn ty(name: &str, args: &[Arg]) -> String {
+        bind(&call(name, args)).unwrap().return_type().to_string()
+    }
+
+    const STRING: TypeKind = TypeKind::Varchar(millrace_connector::LENGTH_MAX);
+
+    #[test]
+    fn results_have_flinks_types() {
+        let types = |name: &str, kinds: &[TypeKind]| -> Vec<String> {
+            let kinds = kinds.iter().cloned();
+            kinds.map(|kind| ty(name, &[arg(kind)])).collect()
+        };
+        let numbers = [
+            TypeKind::TinyInt,
+            TypeKind::Int,
+            TypeKind::Float,
+            TypeKind::Decimal(10, 2),
+        ];
+        assert_eq!(types("COUNT", &numbers[..1]), ["BIGINT NOT NULL"]);
+        let sums = ["TINYINT", "INT", "FLOAT", "DECIMAL(38, 2)"];
+        assert_eq!(types("sum", &numbers), sums);
+        let averages = ["TINYINT", "INT", "FLOAT", "DECIMAL(38, 6)"];
+        assert_eq!(types("AVG", &numbers), averages);
+        assert_eq!(types("STDDEV_POP", &numbers), averages);
+        assert_eq!(
+            types("AVG", &[TypeKind::Decimal(38, 10)]),
+            ["DECIMAL(38, 10)"]
+        );
+        assert_eq!(
+            types("COLLECT", &[TypeKind::Int]),
+            ["MULTISET<INT> NOT NULL"]
+        );
+        let json = "VARCHAR(2000) NOT NULL";
+        assert_eq!(types("JSON_ARRAYAGG", &[TypeKind::Int]), [json]);
+        assert_eq!(
+            ty("JSON_OBJECTAGG", &[arg(STRING), arg(TypeKind::Int)]),
+            json
+        );
+        let text_type = "VARCHAR(2147483647)";
+        assert_eq!(
+            ty("LISTAGG", &[arg(TypeKind::Char(3)), text("|")]),
+            text_type
+        );
+    }
+
+    #[test]
+    fn a_result_is_not_null_where_no_group_is_empty() {
+        let args = [not_null(TypeKind::Int)];
+        assert_eq!(ty("SUM", &args), "INT NOT NULL");
+        let empty = AggregateCall {
+            may_be_empty: true,
+            ..call("SUM", &args)
+        };
+        assert_eq!(bind(&empty).unwrap().return_type().to_string(), "INT");
+        let texts = [not_null(STRING)];
+        let list = AggregateCall {
+            may_be_empty: true,
+            ..call("LISTAGG", &texts)
+        };
+        let list = bind(&list).unwrap().return_type().to_string();
+        assert_eq!(list, "VARCHAR(2147483647) NOT NULL");
+    }
+
+    #[test]
+    fn knows_what_cannot_be_merged() {
+        let args = [arg(TypeKind::Int)];
+        let merges = |name| bind(&call(name, &args)).unwrap().merges();
+        assert!(merges("SUM") && merges("MAX") && merges("COLLECT"));
+        assert!(!merges("FIRST_VALUE") && !merges("LAST_VALUE") && !merges("JSON_ARRAYAGG"));
+    }
+
+    #[test]
+    fn refuses_what_flink_refuses() {
+        let row = TypeKind::Row(Vec::new());
+        let refused: &[(&str, &[Arg])] = &[
+            ("SUM", &[arg(STRING)]),
+            ("SUM", &[]),
+            ("COUNT", &[arg(STRING), arg(STRING)]),
+            ("MAX", &[arg(row)]),
+            ("MAX", &[arg(TypeKind::Char(3))]),
+            ("LISTAGG", &[arg(TypeKind::Int)]),
+            ("LISTAGG", &[arg(STRING), arg(STRING)]),
+            ("LAST_VALUE", &[arg(TypeKind::Date)]),
+            ("APPROX_COUNT_DISTINCT", &[arg(TypeKind::Int)]),
+            ("JSON_ARRAYAGG", &[arg(TypeKind::Date)]),
+            ("ROW_NUMBER", &[]),
+            ("NO_SUCH", &[]),
+        ];
+        for (name, args) in refused {
+            assert!(bind(&call(name, args)).is_err(), "{name}");
+        }
+        let lead = AggregateCall {
+            over: true,
+            ..call("LEAD", &[])
+        };
+        let error = bind(&lead).unwrap_err().to_string();
+        assert_eq!(error, "LEAD Function is not supported in stream mode.");
     }
 }

@@ -3,6 +3,8 @@
 /// A row of a partition.
 #[derive(Debug)]
 pub(crate) struct SortedRow {
+    /// The beginning of the sort key, so that most comparisons need not look at the bytes.
+    prefix: u128,
     /// Sort key, tag and row, one behind the other. The tag is what an operator keeps beside the row.
     bytes: Box<[u8]>,
     sort_end: u32,
@@ -21,6 +23,7 @@ impl SortedRow {
         bytes.extend_from_slice(tag);
         bytes.extend_from_slice(row);
         Self {
+            prefix: prefix(sort),
             bytes: bytes.into(),
             sort_end: sort.len() as u32,
             tag_end: (sort.len() + tag.len()) as u32,
@@ -48,8 +51,16 @@ impl SortedRow {
     }
 }
 
-/// How many rows a block holds at most: what an insertion moves.
-const BLOCK_MAX: usize = 256;
+/// Returns the first 16 bytes of a sort key as a number, with zeroes behind a shorter one.
+fn prefix(sort: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let length = sort.len().min(16);
+    bytes[..length].copy_from_slice(&sort[..length]);
+    u128::from_be_bytes(bytes)
+}
+
+/// How many rows a block holds at most: what an insertion moves. With 1,024, a list of a million rows is as many blocks.
+const BLOCK_MAX: usize = 1_024;
 
 /// A sorted list in blocks, so that an insertion into a long one moves little. Most lists are one block.
 #[derive(Debug, Default)]
@@ -72,29 +83,34 @@ impl SortedRows {
 
     /// Returns the place behind all rows whose sort key is not greater.
     pub(crate) fn upper_bound(&self, sort: &[u8]) -> usize {
-        self.bound(|row| row.sort() <= sort)
+        let prefix = prefix(sort);
+        self.bound(|row| row.prefix < prefix || (row.prefix == prefix && row.sort() <= sort))
     }
 
     /// Returns the place of the first row whose sort key is not less.
     pub(crate) fn lower_bound(&self, sort: &[u8]) -> usize {
-        self.bound(|row| row.sort() < sort)
+        let prefix = prefix(sort);
+        self.bound(|row| row.prefix < prefix || (row.prefix == prefix && row.sort() < sort))
     }
 
     /// Returns how many rows, from the first, are `before`.
     pub(crate) fn bound(&self, before: impl Fn(&SortedRow) -> bool) -> usize {
-        let mut place = 0;
-        for block in &self.blocks {
-            if block.rows.last().is_some_and(&before) {
-                place += block.rows.len();
-            } else {
-                return place + block.rows.partition_point(&before);
-            }
-        }
-        place
+        let whole = |block: &Block| block.rows.last().is_some_and(&before);
+        let block = self.blocks.partition_point(whole);
+        let place: usize = self.blocks[..block]
+            .iter()
+            .map(|block| block.rows.len())
+            .sum();
+        let within = self
+            .blocks
+            .get(block)
+            .map_or(0, |block| block.rows.partition_point(&before));
+        place + within
     }
 
     pub(crate) fn get(&self, place: usize) -> Option<&SortedRow> {
-        self.from(place).next()
+        let (block, within) = self.locate(place);
+        self.blocks.get(block)?.rows.get(within)
     }
 
     /// Returns the rows from a place on.
@@ -143,14 +159,37 @@ impl SortedRows {
         }
     }
 
+    /// Changes the tag of a row, whose length stays.
+    pub(crate) fn set_tag(&mut self, place: usize, tag: &[u8]) {
+        let (block, within) = self.locate(place);
+        let block = &mut self.blocks[block];
+        let row = &mut block.rows[within];
+        row.bytes[row.sort_end as usize..row.tag_end as usize].copy_from_slice(tag);
+        row.dirty = true;
+        block.dirty = true;
+    }
+
     pub(crate) fn remove(&mut self, place: usize) -> SortedRow {
         self.len -= 1;
         let (block, within) = self.locate(place);
         let row = self.blocks[block].rows.remove(within);
-        if self.blocks[block].rows.is_empty() {
+        // The last block stays, as its memory is soon wanted again.
+        if self.blocks[block].rows.is_empty() && self.blocks.len() > 1 {
             self.blocks.remove(block);
         }
         row
+    }
+
+    /// Gives the memory of an empty list back, unless it is small.
+    pub(crate) fn release(&mut self) {
+        const KEPT_MAX: usize = 8;
+        if self
+            .blocks
+            .iter()
+            .any(|block| block.rows.capacity() > KEPT_MAX)
+        {
+            *self = Self::default();
+        }
     }
 
     fn locate(&self, mut place: usize) -> (usize, usize) {
@@ -174,7 +213,7 @@ mod tests {
         let mut dice = Dice::new(5);
         let mut list = SortedRows::default();
         let mut model: Vec<(u8, u64)> = Vec::new();
-        for number in 0..3_000 {
+        for number in 0..9_000 {
             if dice.roll(3) == 0 && !model.is_empty() {
                 let place = dice.roll(model.len() as u64) as usize;
                 let row = list.remove(place);

@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use millrace_connector::RowKind;
 use millrace_state::{StateReader, StateWriter, TableId};
 
-use crate::condition::{JoinCondition, add_matches};
-use crate::emit::{ByteRows, take_rows};
+use crate::condition::{JoinCondition, add_matches, without_row};
+use crate::emit::{ByteRows, matchable, take_rows};
 use crate::join::JoinKind;
 use crate::pair_output::{JOINED_ROWS_MAX, Other, PairOutput, Shape, Sides};
+use crate::stored::unknown_table;
 use crate::timed_rows::{TimedRows, time_bytes, times};
 use crate::windows::{is_window_over, timer_ms};
 use crate::{Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark};
@@ -58,6 +59,8 @@ pub struct WindowJoin {
     condition: Option<Box<dyn JoinCondition>>,
     zone: Option<TimeZone>,
     late_rows: u64,
+    /// A watermark whose windows are not all given out yet.
+    pending: Option<Watermark>,
 }
 
 #[derive(Debug)]
@@ -111,6 +114,7 @@ impl WindowJoin {
             condition: spec.condition,
             zone: spec.zone,
             late_rows: 0,
+            pending: None,
         })
     }
 
@@ -158,13 +162,13 @@ impl WindowJoin {
                 matchable,
             });
             if ready.pairs >= JOINED_ROWS_MAX {
-                self.give(std::mem::take(ready), out, now_ms)?;
+                self.give(&std::mem::take(ready), out, now_ms)?;
             }
         }
         Ok(())
     }
 
-    fn give(&mut self, ready: Ready, out: &mut Output, now_ms: i64) -> Result<(), OperatorError> {
+    fn give(&mut self, ready: &Ready, out: &mut Output, now_ms: i64) -> Result<(), OperatorError> {
         if ready.groups.is_empty() {
             return Ok(());
         }
@@ -221,14 +225,6 @@ fn matches(
         add_matches(&mask, &mut matches);
     }
     Ok(matches)
-}
-
-/// A row that waited is in no batch any more.
-fn without_row(error: OperatorError) -> OperatorError {
-    match error {
-        OperatorError::Row { message, .. } => OperatorError::Failed(message),
-        error => error,
-    }
 }
 
 /// Gives a group out in Flink's order: by the left row, for a right join by the right one.
@@ -293,6 +289,7 @@ impl Operator for WindowJoin {
         let keys = side.keys.encode_some(&batch, &side.spec.key)?;
         let rows = side.rows.encode(&batch.columns, batch.rows)?;
         let ends = times(&batch.columns[side.spec.window_end])?;
+        let matchable = matchable(&batch, &side.spec.key, &self.filter_nulls);
         for row in 0..batch.rows {
             let kind = batch.kind(row);
             if !matches!(kind, RowKind::Insert | RowKind::UpdateAfter) {
@@ -303,11 +300,8 @@ impl Operator for WindowJoin {
                 self.late_rows += 1;
                 continue;
             }
-            let mut key = side.spec.key.iter().zip(&self.filter_nulls);
-            let is_null =
-                key.any(|(column, filter)| *filter && batch.columns[*column].is_null(row));
             // A tag says that the key equals nothing.
-            let tag: &[u8] = if is_null { &[1] } else { &[] };
+            let tag: &[u8] = if matchable.has(row) { &[] } else { &[1] };
             side.state
                 .insert(keys.row(row), &time_bytes(end_ms), tag, rows.row(row));
         }
@@ -320,18 +314,32 @@ impl Operator for WindowJoin {
         ctx: &Context,
         out: &mut Output,
     ) -> Result<(), OperatorError> {
+        self.pending = Some(watermark);
+        self.more(ctx, out).map(|_| ())
+    }
+
+    fn more(&mut self, ctx: &Context, out: &mut Output) -> Result<bool, OperatorError> {
+        let Some(watermark) = self.pending.take() else {
+            return Ok(false);
+        };
         let mut ready = Ready::default();
         loop {
             let ends = self.sides.iter().filter_map(|side| side.state.first_time());
-            let Some(end_ms) = ends.min() else { break };
-            if timer_ms(end_ms - 1, self.zone.as_ref()) > watermark.0 {
-                break;
-            }
+            let end_ms = ends.min().filter(|end_ms| {
+                let timer_ms = timer_ms(end_ms - 1, self.zone.as_ref());
+                timer_ms <= watermark.0
+            });
+            let Some(end_ms) = end_ms else { break };
             self.collect(end_ms, &mut ready, out, ctx.now_ms)?;
+            if out.is_full() {
+                self.give(&ready, out, ctx.now_ms)?;
+                self.pending = Some(watermark);
+                return Ok(true);
+            }
         }
-        self.give(ready, out, ctx.now_ms)?;
+        self.give(&ready, out, ctx.now_ms)?;
         out.watermark(watermark);
-        Ok(())
+        Ok(false)
     }
 
     fn snapshot(&mut self, writer: &mut dyn StateWriter) -> Result<(), OperatorError> {
@@ -345,7 +353,8 @@ impl Operator for WindowJoin {
         let [left, right] = &mut self.sides;
         reader.for_each(&mut |change| match change.table {
             LEFT => left.state.restore(change),
-            _ => right.state.restore(change),
+            RIGHT => right.state.restore(change),
+            table => Err(unknown_table(table)),
         })?;
         Ok(())
     }
