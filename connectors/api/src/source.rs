@@ -142,4 +142,19 @@ impl std::fmt::Debug for SourceBatch {
 pub trait RowOrigin: Send {
     /// Returns for example `topic 'orders', partition 3, offset 17`.
     fn describe(&self, row: usize) -> String;
+
+    /// Returns the splits of all rows, in their order, for watermarks; empty where that is not told, and then each row is
+    /// taken to come from every split of the batch's positions.
+    fn runs(&self) -> Vec<SplitRun> {
+        Vec::new()
+    }
+}
+
+/// Rows of one split that follow each other in a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitRun {
+    /// The split.
+    pub split: SplitId,
+    /// The row behind the last one.
+    pub end: usize,
 }

@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
-use millrace_connector::source::RowOrigin;
+use millrace_connector::source::{RowOrigin, SplitRun};
 use millrace_kafka_wire::{
     Arena, Batch, Record, TimestampKind, TopicPartition, WireError, read_headers, read_record,
 };
+
+use crate::splits::split;
 
 /// Headers of a record, names and values.
 pub(crate) type Headers = Vec<(String, Option<Vec<u8>>)>;
@@ -338,5 +340,26 @@ impl RowOrigin for Origin {
         };
         let name = &self.names[self.origins.runs[place.run as usize].partition];
         format!("{name}, offset {}", self.origins.offset(row))
+    }
+
+    fn runs(&self) -> Vec<SplitRun> {
+        let mut runs: Vec<(usize, SplitRun)> = Vec::new();
+        for (row, place) in self.origins.places.iter().enumerate() {
+            let partition = self.origins.runs[place.run as usize].partition;
+            match runs.last_mut() {
+                Some((last, run)) if *last == partition => run.end = row + 1,
+                _ => {
+                    let split = split(&self.names[partition]);
+                    runs.push((
+                        partition,
+                        SplitRun {
+                            split,
+                            end: row + 1,
+                        },
+                    ));
+                }
+            }
+        }
+        runs.into_iter().map(|(_, run)| run).collect()
     }
 }

@@ -19,6 +19,7 @@ mod path;
 pub mod protocol;
 pub mod rescale;
 mod slots;
+mod state;
 mod store;
 
 pub use generation::{Generation, RecordError};
@@ -28,4 +29,7 @@ pub use manifest::{
 pub use object::{ObjectStoreError, ObjectStoreOptions, open_store};
 pub use path::{Identity, manifest_path, slot_prefix};
 pub use slots::owner;
+pub use state::{
+    ObjectRef, PendingObject, StateRecord, object_path, put_object, read_object, retire_objects,
+};
 pub use store::{MemoryStore, PendingPut, PutOutcome, Store, StoreError};

@@ -9,10 +9,13 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::StateRecord;
 use crate::generation::FIRST;
 
 /// The newest version of the format that this build reads.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
+/// What is written while it names no state: builds from before know none.
+const FORMAT_WITHOUT_STATE: u32 = 3;
 /// What is written while the number of slots has never changed: builds from before know no generations.
 const FORMAT_WITHOUT_RESCALE: u32 = 2;
 /// What is written while a manifest repeats nothing either, so that builds from before can read it.
@@ -53,6 +56,9 @@ pub struct Manifest {
     /// Set where it is the last one of its slot in its generation: nothing may be built on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub closes: bool,
+    /// The state of the operators at its end; `None` where the dataflow has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateRecord>,
     /// When it was made, milliseconds since the epoch; for people, never for decisions.
     pub created_ms: i64,
 }
@@ -189,8 +195,10 @@ impl Manifest {
     }
 
     fn format(&self) -> u32 {
-        if self.closes || self.generation > FIRST {
+        if self.state.is_some() {
             FORMAT
+        } else if self.closes || self.generation > FIRST {
+            FORMAT_WITHOUT_STATE
         } else if self.replay.is_some() {
             FORMAT_WITHOUT_RESCALE
         } else {
@@ -298,6 +306,7 @@ pub(crate) mod tests {
             sinks: Vec::new(),
             replay: None,
             closes: false,
+            state: None,
             created_ms: 0,
         }
     }
@@ -340,6 +349,16 @@ pub(crate) mod tests {
         manifest.closes = false;
         manifest.generation = 2;
         assert_eq!(format(&manifest), 3);
+    }
+
+    #[test]
+    fn builds_that_know_no_state_refuse_a_manifest_that_names_some() {
+        let mut manifest = sample(3, 10, 20);
+        manifest.state = Some(StateRecord::default());
+        let sealed = manifest.seal();
+        let envelope: Envelope = serde_json::from_slice(&sealed.bytes).unwrap();
+        assert_eq!(envelope.format, 4);
+        assert_eq!(Manifest::open(&sealed.bytes).unwrap().0, manifest);
     }
 
     #[test]

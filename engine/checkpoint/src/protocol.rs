@@ -20,8 +20,9 @@ use crate::decision::{Contradiction, Decision, ManifestHead, check_parent, decid
 use crate::generation::{self, Generation};
 use crate::path::epoch_of;
 use crate::{
-    DecidedBy, Identity, Manifest, ManifestError, ParentRef, PutOutcome, Ranges, RecordError,
-    SealedManifest, SinkRecord, SplitRange, Store, StoreError, manifest_path, slot_prefix,
+    DecidedBy, Identity, Manifest, ManifestError, ParentRef, PendingObject, PutOutcome, Ranges,
+    RecordError, SealedManifest, SinkRecord, SplitRange, StateRecord, Store, StoreError,
+    manifest_path, slot_prefix,
 };
 
 /// A sink group with its key.
@@ -53,6 +54,8 @@ pub struct Recovered {
     pub void: Vec<(Epoch, Vec<SinkRecord>)>,
     /// What must be written again, as epoch `next_epoch`, before anything else.
     pub replay: Option<Replay>,
+    /// The state of the operators at the checkpoint.
+    pub state: Option<StateRecord>,
 }
 
 /// Rows of an epoch that counts which followers have lost.
@@ -429,6 +432,7 @@ fn adopt(groups: &mut [NamedGroup], found: Found) -> Result<Recovered, ProtocolE
         next_epoch: found.next_epoch,
         void: found.void,
         replay,
+        state: manifest.state,
     })
 }
 
@@ -488,6 +492,8 @@ pub struct EpochCommit<'a> {
     pub replay: Option<&'a Ranges>,
     /// Whether it is the slot's last in its generation.
     pub closes: bool,
+    /// The state of the operators at the barrier; the parent's where it moves no position. `None` where there are none.
+    pub state: Option<&'a StateRecord>,
     /// The clock, for people.
     pub now_ms: i64,
 }
@@ -530,6 +536,7 @@ impl EpochCommit<'_> {
             sinks,
             replay: self.replay.cloned(),
             closes: self.closes,
+            state: self.state.cloned(),
             created_ms: self.now_ms,
         }
     }
@@ -568,6 +575,19 @@ pub fn commit_epoch(
     groups: &mut [NamedGroup],
     commit: &EpochCommit<'_>,
 ) -> Result<ParentRef, ProtocolError> {
+    commit_epoch_after(store, groups, commit, Vec::new())
+}
+
+/// Does the same where objects of state are on their way: they are in the store before the deciding act.
+///
+/// # Errors
+/// As [`commit_epoch`].
+pub fn commit_epoch_after(
+    store: &dyn Store,
+    groups: &mut [NamedGroup],
+    commit: &EpochCommit<'_>,
+    mut uploads: Vec<PendingObject>,
+) -> Result<ParentRef, ProtocolError> {
     let epoch = commit.epoch;
     assert!(
         commit.parent.is_some_and(|parent| parent.epoch < epoch),
@@ -592,9 +612,11 @@ pub fn commit_epoch(
         let put = settle(store, commit.identity, epoch, &sealed, pending.wait());
         prepared?;
         put.map_err(|error| raced(true, error))?;
+        arrive(&mut uploads, store)?;
         sealed
     } else {
         let sealed = seal(commit, decided_by, prepare(groups, epoch)?)?;
+        arrive(&mut uploads, store)?;
         put(store, commit.identity, epoch, &sealed).map_err(|error| raced(has_decider, error))?;
         if !has_decider {
             check_newest(store, commit.identity, epoch)?;
@@ -633,6 +655,11 @@ pub fn commit_epoch(
         epoch,
         digest: sealed.digest,
     })
+}
+
+/// Waits until everything that a record of state names is in the store.
+fn arrive(uploads: &mut Vec<PendingObject>, store: &dyn Store) -> Result<(), StoreError> {
+    uploads.drain(..).try_for_each(|upload| upload.wait(store))
 }
 
 fn has_decider(groups: &[NamedGroup]) -> bool {

@@ -176,6 +176,7 @@ impl Rescale {
                 to: &positions,
                 replay: None,
                 closes,
+                state: recovered.state.as_ref(),
                 now_ms,
             };
             let mut epoch = recovered.next_epoch;

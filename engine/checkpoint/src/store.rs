@@ -1,6 +1,7 @@
 //! What the protocol needs of a store of files.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -17,6 +18,15 @@ pub trait Store: Send + Sync {
     /// The store did not answer.
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Returns a range of the content of `path`, or `None` where nothing is. What lies beyond its end is left out.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    fn get_range(&self, path: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes = self.get(path)?;
+        Ok(bytes.map(|bytes| within(&bytes, &range).to_vec()))
+    }
+
     /// Returns the paths below the folder `prefix`, in no order.
     ///
     /// # Errors
@@ -31,6 +41,12 @@ pub trait Store: Send + Sync {
 
     /// Returns where it is, for people; without secrets.
     fn location(&self) -> String;
+}
+
+/// Returns the part of `bytes` that lies within `range`.
+fn within<'a>(bytes: &'a [u8], range: &Range<u64>) -> &'a [u8] {
+    let at = |offset: u64| usize::try_from(offset).map_or(bytes.len(), |at| at.min(bytes.len()));
+    &bytes[at(range.start)..at(range.end)]
 }
 
 /// What came of a conditional put.
@@ -101,6 +117,12 @@ impl Store for MemoryStore {
 
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.files.lock().get(path).cloned())
+    }
+
+    fn get_range(&self, path: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, StoreError> {
+        let files = self.files.lock();
+        let bytes = files.get(path);
+        Ok(bytes.map(|bytes| within(bytes, &range).to_vec()))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {

@@ -447,6 +447,7 @@ impl Process {
             to: &of(to),
             replay,
             closes: false,
+            state: None,
             now_ms: 0,
         };
         if parent.is_none() {

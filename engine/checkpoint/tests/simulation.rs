@@ -1,7 +1,8 @@
 //! The commit protocol run through a crash, a lost reply or a second copy at every single step.
 //!
 //! The world (store, Kafka, Doris) survives; processes die. Each external call is a step. After the run, every source
-//! row must be in the read-committed Kafka log once and in the Doris table once.
+//! row must be in the read-committed Kafka log once and in the Doris table once. The state is the list of all rows so far: with
+//! whatever checkpoint a process goes on, its state must be the rows before its position.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,10 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millrace_checkpoint::protocol::{
-    EpochCommit, NamedGroup, ProtocolError, commit_epoch, commit_genesis, discard_void, recover,
-    retire,
+    EpochCommit, NamedGroup, ProtocolError, Recovered, commit_epoch, commit_epoch_after,
+    commit_genesis, discard_void, epochs, recover, retire,
 };
-use millrace_checkpoint::{Identity, MemoryStore, PendingPut, Store, StoreError};
+use millrace_checkpoint::{
+    Identity, MemoryStore, ObjectRef, PendingObject, PendingPut, StateRecord, Store, StoreError,
+    put_object, read_object, retire_objects,
+};
 use millrace_connector::sink::{
     CommitOutcome, CommitRole, Committable, Mark, SinkGroup, SinkWriter,
 };
@@ -327,6 +331,89 @@ fn offset_of(positions: &BTreeMap<String, Positions>) -> u64 {
     positions["t"][&SplitId("t-0".into())].0.as_u64().unwrap()
 }
 
+/// The state of a process: objects of rows, as bytes.
+struct Rows<'a> {
+    store: &'a StepStore,
+    identity: &'a Identity,
+    record: StateRecord,
+    is_followed: bool,
+    /// The number that follows all manifests that recovery saw.
+    next_epoch: Epoch,
+}
+
+impl<'a> Rows<'a> {
+    fn new(
+        store: &'a StepStore,
+        identity: &'a Identity,
+        recovered: &Recovered,
+        sinks: Sinks,
+    ) -> Self {
+        Self {
+            store,
+            identity,
+            record: recovered.state.clone().unwrap_or_default(),
+            is_followed: sinks != Sinks::Kafka,
+            next_epoch: recovered.next_epoch,
+        }
+    }
+
+    fn read(&self, objects: &[ObjectRef]) -> Result<Vec<u8>, ProtocolError> {
+        let mut rows = Vec::new();
+        for object in objects {
+            let read = read_object(self.store, self.identity, object, 0..object.bytes)?;
+            let Some(read) = read else {
+                // Only a copy that has overtaken this one may have removed it.
+                let newest = epochs(self.store, self.identity)?.pop().unwrap();
+                assert!(newest >= self.next_epoch, "{object:?} is gone");
+                return Err(ProtocolError::Raced {
+                    epoch: newest,
+                    location: "sim".into(),
+                });
+            };
+            rows.extend(read);
+        }
+        Ok(rows)
+    }
+
+    /// Checks that the state is that of a position.
+    fn check(&self, objects: &[ObjectRef], position: u64) -> Result<(), ProtocolError> {
+        let rows: Vec<u64> = self.read(objects)?.into_iter().map(u64::from).collect();
+        assert_eq!(rows, (0..position).collect::<Vec<_>>());
+        Ok(())
+    }
+
+    fn object(epoch: Epoch, rows: &[u8]) -> ObjectRef {
+        let digest: String = rows.iter().map(|row| format!("{row:02x}")).collect();
+        ObjectRef {
+            epoch,
+            digest,
+            bytes: rows.len() as u64,
+            contents: 0,
+            part: 0,
+        }
+    }
+
+    /// Adds rows, and folds three objects into one.
+    fn commit(&mut self, epoch: Epoch, rows: &[u64]) -> Result<PendingObject, ProtocolError> {
+        let before = StateRecord {
+            before: None,
+            ..self.record.clone()
+        };
+        if self.record.objects.len() == 3 {
+            let all = self.read(&self.record.objects)?;
+            let folded = Self::object(epoch, &all);
+            put_object(self.store, self.identity, &folded, all).wait(self.store)?;
+            self.record.objects = vec![folded];
+        }
+        let rows: Vec<u8> = rows.iter().map(|row| u8::try_from(*row).unwrap()).collect();
+        let object = Self::object(epoch, &rows);
+        let upload = put_object(self.store, self.identity, &object, rows);
+        self.record.objects.push(object);
+        self.record.before = self.is_followed.then(|| Box::new(before));
+        Ok(upload)
+    }
+}
+
 /// One process: recovers and commits at most `epochs_max` epochs. The two groups keep their rows outside of the trait, as
 /// writers do.
 fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
@@ -373,16 +460,21 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             to: &state.positions,
             replay: None,
             closes: false,
+            state: Some(&StateRecord::default()),
             now_ms: 0,
         };
         state.checkpoint = Some(commit_genesis(&store, &groups, &genesis)?);
         state.next_epoch = Epoch(1);
     }
+    let mut rows_so_far = Rows::new(&store, &identity, &state, shared.sinks);
+    rows_so_far.check(&rows_so_far.record.objects, offset_of(&state.positions))?;
     if let Some(replay) = state.replay.take() {
         assert_eq!(replay.lost, [("doris".to_owned(), vec![0])]);
         let range = &replay.ranges["t"][&SplitId("t-0".into())];
         let ends = [&range.from, &range.to].map(|position| position.0.as_u64().unwrap());
         doris_rows.lock().extend(ends[0]..ends[1]);
+        let before = rows_so_far.record.before.clone().unwrap();
+        rows_so_far.check(&before.objects, ends[0])?;
         let commit = EpochCommit {
             identity: &identity,
             epoch: state.next_epoch,
@@ -391,10 +483,12 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             to: &state.positions,
             replay: Some(&replay.ranges),
             closes: false,
+            state: Some(&rows_so_far.record),
             now_ms: 0,
         };
         let done = commit_epoch(&store, &mut groups, &commit)?;
         retire(&store, &identity, done.epoch, 1)?;
+        retire_objects(&store, &identity, &[])?;
         discard_void(&mut groups, &std::mem::take(&mut state.void))?;
         state.next_epoch = done.epoch.next();
         state.checkpoint = Some(done);
@@ -418,6 +512,7 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
         }
         doris_rows.lock().clone_from(&rows);
         let to = at(from + ROWS_PER_EPOCH);
+        let upload = rows_so_far.commit(state.next_epoch, &rows)?;
         let commit = EpochCommit {
             identity: &identity,
             epoch: state.next_epoch,
@@ -426,10 +521,12 @@ fn run(shared: &Shared, epochs_max: u64) -> Result<(), ProtocolError> {
             to: &to,
             replay: None,
             closes: false,
+            state: Some(&rows_so_far.record),
             now_ms: 0,
         };
-        let done = commit_epoch(&store, &mut groups, &commit)?;
+        let done = commit_epoch_after(&store, &mut groups, &commit, vec![upload])?;
         retire(&store, &identity, done.epoch, 1)?;
+        retire_objects(&store, &identity, &[])?;
         discard_void(&mut groups, &std::mem::take(&mut state.void))?;
         state.next_epoch = done.epoch.next();
         state.checkpoint = Some(done);

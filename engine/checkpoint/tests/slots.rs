@@ -309,6 +309,7 @@ impl Slot {
                 to: &state.positions,
                 replay: None,
                 closes: false,
+                state: None,
                 now_ms: 0,
             };
             state.checkpoint = Some(commit_genesis(shared, &groups, &genesis)?);
@@ -357,6 +358,7 @@ impl Slot {
             to: &to,
             replay: None,
             closes: false,
+            state: None,
             now_ms: 0,
         };
         let done = commit_epoch(shared, &mut process.groups, &commit)?;

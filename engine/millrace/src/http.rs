@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use millrace_runtime::{Clock, Phase, StatusSnapshot};
+use millrace_runtime::{Clock, DataflowStatus, Phase, StatusSnapshot};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -77,7 +77,9 @@ async fn figures(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
-    (kind, metrics::exposition(&watch.pipeline, &watch.flows))
+    let now_ms = watch.clock.now_ms();
+    let text = metrics::exposition(&watch.pipeline, &watch.flows, now_ms);
+    (kind, text)
 }
 
 async fn status(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
@@ -136,6 +138,8 @@ impl Watch {
                     "checkpoint_at_ms": (now.checkpoint_at_ms > 0).then_some(now.checkpoint_at_ms),
                     "restarts": now.restarts,
                     "last_error": now.last_error,
+                    "operators": operators(&flow.status),
+                    "state_stored_bytes": flow.status.state().stored_bytes,
                 })
             })
             .collect();
@@ -147,6 +151,22 @@ impl Watch {
             "dataflows": flows,
         })
     }
+}
+
+fn operators(status: &DataflowStatus) -> Vec<Value> {
+    let operators = status.operators().into_iter();
+    operators
+        .map(|it| {
+            json!({
+                "name": it.name,
+                "keys": it.has_state.then_some(it.keys),
+                "state_bytes": it.has_state.then_some(it.state_bytes),
+                "late_rows": it.late_rows,
+                // The end of all time is no time.
+                "watermark_ms": it.watermark_ms.filter(|known| *known < i64::MAX),
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use millrace_runtime::{DataflowStatus, Phase, Stage, StatusSnapshot};
+use millrace_runtime::{
+    DataflowStatus, OperatorStatus, Phase, Stage, StateFigures, StatusSnapshot,
+};
 
 /// A running dataflow under its name.
 #[derive(Clone, Debug)]
@@ -110,8 +112,87 @@ static METRICS: &[Metric] = &[
     },
 ];
 
+/// A figure of each operator.
+struct OperatorMetric {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    value: fn(&OperatorStatus, now_ms: i64) -> Option<f64>,
+}
+
+static OPERATOR_METRICS: &[OperatorMetric] = &[
+    OperatorMetric {
+        name: "millrace_operator_state_bytes",
+        kind: "gauge",
+        help: "About how many bytes the state of an operator has in memory.",
+        value: |it, _| it.has_state.then_some(it.state_bytes as f64),
+    },
+    OperatorMetric {
+        name: "millrace_operator_keys",
+        kind: "gauge",
+        help: "Keys that an operator holds.",
+        value: |it, _| it.has_state.then_some(it.keys as f64),
+    },
+    OperatorMetric {
+        name: "millrace_operator_late_rows_total",
+        kind: "counter",
+        help: "Rows that an operator dropped because they came behind the watermark, since the last start.",
+        value: |it, _| it.has_state.then_some(it.late_rows as f64),
+    },
+    OperatorMetric {
+        name: "millrace_operator_watermark_lag_seconds",
+        kind: "gauge",
+        help: "How far the watermark of an operator is behind the clock.",
+        value: |it, now_ms| {
+            let watermark_ms = it.watermark_ms.filter(|known| *known < i64::MAX)?;
+            Some(now_ms.saturating_sub(watermark_ms) as f64 / 1000.0)
+        },
+    },
+];
+
+/// A figure of the state of a dataflow in the checkpoint store.
+struct StateMetric {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    value: fn(&StateFigures) -> f64,
+}
+
+static STATE_METRICS: &[StateMetric] = &[
+    StateMetric {
+        name: "millrace_state_written_bytes_total",
+        kind: "counter",
+        help: "Bytes of changed state written with checkpoints.",
+        value: |it| it.delta_bytes as f64,
+    },
+    StateMetric {
+        name: "millrace_state_folded_bytes_total",
+        kind: "counter",
+        help: "Bytes of state written anew when objects were folded.",
+        value: |it| it.folded_bytes as f64,
+    },
+    StateMetric {
+        name: "millrace_state_objects",
+        kind: "gauge",
+        help: "Objects of state that the newest checkpoint names.",
+        value: |it| it.objects as f64,
+    },
+    StateMetric {
+        name: "millrace_state_stored_bytes",
+        kind: "gauge",
+        help: "Bytes of the objects that the newest checkpoint names.",
+        value: |it| it.stored_bytes as f64,
+    },
+    StateMetric {
+        name: "millrace_state_restore_seconds",
+        kind: "gauge",
+        help: "How long the last restore of state took.",
+        value: |it| it.restore_ms as f64 / 1000.0,
+    },
+];
+
 /// Returns all figures in Prometheus' text format.
-pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
+pub(crate) fn exposition(pipeline: &str, flows: &[Watched], now_ms: i64) -> String {
     let snapshots: Vec<(String, StatusSnapshot)> = flows
         .iter()
         .map(|flow| {
@@ -150,6 +231,7 @@ pub(crate) fn exposition(pipeline: &str, flows: &[Watched]) -> String {
         }
     }
     lane_seconds(&mut text, &snapshots);
+    operator_figures(&mut text, pipeline, flows, now_ms);
     connector_figures(&mut text, pipeline, flows);
     head(
         &mut text,
@@ -196,6 +278,41 @@ fn lane_seconds(text: &mut String, snapshots: &[(String, StatusSnapshot)]) {
                 let labels = format!("{labels},stage=\"{}\",state=\"{state}\"", stage.word());
                 line(text, name, &labels, seconds.as_secs_f64());
             }
+        }
+    }
+}
+
+/// What operators hold, and what became of their state in the store; nothing where a pipeline has no operators.
+fn operator_figures(text: &mut String, pipeline: &str, flows: &[Watched], now_ms: i64) {
+    let stateful = flows.iter().map(|flow| {
+        let labels = format!(
+            "pipeline=\"{}\",dataflow=\"{}\"",
+            label(pipeline),
+            label(&flow.name)
+        );
+        (labels, flow.status.operators(), flow.status.state())
+    });
+    let stateful: Vec<_> = stateful
+        .filter(|(_, operators, _)| !operators.is_empty())
+        .collect();
+    if stateful.is_empty() {
+        return;
+    }
+    for metric in OPERATOR_METRICS {
+        head(text, metric.name, metric.kind, metric.help);
+        for (labels, operators, _) in &stateful {
+            for operator in operators {
+                if let Some(value) = (metric.value)(operator, now_ms) {
+                    let labels = format!("{labels},operator=\"{}\"", label(&operator.name));
+                    line(text, metric.name, &labels, value);
+                }
+            }
+        }
+    }
+    for metric in STATE_METRICS {
+        head(text, metric.name, metric.kind, metric.help);
+        for (labels, _, state) in &stateful {
+            line(text, metric.name, labels, (metric.value)(state));
         }
     }
 }
@@ -256,7 +373,7 @@ mod tests {
             name: "a\"b".into(),
             status: Arc::default(),
         };
-        let text = exposition("p", &[flow]);
+        let text = exposition("p", &[flow], 0);
         for metric in METRICS {
             assert!(metric.name.starts_with("millrace_"), "{}", metric.name);
             assert_eq!(
@@ -271,5 +388,12 @@ mod tests {
             text.contains("millrace_records_read_total{pipeline=\"p\",dataflow=\"a\\\"b\"} 0\n")
         );
         assert!(text.contains("phase=\"starting\"} 1\n"));
+        let others = OPERATOR_METRICS.iter().map(|it| (it.name, it.kind));
+        let others = others.chain(STATE_METRICS.iter().map(|it| (it.name, it.kind)));
+        for (name, kind) in others {
+            assert!(name.starts_with("millrace_"), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
+            assert!(!text.contains(name), "{name}: there are no operators");
+        }
     }
 }

@@ -333,6 +333,7 @@ impl Flow {
                             changes: changelog::form(self, index, branch),
                         })
                         .collect(),
+                    watermark: None,
                 })
                 .collect(),
             sinks: self
@@ -345,6 +346,7 @@ impl Flow {
                     spec: Arc::clone(spec),
                 })
                 .collect(),
+            operators: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_runtime::{Clock, Phase, StatusSnapshot};
+use millrace_runtime::{Clock, OperatorStatus, Phase, StatusSnapshot};
 
 use crate::metrics::Watched;
 use crate::output::{bytes, grouped};
@@ -118,7 +118,9 @@ impl Seen {
         let snapshot = self.flow.status.snapshot();
         let rates = rates(&self.drawn, (now, &snapshot));
         self.drawn = (now, snapshot.clone());
-        status_line(&self.flow.name, &snapshot, &rates, now_ms)
+        let mut line = status_line(&self.flow.name, &snapshot, &rates, now_ms);
+        line.push_str(&state_part(&self.flow.status.operators(), now_ms));
+        line
     }
 
     fn log(&mut self, now: Duration) {
@@ -139,6 +141,7 @@ impl Seen {
             skipped = snapshot.records_skipped,
             epoch = snapshot.epoch,
             checkpoint_ms = snapshot.checkpoint_ms,
+            state_bytes = state_bytes(&self.flow.status.operators()),
             "progress"
         );
     }
@@ -185,6 +188,34 @@ fn status_line(name: &str, now: &StatusSnapshot, rates: &Rates, now_ms: i64) -> 
     line
 }
 
+/// Returns how many bytes the operators hold; `None` where there are none.
+fn state_bytes(operators: &[OperatorStatus]) -> Option<u64> {
+    let stateful = operators.iter().filter(|it| it.has_state);
+    let sizes: Vec<u64> = stateful.map(|it| it.state_bytes).collect();
+    (!sizes.is_empty()).then(|| sizes.iter().sum())
+}
+
+/// Returns the part of the status line that tells of state and time.
+fn state_part(operators: &[OperatorStatus], now_ms: i64) -> String {
+    let Some(size) = state_bytes(operators) else {
+        return String::new();
+    };
+    let keys: u64 = operators.iter().map(|it| it.keys).sum();
+    let late: u64 = operators.iter().map(|it| it.late_rows).sum();
+    let mut text = format!(" · state {} of {} keys", bytes(size), grouped(keys));
+    let watermarks = operators.iter().filter_map(|it| it.watermark_ms);
+    // The one that is behind all others tells what the results wait for.
+    if let Some(watermark_ms) = watermarks.min().filter(|known| *known < i64::MAX) {
+        let behind = now_ms.saturating_sub(watermark_ms).max(0) / 1000;
+        let behind = u64::try_from(behind).unwrap_or_default();
+        text.push_str(&format!(" · watermark {} s ago", grouped(behind)));
+    }
+    if late > 0 {
+        text.push_str(&format!(" · {} late", grouped(late)));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +240,23 @@ mod tests {
         assert_eq!(
             status_line("d", &now, &rates, 3_500),
             "d: running · in 1,500/s (2.0 MiB/s) · out 1,000/s · 1,500 committed · lag 12,345 · checkpoint 7 2 s ago in 12 ms"
+        );
+    }
+
+    #[test]
+    fn the_status_line_tells_of_state_where_there_is_some() {
+        assert_eq!(state_part(&[], 0), "");
+        let operator = |keys, watermark_ms| OperatorStatus {
+            has_state: true,
+            keys,
+            state_bytes: 1 << 20,
+            late_rows: 2,
+            watermark_ms,
+            ..OperatorStatus::default()
+        };
+        assert_eq!(
+            state_part(&[operator(1_500, Some(1_000)), operator(1, None)], 4_200),
+            " · state 2.0 MiB of 1,501 keys · watermark 3 s ago · 4 late"
         );
     }
 }

@@ -104,7 +104,9 @@ impl Running {
         );
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let mut options = options.clone();
-        options.buffer_bytes_max /= pipeline.flows.len().max(1) as u64;
+        let flows = pipeline.flows.len().max(1) as u64;
+        options.buffer_bytes_max /= flows;
+        options.operators.state_bytes_max /= flows;
         let mut running = Self {
             file: pipeline.text.name.clone(),
             flows: Vec::new(),

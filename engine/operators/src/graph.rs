@@ -62,10 +62,30 @@ pub struct Graph {
 struct Node {
     operator: Box<dyn Operator>,
     edges: Vec<Edge>,
-    /// The watermark of each input.
-    inputs: Vec<Watermark>,
+    inputs: Vec<Input>,
     /// The minimum of `inputs` that the operator knows.
     watermark: Watermark,
+}
+
+/// What is known of one input of an operator.
+#[derive(Clone, Copy)]
+struct Input {
+    watermark: Watermark,
+    /// Nothing has come for long, so it does not hold the watermark back.
+    is_idle: bool,
+}
+
+impl Node {
+    /// Returns the least watermark of the inputs that are not idle; what is known where all are.
+    fn least(&self) -> Watermark {
+        let active = self.inputs.iter().filter(|input| !input.is_idle);
+        let least = active.map(|input| input.watermark).min();
+        least.unwrap_or(self.watermark).max(self.watermark)
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.inputs.is_empty() && self.inputs.iter().all(|input| input.is_idle)
+    }
 }
 
 impl GraphBuilder {
@@ -74,7 +94,13 @@ impl GraphBuilder {
         self.nodes.push(Node {
             operator,
             edges: Vec::new(),
-            inputs: vec![Watermark::NONE; inputs],
+            inputs: vec![
+                Input {
+                    watermark: Watermark::NONE,
+                    is_idle: false,
+                };
+                inputs
+            ],
             watermark: Watermark::NONE,
         });
         NodeId(self.nodes.len() - 1)
@@ -115,10 +141,9 @@ impl Graph {
         now_ms: i64,
         sinks: &mut dyn SinkPort,
     ) -> Result<(), GraphError> {
-        let edges = std::mem::take(&mut self.sources[source]);
-        let result = self.send_batch(&edges, batch, now_ms, sinks);
-        self.sources[source] = edges;
-        result
+        self.at_source(source, |graph, edges| {
+            graph.send_batch(edges, batch, now_ms, sinks)
+        })
     }
 
     /// Takes a watermark of a source; [`Watermark::END`] when it has ended.
@@ -132,8 +157,36 @@ impl Graph {
         now_ms: i64,
         sinks: &mut dyn SinkPort,
     ) -> Result<(), GraphError> {
-        let edges = std::mem::take(&mut self.sources[source]);
-        let result = self.send_watermark(&edges, watermark, now_ms, sinks);
+        self.at_source(source, |graph, edges| {
+            graph.send_watermark(edges, watermark, now_ms, sinks)
+        })
+    }
+
+    /// Tells that a source has been without rows for long, or has rows again: an idle one holds no watermark back.
+    ///
+    /// # Errors
+    /// The first operator or sink that fails.
+    pub fn idle(
+        &mut self,
+        source: usize,
+        is_idle: bool,
+        now_ms: i64,
+        sinks: &mut dyn SinkPort,
+    ) -> Result<(), GraphError> {
+        self.at_source(source, |graph, edges| {
+            graph.send_idle(edges, is_idle, now_ms, sinks)
+        })
+    }
+
+    fn at_source(
+        &mut self,
+        source: usize,
+        send: impl FnOnce(&mut Self, &[Edge]) -> Result<(), GraphError>,
+    ) -> Result<(), GraphError> {
+        let Some(edges) = self.sources.get_mut(source).map(std::mem::take) else {
+            return Ok(());
+        };
+        let result = send(self, &edges);
         self.sources[source] = edges;
         result
     }
@@ -200,6 +253,39 @@ impl Graph {
         reader: &mut dyn StateReader,
     ) -> Result<(), OperatorError> {
         self.nodes[node.0].operator.restore(reader)
+    }
+
+    /// Returns the watermark of each input of a node.
+    #[must_use]
+    pub fn watermarks(&self, node: NodeId) -> Vec<Watermark> {
+        let inputs = self.nodes[node.0].inputs.iter();
+        inputs.map(|input| input.watermark).collect()
+    }
+
+    /// Returns the watermark that a node knows.
+    #[must_use]
+    pub fn watermark_of(&self, node: NodeId) -> Watermark {
+        self.nodes[node.0].watermark
+    }
+
+    /// Sets the watermarks of a node's inputs to those of a checkpoint; before any row. The operator is not called: it had
+    /// seen them when its state was written.
+    pub fn restore_watermarks(&mut self, node: NodeId, watermarks: &[Watermark]) {
+        let node = &mut self.nodes[node.0];
+        for (input, watermark) in node.inputs.iter_mut().zip(watermarks) {
+            input.watermark = *watermark;
+        }
+        node.watermark = node.least();
+    }
+
+    /// Tells whether rows of a node can reach another.
+    #[must_use]
+    pub fn feeds(&self, from: NodeId, to: NodeId) -> bool {
+        let edges = self.nodes[from.0].edges.iter();
+        edges.copied().any(|edge| match edge {
+            Edge::Node { node, .. } => node == to || self.feeds(node, to),
+            Edge::Sink(_) => false,
+        })
     }
 
     /// Returns the operators, by their number.
@@ -282,17 +368,52 @@ impl Graph {
             let Edge::Node { node, input } = *edge else {
                 continue;
             };
-            let state = &mut self.nodes[node.0];
-            state.inputs[input] = state.inputs[input].max(watermark);
-            let least = state.inputs.iter().copied().min();
-            let least = least.expect("a node with an edge has an input");
-            if least > state.watermark {
-                self.call(node.0, now_ms, sinks, |operator, ctx, out| {
-                    operator.watermark(least, ctx, out)
-                })?;
-            }
+            let known = &mut self.nodes[node.0].inputs[input].watermark;
+            *known = watermark.max(*known);
+            self.advance(node.0, now_ms, sinks)?;
         }
         Ok(())
+    }
+
+    fn send_idle(
+        &mut self,
+        edges: &[Edge],
+        is_idle: bool,
+        now_ms: i64,
+        sinks: &mut dyn SinkPort,
+    ) -> Result<(), GraphError> {
+        for edge in edges {
+            let Edge::Node { node, input } = *edge else {
+                continue;
+            };
+            let was_idle = self.nodes[node.0].is_idle();
+            self.nodes[node.0].inputs[input].is_idle = is_idle;
+            let is_idle = self.nodes[node.0].is_idle();
+            if is_idle != was_idle {
+                let edges = std::mem::take(&mut self.nodes[node.0].edges);
+                let result = self.send_idle(&edges, is_idle, now_ms, sinks);
+                self.nodes[node.0].edges = edges;
+                result?;
+            }
+            self.advance(node.0, now_ms, sinks)?;
+        }
+        Ok(())
+    }
+
+    /// Tells an operator its watermark where that has grown.
+    fn advance(
+        &mut self,
+        node: usize,
+        now_ms: i64,
+        sinks: &mut dyn SinkPort,
+    ) -> Result<(), GraphError> {
+        let least = self.nodes[node].least();
+        if least == self.nodes[node].watermark {
+            return Ok(());
+        }
+        self.call(node, now_ms, sinks, |operator, ctx, out| {
+            operator.watermark(least, ctx, out)
+        })
     }
 
     /// Calls an operator and hands on what it gives out.
@@ -310,8 +431,7 @@ impl Graph {
         };
         let mut out = Output::default();
         call(state.operator.as_mut(), &ctx, &mut out).map_err(at(Some(NodeId(node)), None))?;
-        let least = state.inputs.iter().copied().min();
-        state.watermark = least.unwrap_or(Watermark::NONE);
+        state.watermark = state.least();
         self.hand_on(node, out, now_ms, sinks)?;
         loop {
             let mut out = Output::default();
@@ -350,5 +470,111 @@ fn at(node: Option<NodeId>, origin: Option<usize>) -> impl FnOnce(OperatorError)
         node,
         origin,
         error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Int64Array;
+
+    use super::*;
+
+    /// Hands rows on, with the watermark that it knows as a column.
+    struct Tell;
+
+    impl Operator for Tell {
+        fn batch(
+            &mut self,
+            _: usize,
+            batch: Batch,
+            ctx: &Context,
+            out: &mut Output,
+        ) -> Result<(), OperatorError> {
+            let known = Int64Array::from(vec![ctx.watermark.0; batch.rows]);
+            out.batch(Batch::inserts(vec![Arc::new(known)], batch.rows));
+            Ok(())
+        }
+    }
+
+    #[derive(Default)]
+    struct Seen(Vec<i64>);
+
+    impl SinkPort for Seen {
+        fn write(&mut self, _: usize, batch: Batch) -> Result<(), OperatorError> {
+            let known = batch.columns[0].as_any().downcast_ref::<Int64Array>();
+            self.0.extend(known.unwrap().values());
+            Ok(())
+        }
+    }
+
+    /// Two sources, each through a node of its own, meet in a third.
+    fn meeting() -> Graph {
+        let mut graph = GraphBuilder::default();
+        let last = NodeId(2);
+        for source in 0..2 {
+            let node = graph.add(Box::new(Tell), 1);
+            graph.connect_source(source, Edge::Node { node, input: 0 });
+            let input = source;
+            graph.connect(node, Edge::Node { node: last, input });
+        }
+        assert_eq!(graph.add(Box::new(Tell), 2), last);
+        graph.connect(last, Edge::Sink(0));
+        graph.build()
+    }
+
+    fn row() -> Batch {
+        Batch::inserts(vec![Arc::new(Int64Array::from(vec![0]))], 1)
+    }
+
+    fn watermark(graph: &mut Graph, seen: &mut Seen) -> i64 {
+        graph.batch(0, row(), 0, seen).unwrap();
+        seen.0.pop().unwrap()
+    }
+
+    #[test]
+    fn an_idle_input_holds_no_watermark_back() {
+        let (mut graph, mut seen) = (meeting(), Seen::default());
+        graph.watermark(0, Watermark(10), 0, &mut seen).unwrap();
+        assert_eq!(watermark(&mut graph, &mut seen), i64::MIN);
+        graph.idle(1, true, 0, &mut seen).unwrap();
+        assert_eq!(watermark(&mut graph, &mut seen), 10, "the other is idle");
+        graph.watermark(0, Watermark(20), 0, &mut seen).unwrap();
+        assert_eq!(watermark(&mut graph, &mut seen), 20);
+        graph.idle(1, false, 0, &mut seen).unwrap();
+        graph.watermark(1, Watermark(15), 0, &mut seen).unwrap();
+        assert_eq!(watermark(&mut graph, &mut seen), 20, "it never goes back");
+        graph.watermark(0, Watermark(30), 0, &mut seen).unwrap();
+        assert_eq!(watermark(&mut graph, &mut seen), 20);
+        graph.idle(0, true, 0, &mut seen).unwrap();
+        graph.idle(1, true, 0, &mut seen).unwrap();
+        assert_eq!(watermark(&mut graph, &mut seen), 20, "all are idle");
+    }
+
+    #[test]
+    fn watermarks_of_a_checkpoint_are_known_without_a_call() {
+        let (mut graph, mut seen) = (meeting(), Seen::default());
+        let both = [Watermark(10), Watermark(12)];
+        graph.restore_watermarks(NodeId(2), &both);
+        assert_eq!(graph.watermarks(NodeId(2)), both);
+        assert_eq!(watermark(&mut graph, &mut seen), 10);
+        graph.watermark(0, Watermark(10), 0, &mut seen).unwrap();
+        graph.watermark(0, Watermark(11), 0, &mut seen).unwrap();
+        assert_eq!(watermark(&mut graph, &mut seen), 11);
+    }
+
+    #[test]
+    fn a_source_that_nobody_reads_is_no_failure() {
+        let (mut graph, mut seen) = (meeting(), Seen::default());
+        graph.batch(7, row(), 0, &mut seen).unwrap();
+        graph.watermark(7, Watermark::END, 0, &mut seen).unwrap();
+    }
+
+    #[test]
+    fn a_node_knows_whom_it_feeds() {
+        let graph = meeting();
+        assert!(graph.feeds(NodeId(0), NodeId(2)) && graph.feeds(NodeId(1), NodeId(2)));
+        assert!(!graph.feeds(NodeId(0), NodeId(1)) && !graph.feeds(NodeId(2), NodeId(0)));
     }
 }

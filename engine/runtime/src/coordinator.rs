@@ -6,14 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
-use millrace_checkpoint::Store;
-use millrace_checkpoint::protocol::{EpochCommit, commit_epoch, discard_void, retire};
+use millrace_checkpoint::protocol::{EpochCommit, commit_epoch_after, discard_void, retire};
+use millrace_checkpoint::{Store, retire_objects};
 use millrace_connector::{Cancel, Epoch, Figure, Positions, Retry};
 
 use crate::attempt::{Attempt, Surroundings, keep_own};
 use crate::lane::{Command, Event};
 use crate::replay;
 use crate::restart::RestartPolicy;
+use crate::snapshot::LaneSnapshot;
+use crate::state::StateKeeper;
 use crate::{Clock, Dataflow, DataflowStatus, Phase, RunError, RuntimeOptions};
 
 /// How a run ended well.
@@ -49,6 +51,10 @@ pub fn run(
     clock: &Arc<dyn Clock>,
     stop: &Cancel,
 ) -> Result<End, RunError> {
+    if dataflow.operators.is_some() && options.slots > 1 {
+        let slots = options.slots;
+        return Err(RunError::StateInSlots { slots });
+    }
     let around = Surroundings {
         dataflow,
         options,
@@ -122,11 +128,16 @@ fn attempt(around: &Surroundings<'_>, stop: &Cancel) -> Result<Option<End>, RunE
     around.status.epoch.store(committed, Ordering::Relaxed);
     around.status.set_phase(Phase::Running);
     around.status.has_run.store(true, Ordering::Relaxed);
-    let result = match attempt.recovered.replay.take() {
-        None => EpochLoop::new(around, &mut attempt).run(stop).map(Some),
-        Some(lost) => replay::finish(around, &mut attempt, &lost, stop)
-            .map(|is_done| (!is_done).then_some(End::Stopped)),
-    };
+    let result = std::thread::scope(|scope| {
+        let state = attempt.state_keeper(around, scope);
+        match attempt.recovered.replay.take() {
+            None => EpochLoop::new(around, &mut attempt, state)
+                .run(stop)
+                .map(Some),
+            Some(lost) => replay::finish(around, &mut attempt, state, &lost, stop)
+                .map(|is_done| (!is_done).then_some(End::Stopped)),
+        }
+    });
     attempt.cancel.cancel();
     attempt.close();
     if result.is_err() {
@@ -142,19 +153,27 @@ fn attempt(around: &Surroundings<'_>, stop: &Cancel) -> Result<Option<End>, RunE
 }
 
 /// The epochs of one attempt.
-struct EpochLoop<'a, 'b> {
+struct EpochLoop<'a, 'b, 'scope> {
     around: &'a Surroundings<'b>,
     attempt: &'a mut Attempt,
+    state: Option<StateKeeper<'scope, 'a>>,
     records_at_commit: u64,
+    written_at_commit: u64,
     next_commit: Duration,
     next_lag: Duration,
     next_retire: Duration,
     next_discovery: Vec<Option<Duration>>,
     committed_once: bool,
+    /// Whether this attempt has committed an epoch: then no older copy can commit any more.
+    has_committed: bool,
 }
 
-impl<'a, 'b> EpochLoop<'a, 'b> {
-    fn new(around: &'a Surroundings<'b>, attempt: &'a mut Attempt) -> Self {
+impl<'a, 'b, 'scope> EpochLoop<'a, 'b, 'scope> {
+    fn new(
+        around: &'a Surroundings<'b>,
+        attempt: &'a mut Attempt,
+        state: Option<StateKeeper<'scope, 'a>>,
+    ) -> Self {
         let now = around.clock.monotonic();
         let next_discovery = attempt
             .sources
@@ -165,13 +184,17 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                     .map(|interval| now + interval)
             })
             .collect();
+        let figures = around.status.snapshot();
         Self {
-            records_at_commit: around.status.snapshot().records_in,
+            state,
+            records_at_commit: figures.records_in,
+            written_at_commit: figures.records_out,
             next_commit: now + around.options.checkpoint_interval,
             next_lag: now,
             next_retire: now + RETIRE_INTERVAL,
             next_discovery,
             committed_once: false,
+            has_committed: false,
             around,
             attempt,
         }
@@ -201,7 +224,7 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
     /// Waits a tick for an event, and brings the first commit forward once rows are there.
     fn wait(&mut self) -> Result<(), RunError> {
         match self.attempt.events.recv_timeout(TICK) {
-            Ok((lane, Event::Finished(splits))) => self.lane_finished(lane, splits),
+            Ok((lane, Event::Finished(splits))) => self.attempt.lane_finished(lane, splits),
             Ok((_, Event::Failed(error))) => return Err(error),
             Ok((_, Event::AtBarrier(_)))
             | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -214,11 +237,6 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
         Ok(())
     }
 
-    fn lane_finished(&mut self, lane: u32, splits: usize) {
-        let lane = &mut self.attempt.lanes[lane as usize];
-        lane.finished = lane.splits == splits;
-    }
-
     fn records_in(&self) -> u64 {
         self.around.status.records_in.load(Ordering::Relaxed)
     }
@@ -228,11 +246,19 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
         let clock = self.around.clock;
         let started = clock.monotonic();
         self.next_commit = started + self.around.options.checkpoint_interval;
-        let to = self.barrier()?;
-        if to == self.attempt.positions && self.records_in() == self.records_at_commit {
+        let Stopped { to, snapshot } = barrier(self.around, self.attempt)?;
+        let records_out = self.around.status.records_out.load(Ordering::Relaxed);
+        let is_quiet = self.records_in() == self.records_at_commit
+            && records_out == self.written_at_commit
+            && snapshot.as_ref().is_none_or(LaneSnapshot::is_unchanged);
+        if to == self.attempt.positions && is_quiet {
             return Ok(());
         }
-        let records_out = self.around.status.records_out.load(Ordering::Relaxed);
+        let epoch = self.attempt.recovered.next_epoch;
+        let uploads = match (&mut self.state, &snapshot) {
+            (Some(keeper), Some(snapshot)) => keeper.commit(epoch, snapshot),
+            _ => Vec::new(),
+        };
         let recovered = &mut self.attempt.recovered;
         let commit = EpochCommit {
             identity: &self.attempt.identity,
@@ -242,9 +268,11 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
             to: &to,
             replay: None,
             closes: false,
+            state: self.state.as_ref().map(StateKeeper::record),
             now_ms: clock.now_ms(),
         };
-        let done = commit_epoch(self.around.store, &mut self.attempt.groups, &commit)?;
+        let groups = &mut self.attempt.groups;
+        let done = commit_epoch_after(self.around.store, groups, &commit, uploads)?;
         discard_void(
             &mut self.attempt.groups,
             &std::mem::take(&mut recovered.void),
@@ -254,6 +282,11 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
         let next = recovered.next_epoch;
         self.attempt.positions = to;
         self.records_at_commit = self.records_in();
+        self.written_at_commit = records_out;
+        self.has_committed = true;
+        if let Some(state) = &mut self.state {
+            state.fold(next);
+        }
         self.committed(next, started, records_out);
         for named in &mut self.attempt.groups {
             named
@@ -283,35 +316,6 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
             .records_committed
             .store(records_out, Ordering::Relaxed);
         DataflowStatus::add(&status.checkpoints, 1);
-    }
-
-    /// Stops all lanes between two batches and returns the positions of all sources.
-    fn barrier(&mut self) -> Result<BTreeMap<String, Positions>, RunError> {
-        let timeout = self.around.options.checkpoint_timeout;
-        let deadline = self.around.clock.monotonic() + timeout;
-        self.attempt.tell_all(|| Command::Barrier);
-        let mut to = self.attempt.positions.clone();
-        let mut waiting: Vec<bool> = vec![true; self.attempt.lanes.len()];
-        while waiting.contains(&true) {
-            match self.attempt.events.recv_timeout(TICK) {
-                Ok((lane, Event::AtBarrier(positions))) => {
-                    waiting[lane as usize] = false;
-                    let source = self.attempt.lanes[lane as usize].source;
-                    let table = &self.attempt.sources[source].table;
-                    to.get_mut(table)
-                        .expect("each source has positions")
-                        .extend(positions);
-                }
-                Ok((lane, Event::Finished(splits))) => self.lane_finished(lane, splits),
-                Ok((_, Event::Failed(error))) => return Err(error),
-                Err(_) if self.around.clock.monotonic() > deadline => {
-                    let epoch = self.attempt.recovered.next_epoch.0;
-                    return Err(RunError::CheckpointTimeout { epoch, timeout });
-                }
-                Err(_) => {}
-            }
-        }
-        Ok(to)
     }
 
     /// Tells the sources' own systems how far the committed epoch has come.
@@ -388,10 +392,60 @@ impl<'a, 'b> EpochLoop<'a, 'b> {
                 .map(|parent| parent.epoch)
                 .unwrap_or_default();
             let retained = self.around.options.checkpoints_retained;
-            if let Err(error) = retire(self.around.store, &self.attempt.identity, newest, retained)
-            {
+            let (store, identity) = (self.around.store, &self.attempt.identity);
+            if let Err(error) = retire(store, identity, newest, retained) {
                 tracing::warn!(error = %chain(&error), "could not remove old checkpoints");
+            }
+            if let Some(state) = self.state.as_ref().filter(|_| self.has_committed)
+                && let Err(error) = retire_objects(store, identity, &state.pinned())
+            {
+                tracing::warn!(error = %chain(&error), "could not remove old state");
             }
         }
     }
+}
+
+/// What all lanes say at a barrier.
+pub(crate) struct Stopped {
+    /// The positions of all sources.
+    pub(crate) to: BTreeMap<String, Positions>,
+    /// The state of the operators' lane.
+    pub(crate) snapshot: Option<LaneSnapshot>,
+}
+
+/// Stops all lanes between two batches.
+pub(crate) fn barrier(
+    around: &Surroundings<'_>,
+    attempt: &mut Attempt,
+) -> Result<Stopped, RunError> {
+    let timeout = around.options.checkpoint_timeout;
+    let deadline = around.clock.monotonic() + timeout;
+    attempt.tell_all(|| Command::Barrier);
+    let mut stopped = Stopped {
+        to: attempt.positions.clone(),
+        snapshot: None,
+    };
+    let mut waiting: Vec<bool> = vec![true; attempt.lanes.len()];
+    while waiting.contains(&true) {
+        match attempt.events.recv_timeout(TICK) {
+            Ok((lane, Event::AtBarrier(standing))) => {
+                waiting[lane as usize] = false;
+                let sources = attempt.lanes[lane as usize].sources.iter();
+                for (source, positions) in sources.zip(standing.positions) {
+                    let table = &attempt.sources[*source].table;
+                    let to = stopped.to.get_mut(table);
+                    to.expect("each source has positions").extend(positions);
+                }
+                stopped.snapshot = standing.state.or(stopped.snapshot);
+            }
+            Ok((lane, Event::Finished(splits))) => attempt.lane_finished(lane, splits),
+            Ok((_, Event::Failed(error))) => return Err(error),
+            Err(_) if around.clock.monotonic() > deadline => {
+                let epoch = attempt.recovered.next_epoch.0;
+                return Err(RunError::CheckpointTimeout { epoch, timeout });
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(stopped)
 }

@@ -3,6 +3,7 @@
 use millrace_checkpoint::protocol::ProtocolError;
 use millrace_checkpoint::rescale::RescaleError;
 use millrace_connector::{ConnectorError, ErrorKind, Retry};
+use millrace_state::StateError;
 use thiserror::Error;
 
 /// Why a run ended or must begin again.
@@ -25,6 +26,41 @@ pub enum RunError {
         origin: String,
         /// What went wrong.
         message: String,
+    },
+    /// An operator that no single record can be blamed for.
+    #[error("{operator} fails the pipeline: {message}")]
+    Operator {
+        /// Its name.
+        operator: String,
+        /// What went wrong.
+        message: String,
+    },
+    /// The state of the operators cannot be used, or not be reached.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The operators keep more than they may.
+    #[error(
+        "the state of the operators has {bytes} bytes, and {bytes_max} are allowed; most of it is in {operator}: {operator_bytes} bytes for {keys} keys"
+    )]
+    StateTooLarge {
+        /// How much it is.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+        /// The operator that has most.
+        operator: String,
+        /// How much that has.
+        operator_bytes: u64,
+        /// For so many keys.
+        keys: u64,
+    },
+    /// Rows of one key would meet in several processes.
+    #[error(
+        "the rows of a key must meet in one process, and splits of the sources are shared between {slots}: a query that keeps state runs in one slot"
+    )]
+    StateInSlots {
+        /// How many there are to be.
+        slots: u32,
     },
     /// A step of the commit protocol failed.
     #[error(transparent)]
@@ -71,6 +107,15 @@ impl RunError {
             Self::Row { .. } | Self::Panicked { .. } | Self::Thread(_) | Self::Rescale(_) => {
                 Retry::Never
             }
+            Self::Operator { .. } | Self::StateTooLarge { .. } | Self::StateInSlots { .. } => {
+                Retry::Never
+            }
+            Self::State(error) => match error {
+                StateError::Unreachable(_) => Retry::Restart,
+                StateError::Corrupt { .. } | StateError::Newer { .. } | StateError::Foreign(_) => {
+                    Retry::Never
+                }
+            },
             Self::CheckpointTimeout { .. } => Retry::Restart,
             Self::Protocol(error) => match error {
                 ProtocolError::Sink(source) => Self::connector_retry(source),
@@ -133,6 +178,16 @@ impl RunError {
                 "nothing was written; bring back the folder 'generations' beside the folders of the slots".into(),
             ),
             Self::Rescale(error) => rescale_help(error),
+            Self::StateTooLarge { .. } => Some(
+                "state that does not fit is not spilled to disk yet: give it more with 'taskmanager.memory.managed.size', let it go with 'table.exec.state.ttl', or narrow the keys; nothing after the last checkpoint was committed".into(),
+            ),
+            Self::State(StateError::Foreign(_)) => Some(
+                "nothing was read; take the change of the file back, or give it another 'pipeline.name' to start from scratch".into(),
+            ),
+            Self::State(StateError::Newer { .. }) => Some("nothing was read; run the build that wrote it, or a later one".into()),
+            Self::State(StateError::Corrupt { .. }) => Some(
+                "nothing was read, and nothing is guessed; bring the file back from a copy of the checkpoint store, or give the pipeline another 'pipeline.name' to start from scratch".into(),
+            ),
             Self::Protocol(ProtocolError::OtherCopy { .. }) => {
                 Some("run one copy for each pipeline.name and slot; this one stops and leaves the other alone".into())
             }

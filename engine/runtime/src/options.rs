@@ -27,6 +27,34 @@ pub struct RuntimeOptions {
     pub batch_bytes_max: usize,
     /// What to do after a failure.
     pub restart: RestartStrategy,
+    /// For dataflows with operators.
+    pub operators: OperatorOptions,
+}
+
+/// How to run operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorOptions {
+    /// How many key groups the keys of states are spread over: `pipeline.max-parallelism`. It belongs to the state.
+    pub key_groups: u16,
+    /// Most bytes that the states of one process's operators may have: `taskmanager.memory.managed.size`.
+    pub state_bytes_max: u64,
+    /// After how long without rows a split no longer holds the watermark back; zero = never:
+    /// `table.exec.source.idle-timeout`.
+    pub idle_timeout: Duration,
+    /// The longest time between two watermarks while rows come; zero = one behind each batch:
+    /// `pipeline.auto-watermark-interval`.
+    pub watermark_interval: Duration,
+}
+
+impl Default for OperatorOptions {
+    fn default() -> Self {
+        Self {
+            key_groups: 128,
+            state_bytes_max: 1 << 30,
+            idle_timeout: Duration::ZERO,
+            watermark_interval: Duration::from_millis(200),
+        }
+    }
 }
 
 /// What to do after a failure, by Flink's names.

@@ -8,13 +8,15 @@
 use std::collections::BTreeMap;
 
 use crossbeam_channel::RecvTimeoutError;
-use millrace_checkpoint::protocol::{EpochCommit, Replay, commit_epoch, discard_void};
+use millrace_checkpoint::protocol::{EpochCommit, Replay, commit_epoch_after, discard_void};
+use millrace_checkpoint::{PendingObject, StateRecord};
 use millrace_connector::source::SplitStart;
 use millrace_connector::{Cancel, ConnectorError, ErrorKind, Positions, Retry};
 
 use crate::attempt::{Attempt, OpenSource, Surroundings};
-use crate::coordinator::TICK;
+use crate::coordinator::{Stopped, TICK, barrier};
 use crate::lane::Event;
+use crate::state::StateKeeper;
 use crate::{Dataflow, DataflowStatus, RunError};
 
 /// Returns where each source begins to read again, after it was told where to end.
@@ -74,6 +76,7 @@ pub(crate) fn has_lost(replay: &Replay, key: &str, member: usize) -> bool {
 pub(crate) fn finish(
     around: &Surroundings<'_>,
     attempt: &mut Attempt,
+    state: Option<StateKeeper<'_, '_>>,
     replay: &Replay,
     stop: &Cancel,
 ) -> Result<bool, RunError> {
@@ -81,8 +84,7 @@ pub(crate) fn finish(
     while !attempt.lanes.iter().all(|lane| lane.finished) {
         match attempt.events.recv_timeout(TICK) {
             Ok((lane, Event::Finished(splits))) => {
-                let lane = &mut attempt.lanes[lane as usize];
-                lane.finished = lane.splits == splits;
+                attempt.lane_finished(lane, splits);
             }
             Ok((_, Event::Failed(error))) => return Err(error),
             Ok((_, Event::AtBarrier(_)))
@@ -93,6 +95,10 @@ pub(crate) fn finish(
             return Ok(false);
         }
     }
+    let (state, uploads) = match state {
+        None => (None, Vec::new()),
+        Some(keeper) => state_after(around, attempt, keeper, replay)?,
+    };
     let recovered = &mut attempt.recovered;
     let commit = EpochCommit {
         identity: &attempt.identity,
@@ -102,12 +108,35 @@ pub(crate) fn finish(
         to: &recovered.positions,
         replay: Some(&replay.ranges),
         closes: false,
+        state: state.as_ref(),
         now_ms: around.clock.now_ms(),
     };
-    commit_epoch(around.store, &mut attempt.groups, &commit)?;
+    commit_epoch_after(around.store, &mut attempt.groups, &commit, uploads)?;
     discard_void(&mut attempt.groups, &std::mem::take(&mut recovered.void))?;
     DataflowStatus::add(&around.status.replays, 1);
     Ok(true)
+}
+
+/// Returns the state that counts behind a replay.
+///
+/// The rows may have met in another order than the first time, and watermarks may have come between others. Where every
+/// sink gets what the replay writes, the state that goes with it is the replay's. Where some keep what the first time wrote,
+/// it is that of the first time.
+fn state_after(
+    around: &Surroundings<'_>,
+    attempt: &mut Attempt,
+    mut keeper: StateKeeper<'_, '_>,
+    replay: &Replay,
+) -> Result<(Option<StateRecord>, Vec<PendingObject>), RunError> {
+    let Stopped { snapshot, .. } = barrier(around, attempt)?;
+    let members: usize = replay.lost.iter().map(|(_, members)| members.len()).sum();
+    if members == around.dataflow.sinks.len()
+        && let Some(snapshot) = &snapshot
+    {
+        let uploads = keeper.commit(attempt.recovered.next_epoch, snapshot);
+        return Ok((Some(keeper.record().clone()), uploads));
+    }
+    Ok((attempt.recovered.state.clone(), Vec::new()))
 }
 
 fn tell(dataflow: &Dataflow, attempt: &Attempt, replay: &Replay) {

@@ -42,6 +42,11 @@ pub fn rescale(
     store: &dyn Store,
     clock: &dyn Clock,
 ) -> Result<Rescaled, RunError> {
+    if dataflow.operators.is_some() {
+        return Err(RunError::StateInSlots {
+            slots: options.slots,
+        });
+    }
     let mut rescale = match plan(store, &options.pipeline, &dataflow.name, options.slots)? {
         Plan::NeverRan => return Ok(Rescaled::NeverRan),
         Plan::Unchanged(_) => return Ok(Rescaled::Unchanged),

@@ -1,6 +1,7 @@
 //! What a run tells about itself: counters that lanes and coordinator write and anybody may read.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use millrace_connector::Figure;
 use parking_lot::Mutex;
@@ -28,6 +29,50 @@ pub struct DataflowStatus {
     pub(crate) stages: StageCounters,
     last_error: Mutex<Option<String>>,
     figures: Mutex<Vec<Figure>>,
+    operators: Mutex<Vec<OperatorStatus>>,
+    pub(crate) state: StateCounters,
+}
+
+/// The figures of one operator at the last barrier.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperatorStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether it keeps state.
+    pub has_state: bool,
+    /// How many keys it holds.
+    pub keys: u64,
+    /// About how many bytes they have in memory.
+    pub state_bytes: u64,
+    /// How many rows it dropped because they were late, since the process started.
+    pub late_rows: u64,
+    /// The watermark that it knows, milliseconds since the epoch; `None` = none yet.
+    pub watermark_ms: Option<i64>,
+}
+
+/// What became of state in the store, as counters.
+#[derive(Debug, Default)]
+pub(crate) struct StateCounters {
+    pub(crate) delta_bytes: AtomicU64,
+    pub(crate) folded_bytes: AtomicU64,
+    pub(crate) objects: AtomicU64,
+    pub(crate) stored_bytes: AtomicU64,
+    pub(crate) restore_ms: AtomicU64,
+}
+
+/// What became of state in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateFigures {
+    /// Bytes of changes written with epochs.
+    pub delta_bytes: u64,
+    /// Bytes written by folds.
+    pub folded_bytes: u64,
+    /// How many objects the newest checkpoint names.
+    pub objects: u64,
+    /// How many bytes those have.
+    pub stored_bytes: u64,
+    /// How long the last restore took, in milliseconds.
+    pub restore_ms: u64,
 }
 
 /// What a dataflow is doing.
@@ -132,6 +177,34 @@ impl DataflowStatus {
     #[must_use]
     pub fn figures(&self) -> Vec<Figure> {
         self.figures.lock().clone()
+    }
+
+    /// Returns the figures of the operators at the last barrier; none where the dataflow has no operators.
+    #[must_use]
+    pub fn operators(&self) -> Vec<OperatorStatus> {
+        self.operators.lock().clone()
+    }
+
+    /// Returns what became of state in the store.
+    #[must_use]
+    pub fn state(&self) -> StateFigures {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StateFigures {
+            delta_bytes: read(&self.state.delta_bytes),
+            folded_bytes: read(&self.state.folded_bytes),
+            objects: read(&self.state.objects),
+            stored_bytes: read(&self.state.stored_bytes),
+            restore_ms: read(&self.state.restore_ms),
+        }
+    }
+
+    pub(crate) fn restored(&self, took: Duration) {
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.state.restore_ms.store(ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_operators(&self, operators: Vec<OperatorStatus>) {
+        *self.operators.lock() = operators;
     }
 
     pub(crate) fn set_figures(&self, figures: Vec<Figure>) {

@@ -23,8 +23,9 @@ use millrace_connector::{
     SplitId,
 };
 use millrace_runtime::{
-    Branch, ChangeForm, Clock, Dataflow, DataflowStatus, End, Phase, RestartStrategy, RunError,
-    RuntimeOptions, SinkInput, SourceInput, SystemClock, Transform, Transformed, run,
+    Branch, ChangeForm, Clock, Dataflow, DataflowStatus, End, OperatorOptions, Phase,
+    RestartStrategy, RunError, RuntimeOptions, SinkInput, SourceInput, SystemClock, Transform,
+    Transformed, run,
 };
 use parking_lot::Mutex;
 
@@ -319,11 +320,13 @@ fn dataflow(source: Counting, sink: LogSink, poison: Option<i64>) -> Dataflow {
                 sink: 0,
                 changes: ChangeForm::All,
             }],
+            watermark: None,
         }],
         sinks: vec![SinkInput {
             name: "log".into(),
             spec: Arc::new(sink),
         }],
+        operators: None,
     }
 }
 
@@ -343,6 +346,7 @@ fn options() -> RuntimeOptions {
             attempts_max: 100,
             delay: Duration::from_millis(1),
         },
+        operators: OperatorOptions::default(),
     }
 }
 

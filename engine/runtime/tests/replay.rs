@@ -23,8 +23,8 @@ use millrace_connector::{
     SplitId,
 };
 use millrace_runtime::{
-    Branch, ChangeForm, Clock, Dataflow, DataflowStatus, End, RestartStrategy, RunError,
-    RuntimeOptions, SinkInput, SourceInput, SystemClock, Transform, Transformed, run,
+    Branch, ChangeForm, Clock, Dataflow, DataflowStatus, End, OperatorOptions, RestartStrategy,
+    RunError, RuntimeOptions, SinkInput, SourceInput, SystemClock, Transform, Transformed, run,
 };
 use parking_lot::Mutex;
 
@@ -283,8 +283,10 @@ fn run_with(vault: &Arc<Mutex<Vault>>, can_repeat: bool) -> (Result<End, RunErro
             }),
             projection: Projection { columns: vec![0] },
             branches: vec![branch(0), branch(1)],
+            watermark: None,
         }],
         sinks: vec![sink("first"), sink("second")],
+        operators: None,
     };
     let options = RuntimeOptions {
         pipeline: "p".into(),
@@ -301,6 +303,7 @@ fn run_with(vault: &Arc<Mutex<Vault>>, can_repeat: bool) -> (Result<End, RunErro
             attempts_max: 100,
             delay: Duration::from_millis(1),
         },
+        operators: OperatorOptions::default(),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let status = Arc::new(DataflowStatus::default());

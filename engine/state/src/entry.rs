@@ -49,6 +49,19 @@ pub enum StateError {
         /// Why.
         reason: String,
     },
+    /// Written by a later build.
+    #[error("{what} has format {found}, this build reads up to {known}")]
+    Newer {
+        /// Which file.
+        what: String,
+        /// The format it has.
+        found: u32,
+        /// The newest format that is known here.
+        known: u32,
+    },
+    /// It belongs to something else.
+    #[error("the state in the checkpoint is not that of this file: {0}")]
+    Foreign(String),
     /// The place where it lies does not give it.
     #[error("the state cannot be fetched: {0}")]
     Unreachable(String),

@@ -33,6 +33,11 @@ pub(crate) mod key {
     pub(crate) const SLOTS: &str = "millrace.slots";
     pub(crate) const SHUTDOWN: &str = "millrace.shutdown-timeout";
     pub(crate) const BUFFERS: &str = "millrace.memory.buffers";
+    pub(crate) const STATE_BYTES: &str = "taskmanager.memory.managed.size";
+    pub(crate) const STATE_TTL: &str = "table.exec.state.ttl";
+    pub(crate) const KEY_GROUPS: &str = "pipeline.max-parallelism";
+    pub(crate) const IDLE_TIMEOUT: &str = "table.exec.source.idle-timeout";
+    pub(crate) const WATERMARK_INTERVAL: &str = "pipeline.auto-watermark-interval";
     pub(crate) const UPSERT_MATERIALIZE: &str = "table.exec.sink.upsert-materialize";
 }
 
@@ -267,6 +272,36 @@ pub(crate) static SETTINGS: &[OptionDef] = &[
         Some("96 mb"),
         "the bound on rows in the queues of sources and sinks, all together",
     ),
+    setting(
+        key::STATE_BYTES,
+        MemorySize,
+        None,
+        "the bound on the state of operators, all together; by default 60 % of the container's memory, or the machine's",
+    ),
+    setting(
+        key::STATE_TTL,
+        Duration,
+        Some("0 ms"),
+        "how long state of a key is kept after its last change; 0: for ever",
+    ),
+    setting(
+        key::KEY_GROUPS,
+        Integer,
+        Some("128"),
+        "how many key groups the keys of states are spread over; state cannot be used with another number",
+    ),
+    setting(
+        key::IDLE_TIMEOUT,
+        Duration,
+        Some("0 ms"),
+        "after how long without rows a split no longer holds the watermark back; 0: never",
+    ),
+    setting(
+        key::WATERMARK_INTERVAL,
+        Duration,
+        Some("200 ms"),
+        "the longest time between two watermarks while rows come; 0: one behind each batch",
+    ),
 ];
 
 /// Other names of a setting: as newer versions of Flink or its file systems write it.
@@ -310,8 +345,26 @@ pub(crate) static MEANINGLESS: &[(&str, &str)] = &[
     ("slotmanager.", "there are no slots to manage"),
     ("slot.", "there are no slots to manage"),
     ("security.", "credentials stand in the tables' options"),
-    ("state.backend", "stateless pipelines have no state backend"),
-    ("state.storage.", "a checkpoint is one small file"),
+    (
+        "state.backend.incremental",
+        "each checkpoint writes what has changed, and nothing else",
+    ),
+    (
+        "state.backend.changelog",
+        "each checkpoint writes what has changed, and nothing else",
+    ),
+    (
+        "state.backend.local-recovery",
+        "state is read from the checkpoint store",
+    ),
+    (
+        "state.backend",
+        "state is kept in memory, within taskmanager.memory.managed.size, and in the checkpoint store",
+    ),
+    (
+        "state.storage.",
+        "a checkpoint is a small manifest and one object of what has changed",
+    ),
     (
         "state.checkpoint-storage",
         "the checkpoint store is where state.checkpoints.dir says",
@@ -379,29 +432,19 @@ pub(crate) static MEANINGLESS: &[(&str, &str)] = &[
     ),
     ("pipeline.object-reuse", "rows are columns here"),
     ("pipeline.operator-chaining", "a lane is one program"),
-    ("pipeline.max-parallelism", "there is no keyed state"),
     ("pipeline.jars", "there is no JVM"),
     ("pipeline.classpaths", "there is no JVM"),
-    (
-        "pipeline.auto-watermark-interval",
-        "there are no watermarks yet",
-    ),
     ("pipeline.generic-types", "there is no JVM"),
     (
         "pipeline.time-characteristic",
-        "there are no watermarks yet",
+        "each query says which time it means",
     ),
     ("parallelism.", "only parallelism.default is"),
     ("sql-client.", "there is no SQL client"),
     ("table.optimizer.", "the planner is another one"),
-    ("table.exec.state.ttl", "stateless pipelines have no state"),
     ("table.exec.mini-batch.", "rows always come in batches"),
     ("table.exec.resource.", "lanes follow parallelism.default"),
     ("table.exec.async-lookup.", "there are no lookup joins yet"),
-    (
-        "table.exec.source.idle-timeout",
-        "there are no watermarks yet",
-    ),
     (
         "table.exec.sink.keyed-shuffle",
         "all changes of a key stay in the lane that reads them",

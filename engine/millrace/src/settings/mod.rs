@@ -6,6 +6,7 @@
 pub(crate) mod check;
 pub(crate) mod definitions;
 pub(crate) mod layers;
+mod memory;
 mod restart;
 pub(crate) mod typed;
 

@@ -8,11 +8,11 @@ use millrace_checkpoint::ObjectStoreOptions;
 use millrace_connector::grammar::{parse_bool, parse_duration, parse_memory_size};
 use millrace_connector::{Diagnostic, ValidateContext};
 use millrace_plan::{Setting, Settings};
-use millrace_runtime::RuntimeOptions;
+use millrace_runtime::{OperatorOptions, RuntimeOptions};
 
 use super::check::bad_value;
 use super::definitions::{self, ALIASES, key};
-use super::restart;
+use super::{memory, restart};
 
 /// Most rows a batch has; measured best between 1,024 and 16,384: a batch and its columns stay in the second cache.
 const BATCH_ROWS_MAX: usize = 2_048;
@@ -22,6 +22,8 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 const PARALLELISM_MAX: i64 = 1_024;
 /// The most processes of one pipeline.
 const SLOTS_MAX: i64 = 10_000;
+/// The most key groups, as in Flink.
+const KEY_GROUPS_MAX: i64 = 32_768;
 /// The least memory for queues that can work.
 const BUFFERS_MIN: u64 = 4 << 20;
 
@@ -157,6 +159,7 @@ impl RunSettings {
         let parallelism = bounded(key::PARALLELISM, 1, PARALLELISM_MAX, default_parallelism());
         let retained = bounded(key::RETAINED, 1, 10_000, 3);
         let slots = bounded(key::SLOTS, 1, SLOTS_MAX, 1);
+        let key_groups = bounded(key::KEY_GROUPS, 1, KEY_GROUPS_MAX, 128);
         let port = bounded(key::REST_PORT, 0, i64::from(u16::MAX), 0);
         let slot = slot(values.text(key::SLOT).unwrap_or("0"), slots).unwrap_or_else(|why| {
             faults.extend(values.fault(key::SLOT, &why));
@@ -198,6 +201,7 @@ impl RunSettings {
                 batch_rows_max: BATCH_ROWS_MAX,
                 batch_bytes_max: BATCH_BYTES_MAX,
                 restart: restart::strategy(&values),
+                operators: operators(&values, key_groups),
             },
             checkpoints: text(key::CHECKPOINTS).unwrap_or_default(),
             store: ObjectStoreOptions {
@@ -213,6 +217,21 @@ impl RunSettings {
                 .duration(key::SHUTDOWN)
                 .unwrap_or(crate::stop::PATIENCE),
         })
+    }
+}
+
+fn operators(values: &Values<'_>, key_groups: i64) -> OperatorOptions {
+    let defaults = OperatorOptions::default();
+    let state_bytes = values.bytes(key::STATE_BYTES);
+    OperatorOptions {
+        key_groups: u16::try_from(key_groups).expect("it is within its bounds"),
+        state_bytes_max: state_bytes.unwrap_or_else(memory::state_bytes_default),
+        idle_timeout: values
+            .duration(key::IDLE_TIMEOUT)
+            .unwrap_or(defaults.idle_timeout),
+        watermark_interval: values
+            .duration(key::WATERMARK_INTERVAL)
+            .unwrap_or(defaults.watermark_interval),
     }
 }
 
