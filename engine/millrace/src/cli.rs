@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::belongs::BelongArgs;
 use crate::failure::Failure;
 use crate::{
     bench, check, checkpoints, demo, dev, explain, functions, logging, output, pages, rescale, run,

@@ -10,6 +10,7 @@ use millrace_connector::{
 use millrace_functions::BindContext;
 use millrace_plan::{ExplainedPlan, Settings, effective_settings, explain, plan_shown, plan_with};
 use millrace_runtime as runtime;
+use millrace_sql::ast::Statement;
 
 use crate::changelog::{self, Materialize};
 use crate::cli::PipelineArgs;

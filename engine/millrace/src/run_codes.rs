@@ -13,7 +13,10 @@ pub(crate) fn code(error: &RunError) -> &'static str {
         RunError::Connector { source, .. } | RunError::Protocol(ProtocolError::Sink(source)) => {
             of_connector(source)
         }
-        RunError::Row { .. } => "MR0808",
+        RunError::Row { .. } | RunError::Operator { .. } => "MR0808",
+        RunError::State(_) => "MR0812",
+        RunError::StateTooLarge { .. } => "MR0815",
+        RunError::StateInSlots { .. } => "MR0813",
         RunError::Protocol(error) => of_protocol(error),
         RunError::Rescale(_) => "MR0813",
         RunError::CheckpointTimeout { .. } => "MR0814",

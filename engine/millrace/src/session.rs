@@ -12,6 +12,7 @@ use millrace_plan::{ExplainedPlan, Origin, explain_with};
 use millrace_runtime::StatusSnapshot;
 use tokio::runtime::Runtime;
 
+use crate::belongs::BelongArgs;
 use crate::failure::Failure;
 use crate::pipeline::{self, Pipeline};
 use crate::run::{Running, async_runtime};
@@ -160,7 +161,7 @@ impl PlannedText {
     pub fn run(self) -> Result<Job, SessionError> {
         let runtime = async_runtime().map_err(SessionError::Failed)?;
         let stop = Cancel::default();
-        let running = Running::start(&self.pipeline, &runtime, &stop)?;
+        let running = Running::start(&self.pipeline, &runtime, &stop, &BelongArgs::default())?;
         Ok(Job {
             running,
             runtime,

@@ -60,6 +60,7 @@ impl SinkPort for Collected<'_> {
             columns: batch.columns,
             rows: batch.rows,
             origins: batch.origins.map(|origins| origins.to_vec()),
+            not_null_dropped: 0,
         };
         let (rows, kinds) = match batch.kinds {
             None => (rows, None),
