@@ -1,10 +1,16 @@
 //! Golden cases: what Flink answers, and what this engine answers.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
-use arrow_array::ArrayRef;
-use millrace_connector::{Diagnostic, FlinkType, TypeKind};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field, Schema};
+use millrace_connector::{Diagnostic, FlinkType, TableDefinition, TypeKind};
 use millrace_functions::EvalContext;
-use millrace_plan::{FLINK_VERSION, LOCAL_TIME_ZONE, Origin, Settings, plan, plan_query};
+use millrace_plan::{
+    FLINK_VERSION, LOCAL_TIME_ZONE, Origin, Settings, TableBatches, TableReader, plan, plan_query,
+    run_bounded,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -170,13 +176,13 @@ pub fn over_columns(case: &ScalarCase, tz: &str) -> Result<Answer> {
             &format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"),
             settings,
             &input,
-            true,
+            Form::of(case),
         ),
         _ => select(
             &format!("{table}SELECT {expr}\nFROM t;"),
             settings,
             &input,
-            false,
+            Form::of(case),
         ),
     })
 }
@@ -199,7 +205,12 @@ pub fn over_literals(case: &ScalarCase, tz: &str) -> Result<Answer> {
         .as_deref()
         .context("the case has no expression over literals")?;
     if case.kind.is_none() {
-        return Ok(select(&format!("SELECT {expr}\n;"), settings, &[], false));
+        return Ok(select(
+            &format!("SELECT {expr}\n;"),
+            settings,
+            &[],
+            Form::of(case),
+        ));
     }
     let table = "CREATE TABLE t (c0 INT) WITH ('connector' = 'test');\n";
     let input = [value::parse(
@@ -213,7 +224,7 @@ pub fn over_literals(case: &ScalarCase, tz: &str) -> Result<Answer> {
             &format!("{table}SELECT 1 AS kept FROM t WHERE {expr}\n;"),
             settings,
             &input,
-            true,
+            Form::of(case),
         ),
     })
 }
@@ -231,7 +242,8 @@ fn first(diagnostics: &[Diagnostic]) -> String {
         })
 }
 
-fn select(text: &str, settings: &Settings, input: &[ArrayRef], filters: bool) -> Answer {
+/// Evaluates a query in both ways: by its lane program, and by DataFusion, which runs the physical plan. They must agree.
+fn select(text: &str, settings: &Settings, input: &[ArrayRef], form: Form) -> Answer {
     let parsed = millrace_sql::parse(text);
     if parsed.diagnostics.iter().any(Diagnostic::is_error) {
         return Answer::Refused(first(&parsed.diagnostics));
@@ -240,27 +252,85 @@ fn select(text: &str, settings: &Settings, input: &[ArrayRef], filters: bool) ->
         Ok(query) => query,
         Err(errors) => return Answer::Refused(first(&errors)),
     };
-    let program = &query.branches[0].program;
     let rows = if input.is_empty() { 1 } else { ROWS };
-    let output = match program.run(input, rows, &CONTEXT) {
-        Ok(output) => output,
-        Err(error) => return Answer::Failed(error.message),
+    let program = &query.branches[0].program;
+    let lanes = match program.run(input, rows, &CONTEXT) {
+        Ok(output) => Ok((output.columns, output.rows)),
+        Err(error) => Err(error.message),
     };
-    if filters {
-        let value = if output.rows == rows {
-            "kept"
-        } else {
-            "dropped"
-        };
-        return Answer::Value {
-            ty: String::new(),
-            value: Value::from(value),
-        };
-    }
     let ty = &query.columns[0].ty;
-    Answer::Value {
-        ty: ty.to_string(),
-        value: value::print(ty, &output.columns[0], output.rows - 1),
+    let lanes = answer(lanes, ty, rows, form);
+    let reader = Arc::new(OneTable(input.to_vec()));
+    let found = run_bounded(&query.plan, reader, CONTEXT.now_ms).map(|batches| {
+        let columns = batches.first().map(|batch| batch.columns().to_vec());
+        let rows = batches.iter().map(RecordBatch::num_rows).sum();
+        (columns.unwrap_or_default(), rows)
+    });
+    let datafusion = answer(found, ty, rows, form);
+    if form.is_steady && lanes != datafusion {
+        return Answer::Failed(format!("lanes answer {lanes}, DataFusion {datafusion}"));
+    }
+    lanes
+}
+
+/// What is asked of a query.
+#[derive(Clone, Copy)]
+struct Form {
+    /// Whether rows are kept; else the value of its column.
+    filters: bool,
+    /// Whether two evaluations give the same.
+    is_steady: bool,
+}
+
+impl Form {
+    fn of(case: &ScalarCase) -> Self {
+        let changes = |result: &ScalarResult| result.nondet || result.unstable;
+        Self {
+            filters: case.kind.as_deref() == Some("where"),
+            is_steady: !(case.nondet || case.unstable || case.results.iter().any(changes)),
+        }
+    }
+}
+
+fn answer(
+    found: std::result::Result<(Vec<ArrayRef>, usize), String>,
+    ty: &FlinkType,
+    given: usize,
+    form: Form,
+) -> Answer {
+    match found {
+        Err(message) => Answer::Failed(message),
+        Ok((_, rows)) if form.filters => Answer::Value {
+            ty: String::new(),
+            value: Value::from(if rows == given { "kept" } else { "dropped" }),
+        },
+        Ok((columns, rows)) => Answer::Value {
+            ty: ty.to_string(),
+            value: value::print(ty, &columns[0], rows - 1),
+        },
+    }
+}
+
+/// The one table that a case reads.
+struct OneTable(Vec<ArrayRef>);
+
+impl TableReader for OneTable {
+    fn read(
+        &self,
+        table: &TableDefinition,
+        columns: &[usize],
+    ) -> std::result::Result<TableBatches, String> {
+        let fields = columns.iter().map(|index| {
+            let data_type = self.0[*index].data_type().clone();
+            Field::new(&table.columns[*index].name.value, data_type, true)
+        });
+        let schema = Schema::new(fields.collect::<Vec<_>>());
+        let columns = columns.iter().map(|index| Arc::clone(&self.0[*index]));
+        let options = RecordBatchOptions::new().with_row_count(Some(ROWS));
+        let batch =
+            RecordBatch::try_new_with_options(Arc::new(schema), columns.collect(), &options);
+        let batch = batch.map_err(|error| error.to_string());
+        Ok(Box::new(std::iter::once(batch)))
     }
 }
 

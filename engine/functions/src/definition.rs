@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_connector::FlinkType;
 
-use crate::{CallError, Column, EvalContext, Literal, RowError};
+use crate::{CallError, Column, EvalContext, Literal, RowError, UserFunctions};
 
 /// An argument as the typing rule sees it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct BindContext {
     pub current_database: String,
     /// Whether names are known that Flink got after version 1.17.
     pub later_functions: bool,
+    /// Functions of the program that embeds the engine.
+    pub user_functions: Arc<UserFunctions>,
 }
 
 impl Default for BindContext {
@@ -37,6 +39,7 @@ impl Default for BindContext {
             legacy_cast: false,
             current_database: "default_database".to_owned(),
             later_functions: true,
+            user_functions: Arc::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod operator;
 pub mod registry;
 mod string;
 pub mod temporal;
+mod user;
 
 pub use collection::missing_element;
 pub use column::{Column, EvalContext};
@@ -24,3 +25,4 @@ pub use definition::{Arg, BindContext, BindFn, Bound, Category, FunctionDef, Ker
 pub use error::{CallError, RowError};
 pub use literal::Literal;
 pub use string::split_index_many;
+pub use user::{UserFunction, UserFunctions};

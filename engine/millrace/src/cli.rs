@@ -73,6 +73,12 @@ enum Command {
     Explain {
         #[command(flatten)]
         pipeline: PipelineArgs,
+        /// Show the plans: as written, behind the rules, and what lanes run; of EXPLAIN statements, if the file has any
+        #[arg(long)]
+        plan: bool,
+        /// The form of the plans
+        #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+        format: PlanFormat,
     },
     /// Evaluate a query that reads no table
     #[command(
@@ -140,6 +146,17 @@ pub(crate) struct PipelineArgs {
     pub(crate) changes_to_stdout: bool,
 }
 
+/// The form of plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// A line for each node, for people.
+    Text,
+    /// For programs: an array of statements with their plans.
+    Json,
+    /// A graph of the physical plans for Graphviz.
+    Dot,
+}
+
 /// The form of what `check` finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckFormat {
@@ -178,9 +195,13 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
             run::command(&pipeline)
         }
         Command::Check { pipeline, format } => check::command(&pipeline, format),
-        Command::Explain { pipeline } => match pages::code(&pipeline.file) {
+        Command::Explain {
+            pipeline,
+            plan,
+            format,
+        } => match pages::code(&pipeline.file) {
             Some(code) => pages::command(&code),
-            None => explain::command(&pipeline),
+            None => explain::command(&pipeline, plan, format),
         },
         Command::Sql {
             query,

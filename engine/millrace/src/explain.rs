@@ -4,19 +4,47 @@ mod expression;
 
 use millrace_connector::sink::CommitRole;
 use millrace_connector::{ChangelogMode, ColumnKind, DeliveryGuarantee, SinkSpec, TableDefinition};
-use millrace_plan::Branch;
+use millrace_plan::{Branch, ExplainedPlan};
 use millrace_runtime::ChangeForm;
 
-use crate::cli::PipelineArgs;
+use crate::cli::{PipelineArgs, PlanFormat};
 use crate::failure::Failure;
 use crate::pipeline::{self, Flow, Pipeline};
 use crate::{changelog, output, store};
 
-/// Explains a file.
-pub(crate) fn command(args: &PipelineArgs) -> Result<u8, Failure> {
+/// Explains a file: a page of how it runs, or its plans.
+pub(crate) fn command(args: &PipelineArgs, plan: bool, format: PlanFormat) -> Result<u8, Failure> {
+    if let Some(plans) = pipeline::plans(args, plan || format != PlanFormat::Text)? {
+        output::print(&written(&plans, format));
+        return Ok(0);
+    }
     let pipeline = pipeline::load(args)?;
     output::print(&explain(&pipeline)?);
     Ok(0)
+}
+
+/// Writes plans in a form; EXPLAIN JSON_EXECUTION_PLAN is JSON in a text too.
+pub(crate) fn written(plans: &[ExplainedPlan], format: PlanFormat) -> String {
+    let json = |plan: &ExplainedPlan| format!("{:#}\n", plan.to_json());
+    match format {
+        PlanFormat::Text => {
+            let texts = plans.iter().map(|plan| match plan.wants_json {
+                true => json(plan),
+                false => plan.to_string(),
+            });
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        PlanFormat::Json => {
+            let all: Vec<_> = plans.iter().map(ExplainedPlan::to_json).collect();
+            format!("{:#}\n", serde_json::Value::Array(all))
+        }
+        PlanFormat::Dot => {
+            let graphs = plans.iter();
+            graphs
+                .map(|plan| plan.physical.to_graphviz(&plan.title))
+                .collect()
+        }
+    }
 }
 
 fn explain(pipeline: &Pipeline) -> anyhow::Result<String> {

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use millrace_connector::sink::CommitRole;
-use millrace_connector::{Diagnostic, SinkSpec, SourceSpec, TableDefinition, ValidateContext};
+use millrace_connector::{
+    Diagnostic, SinkSpec, SourceSpec, Spanned, TableDefinition, ValidateContext,
+};
 use millrace_functions::BindContext;
-use millrace_plan::{Settings, effective_settings, plan, plan_shown};
+use millrace_plan::{ExplainedPlan, Settings, effective_settings, explain, plan, plan_shown};
 use millrace_runtime as runtime;
 use millrace_sql::ast::Statement;
 
@@ -55,6 +57,34 @@ const CONSEQUENCES: &[&str] = &["MR0301", "MR0505", "MR0506"];
 /// Reads and checks the pipeline of a command line.
 pub(crate) fn load(args: &PipelineArgs) -> Result<Pipeline, Failure> {
     load_with(args, |_| {})
+}
+
+/// Returns the plans of a file's EXPLAIN statements; of all its statements where they are wanted; `None` where neither.
+pub(crate) fn plans(
+    args: &PipelineArgs,
+    wanted: bool,
+) -> Result<Option<Vec<ExplainedPlan>>, Failure> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let outside = gather(args, environment);
+    let text = SqlText::read(&args.file)?;
+    let parsed = text.parse(&outside.variables);
+    let is_explain =
+        |statement: &Spanned<Statement>| matches!(statement.value, Statement::Explain(_));
+    if !wanted && !parsed.statements.iter().any(is_explain) {
+        return Ok(None);
+    }
+    let mut diagnostics = outside.diagnostics.clone();
+    diagnostics.extend(parsed.diagnostics.iter().cloned());
+    match explain(&parsed.statements, &outside.settings) {
+        Ok(plans) if !diagnostics.iter().any(Diagnostic::is_error) => return Ok(Some(plans)),
+        Ok(_) => {}
+        Err(faults) => diagnostics.extend(parsed.relocate(faults)),
+    }
+    Err(Failure::Refused {
+        diagnostics: in_order(diagnostics),
+        text,
+    })
 }
 
 /// Reads and checks the pipeline of a command line, with changes to what comes from outside of the file.

@@ -3,13 +3,19 @@
 use arrow_array::{Array, ArrayRef};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
-use millrace_connector::{Diagnostic, TypeKind};
+use millrace_connector::{Diagnostic, Spanned, TypeKind};
 use millrace_functions::EvalContext;
 use millrace_functions::cast::print::Printer;
-use millrace_plan::{Origin, OutputColumn, PlannedQuery, Settings, effective_settings, plan_query};
+use millrace_plan::{
+    ExplainedPlan, Origin, OutputColumn, PlannedQuery, Settings, effective_settings, explain,
+    plan_query,
+};
 use millrace_runtime::{Clock, SystemClock};
+use millrace_sql::ast::Statement;
 use serde_json::{Map, Value};
 
+use crate::cli::PlanFormat;
+use crate::explain as plans_page;
 use crate::failure::Failure;
 use crate::output;
 use crate::text::SqlText;
@@ -43,12 +49,33 @@ pub(crate) fn command(
         name: "query".to_owned(),
         text: query.to_owned(),
     };
+    if let Some(plans) = plans(&text, &outside)? {
+        output::print(&plans_page::written(&plans, PlanFormat::Text));
+        return Ok(0);
+    }
     let rows = evaluate(&text, &outside)?;
     match format {
         Format::Table => output::print(&table(&rows)),
         Format::Jsonl => output::print(&json_lines(&rows)),
     }
     Ok(0)
+}
+
+/// Returns the plans that EXPLAIN asks for; `None` where there is none.
+fn plans(text: &SqlText, outside: &Settings) -> Result<Option<Vec<ExplainedPlan>>, Failure> {
+    let parsed = text.parse(&Default::default());
+    let is_explain =
+        |statement: &Spanned<Statement>| matches!(statement.value, Statement::Explain(_));
+    if !parsed.statements.iter().any(is_explain)
+        || parsed.diagnostics.iter().any(Diagnostic::is_error)
+    {
+        return Ok(None);
+    }
+    let plans = explain(&parsed.statements, outside);
+    plans.map(Some).map_err(|diagnostics| Failure::Refused {
+        diagnostics,
+        text: text.clone(),
+    })
 }
 
 fn evaluate(text: &SqlText, outside: &Settings) -> Result<Rows, Failure> {

@@ -27,10 +27,11 @@ pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
     StepCost,
 };
-pub use physical::{QueryTime, StreamNode};
+pub use physical::{QueryTime, StreamNode, TableBatches, TableReader, run_bounded};
 pub use pipeline::{
     Branch, Dataflow, ExplainedPlan, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink,
-    Source, Stage, effective_settings, explain, plan, plan_query, plan_shown, tables,
+    Source, Stage, effective_settings, explain, explain_with, plan, plan_query, plan_shown,
+    plan_with, tables,
 };
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{

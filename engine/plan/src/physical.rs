@@ -19,6 +19,7 @@
 //!
 //! and one line in `Walk::unchecked`. Whatever stands above it (projections, filters, the sink) is folded into the program that takes its rows.
 
+mod bounded;
 mod check;
 mod fuse;
 mod node;
@@ -44,7 +45,9 @@ pub(crate) use scan::LaneScan;
 pub(crate) use sink::Sink;
 pub(crate) use stage::Stage;
 
+pub use bounded::run_bounded;
 pub use fuse::QueryTime;
+pub use scan::{TableBatches, TableReader};
 pub use stage::StreamNode;
 
 /// Makes physical nodes of a logical plan.

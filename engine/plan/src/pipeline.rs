@@ -10,7 +10,7 @@ use std::sync::Arc;
 use datafusion_expr::{Extension, LogicalPlan};
 use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::{Diagnostic, Projection, Span, Spanned, TableDefinition};
-use millrace_functions::BindContext;
+use millrace_functions::{BindContext, UserFunctions};
 use millrace_program::{ExprRef, LaneProgram, NotNullEnforcer, OutputColumn};
 use millrace_sql::ast::{self, Statement};
 
@@ -23,7 +23,7 @@ use crate::rules::optimise;
 use crate::settings::{Origin, Setting, Settings};
 use crate::{not_yet, sink};
 
-pub use explained::{ExplainedPlan, explain};
+pub use explained::{ExplainedPlan, explain, explain_with};
 pub use shown::plan_shown;
 use wiring::Wiring;
 
@@ -158,8 +158,21 @@ pub fn plan(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
+    plan_with(statements, settings, &Arc::default())
+}
+
+/// Plans a file whose statements may call functions of the program that embeds the engine.
+///
+/// # Errors
+/// As for [`plan`].
+pub fn plan_with(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+    functions: &Arc<UserFunctions>,
+) -> Result<Pipeline, Vec<Diagnostic>> {
     with_deep_stack(|| {
         let mut planner = Planner::new(statements, settings)?;
+        planner.ctx.user_functions = Arc::clone(functions);
         for statement in statements {
             planner.statement(statement);
         }

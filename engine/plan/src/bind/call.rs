@@ -1,7 +1,9 @@
 //! Calls of functions and operators by name.
 
+use std::sync::Arc;
+
 use millrace_connector::{Diagnostic, Span, TypeKind, did_you_mean};
-use millrace_functions::{Arg, CallError, FunctionDef, registry};
+use millrace_functions::{Arg, CallError, FunctionDef, UserFunction, registry};
 use millrace_sql::ast;
 
 use super::Binder;
@@ -77,6 +79,12 @@ impl Binder<'_> {
             );
         }
         let args: Vec<&ast::Expr> = call.args.iter().map(|arg| &arg.value).collect();
+        if call.name.parts.len() == 1
+            && let Some(function) = self.ctx.user_functions.get(&name)
+        {
+            let args = self.bind_all(&args)?;
+            return self.apply_user(function, args, call.span);
+        }
         match name.as_str() {
             "IF" => self.bind_if(&args, call.span),
             "COALESCE" => self.bind_coalesce(&args, call.span),
@@ -91,6 +99,47 @@ impl Binder<'_> {
                 self.apply_def(def, &args, call.span)
             }
         }
+    }
+
+    /// Calls a function of the embedding program.
+    fn apply_user(
+        &mut self,
+        function: &UserFunction,
+        args: Vec<ExprRef>,
+        span: Span,
+    ) -> Option<ExprRef> {
+        let given: Vec<String> = args.iter().map(|arg| arg.ty.kind.to_string()).collect();
+        if args.len() != function.args.len() {
+            let message = format!(
+                "{} takes {} arguments, but gets {}",
+                function.name,
+                function.args.len(),
+                args.len()
+            );
+            return self.report(Diagnostic::error("MR0401", message, span));
+        }
+        let mut converted = Vec::with_capacity(args.len());
+        for (arg, ty) in args.iter().zip(&function.args) {
+            match super::implicit_cast(arg, ty, self.ctx) {
+                Ok(arg) => converted.push(arg),
+                Err(_) => {
+                    let message = format!("{} does not take ({})", function.name, given.join(", "));
+                    let fault = Diagnostic::error("MR0402", message, arg.span);
+                    return self.report(fault.label(format!("needs {ty}")));
+                }
+            }
+        }
+        let call = Call {
+            name: function.name,
+            kernel: Arc::clone(&function.kernel),
+            args: converted,
+            volatility: function.volatility,
+        };
+        Some(Expr::new(
+            ExprKind::Call(call),
+            function.result.clone(),
+            span,
+        ))
     }
 
     /// Returns the function that a text names.

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion_common::{DataFusionError, Result, exec_err};
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_plan::ExecutionPlan;
-use millrace_connector::ColumnKind;
+use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
+use millrace_connector::{ColumnKind, TableDefinition};
 use millrace_program::OutputColumn;
 
 use super::node::{Node, NodeKind};
@@ -39,6 +44,25 @@ impl LaneScan {
     }
 }
 
+/// Batches of a table.
+pub type TableBatches = Box<dyn Iterator<Item = std::result::Result<RecordBatch, String>> + Send>;
+
+/// Reads bounded tables where DataFusion runs a plan.
+pub trait TableReader: Send + Sync {
+    /// Returns the batches of a table with those of its columns, in that order.
+    ///
+    /// # Errors
+    /// A table that cannot be read here.
+    fn read(
+        &self,
+        table: &TableDefinition,
+        columns: &[usize],
+    ) -> std::result::Result<TableBatches, String>;
+}
+
+/// The reader of a query that DataFusion runs: an extension of its session's settings.
+pub(crate) struct Reader(pub(crate) Arc<dyn TableReader>);
+
 impl NodeKind for LaneScan {
     fn name(&self) -> &'static str {
         "LaneScan"
@@ -59,5 +83,26 @@ impl NodeKind for LaneScan {
                 .map_or("?", |connector| connector.value.as_str()),
             self.columns.len(),
         )
+    }
+
+    fn execute(
+        self: Arc<Self>,
+        schema: SchemaRef,
+        _inputs: &[Arc<dyn ExecutionPlan>],
+        _partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let Some(reader) = context.session_config().get_extension::<Reader>() else {
+            return exec_err!("the session reads no tables");
+        };
+        let failed = DataFusionError::Execution;
+        let batches = reader.0.read(&self.table.definition, &self.columns);
+        let own = Arc::clone(&schema);
+        let batches = batches.map_err(failed)?.map(move |batch| {
+            let columns = batch.map_err(failed)?.columns().to_vec();
+            Ok(RecordBatch::try_new(Arc::clone(&own), columns)?)
+        });
+        let stream = futures_util::stream::iter(batches);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
 }

@@ -7,6 +7,7 @@ use datafusion_common::Result as PlanResult;
 use datafusion_expr::LogicalPlan;
 use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::{Diagnostic, Span, Spanned};
+use millrace_functions::UserFunctions;
 use millrace_program::OutputColumn;
 use millrace_sql::ast::{self, Statement};
 use serde_json::{Value, json};
@@ -64,14 +65,28 @@ pub fn explain(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<Vec<ExplainedPlan>, Vec<Diagnostic>> {
-    with_deep_stack(|| explain_on_this_stack(statements, settings))
+    explain_with(statements, settings, &Arc::default())
+}
+
+/// The same for statements that may call functions of the program that embeds the engine.
+///
+/// # Errors
+/// As for [`explain`].
+pub fn explain_with(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+    functions: &Arc<UserFunctions>,
+) -> Result<Vec<ExplainedPlan>, Vec<Diagnostic>> {
+    with_deep_stack(|| explain_on_this_stack(statements, settings, functions))
 }
 
 fn explain_on_this_stack(
     statements: &[Spanned<Statement>],
     settings: &Settings,
+    functions: &Arc<UserFunctions>,
 ) -> Result<Vec<ExplainedPlan>, Vec<Diagnostic>> {
     let mut planner = Planner::new(statements, settings)?;
+    planner.ctx.user_functions = Arc::clone(functions);
     let is_asked =
         |statement: &Spanned<Statement>| matches!(statement.value, Statement::Explain(_));
     let only_asked = statements.iter().any(is_asked);
