@@ -24,3 +24,11 @@ pub trait JoinCondition: Debug + Send {
 pub(crate) fn add_matches(mask: &BooleanArray, matches: &mut Vec<bool>) {
     matches.extend((0..mask.len()).map(|row| mask.is_valid(row) && mask.value(row)));
 }
+
+/// Drops the place of a row that waited, since it is in no batch any more.
+pub(crate) fn without_row(error: OperatorError) -> OperatorError {
+    match error {
+        OperatorError::Row { message, .. } => OperatorError::Failed(message),
+        error => error,
+    }
+}

@@ -110,3 +110,27 @@ impl Emitter {
 pub(crate) fn take_rows(column: &ArrayRef, rows: &UInt32Array) -> Result<ArrayRef, OperatorError> {
     take(column, rows, None).map_err(|error| OperatorError::Failed(error.to_string()))
 }
+
+/// Which rows of a batch have a key that can equal another: where a column is compared by `=`, NULL cannot.
+#[derive(Debug)]
+pub(crate) struct Matchable(Vec<bool>);
+
+impl Matchable {
+    pub(crate) fn has(&self, row: usize) -> bool {
+        self.0[row]
+    }
+}
+
+/// Returns which rows of a batch can match.
+pub(crate) fn matchable(batch: &Batch, key: &[usize], filter_nulls: &[bool]) -> Matchable {
+    let mut matchable = vec![true; batch.rows];
+    for (column, filter) in key.iter().zip(filter_nulls) {
+        let column = &batch.columns[*column];
+        if *filter && column.is_nullable() {
+            for (row, matchable) in matchable.iter_mut().enumerate() {
+                *matchable &= column.is_valid(row);
+            }
+        }
+    }
+    Matchable(matchable)
+}

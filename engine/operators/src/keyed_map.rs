@@ -25,11 +25,14 @@ pub(crate) struct KeyedMap<V> {
     free_entries: Vec<u32>,
     dirty: Vec<u32>,
     /// Partition and key of entries that stand in the last snapshot and are gone since.
-    removed: Vec<(Box<[u8]>, Box<[u8]>)>,
+    removed: Vec<Removed>,
     next_number: u64,
     expiry: Expiry,
     bytes: usize,
 }
+
+/// Partition and key of an entry.
+type Removed = (Box<[u8]>, Box<[u8]>);
 
 /// The partition of a key; valid until one of its entries is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +104,6 @@ impl<V: Stored> KeyedMap<V> {
             *self.partitions[*slot as usize].key == *key
         });
         found.map(|slot| PartitionId(*slot))
-    }
-
-    pub(crate) fn partition_key(&self, entry: EntryId) -> &[u8] {
-        let partition = self.entries[entry.0 as usize].partition;
-        &self.partitions[partition as usize].key
     }
 
     /// Returns the entries of a partition that are not too old, in the order in which they came.

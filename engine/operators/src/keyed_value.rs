@@ -76,13 +76,6 @@ impl<V: Stored> KeyedValue<V> {
         value.expect("a slot in use has a value")
     }
 
-    /// Returns the value for a change.
-    pub(crate) fn get_mut(&mut self, slot: u32, now_ms: i64) -> &mut V {
-        self.touch(slot, now_ms);
-        let value = self.slots[slot as usize].value.as_mut();
-        value.expect("a slot in use has a value")
-    }
-
     /// Sets the value of a key and returns its slot.
     pub(crate) fn set(&mut self, key: &[u8], value: V, now_ms: i64) -> u32 {
         let slot = self.slot_for(key);
@@ -120,14 +113,6 @@ impl<V: Stored> KeyedValue<V> {
                 }
             }
         }
-    }
-
-    /// Returns all slots in use.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> + '_ {
-        let slots = self.slots.iter().enumerate();
-        slots
-            .filter(|(_, slot)| slot.value.is_some())
-            .map(|(index, _)| u32::try_from(index).expect("slots are counted in 32 bits"))
     }
 
     pub(crate) fn key(&self, slot: u32) -> &[u8] {

@@ -68,7 +68,7 @@ impl RowCodec {
 
     fn of(fields: Vec<SortField>) -> Result<Self, OperatorError> {
         let width = fields.len();
-        let converter = RowConverter::new(fields).map_err(failed)?;
+        let converter = RowConverter::new(fields).map_err(|error| failed(&error))?;
         let parser = converter.parser();
         Ok(Self {
             converter,
@@ -94,7 +94,10 @@ impl RowCodec {
                 count: rows,
             });
         }
-        let encoded = self.converter.convert_columns(columns).map_err(failed)?;
+        let encoded = self
+            .converter
+            .convert_columns(columns)
+            .map_err(|error| failed(&error))?;
         Ok(EncodedRows {
             rows: Some(encoded),
             count: rows,
@@ -129,7 +132,9 @@ impl RowCodec {
             return Ok(Vec::new());
         }
         let rows = rows.into_iter().map(|row| self.parser.parse(row));
-        self.converter.convert_rows(rows).map_err(failed)
+        self.converter
+            .convert_rows(rows)
+            .map_err(|error| failed(&error))
     }
 }
 
@@ -159,7 +164,7 @@ impl EncodedRows {
     }
 }
 
-fn failed(error: ArrowError) -> OperatorError {
+fn failed(error: &ArrowError) -> OperatorError {
     OperatorError::Failed(format!("rows cannot be encoded: {error}"))
 }
 
@@ -184,10 +189,10 @@ mod tests {
         RowCodec::new(columns.iter().map(|column| column.data_type().clone())).unwrap()
     }
 
-    fn round_trip(columns: Vec<ArrayRef>) {
+    fn round_trip(columns: &[ArrayRef]) {
         let rows = columns[0].len();
-        let codec = codec(&columns);
-        let encoded = codec.encode(&columns, rows).unwrap();
+        let codec = codec(columns);
+        let encoded = codec.encode(columns, rows).unwrap();
         assert_eq!(encoded.len(), rows);
         // From the last to the first, so that nothing hangs on neighbours.
         let order: Vec<u32> = (0..u32::try_from(rows).unwrap()).rev().collect();
@@ -229,7 +234,7 @@ mod tests {
     #[test]
     fn brings_every_type_back() {
         let text = "längere Texte als zweiunddreißig Bytes, damit Blöcke voll werden";
-        round_trip(vec![
+        round_trip(&[
             Arc::new(StringViewArray::from(vec![Some(text), None, Some("")])),
             Arc::new(BinaryViewArray::from(vec![
                 Some(&[0_u8, 255][..]),
@@ -294,7 +299,7 @@ mod tests {
             ],
             Some(NullBuffer::from(vec![true, true, false])),
         );
-        round_trip(vec![
+        round_trip(&[
             Arc::new(list.finish()),
             Arc::new(map(vec!["a", "b"], vec![None, Some(2)], [2, 0, 0])),
             Arc::new(structs),

@@ -30,6 +30,9 @@ pub(crate) fn times(
     times.ok_or_else(|| OperatorError::Failed("a time is no timestamp".into()))
 }
 
+/// A time, and the keys and partitions that have rows of it.
+pub(crate) type Due = (i64, Vec<(Box<[u8]>, u32)>);
+
 /// Rows of each key by time, and an index of the times.
 #[derive(Debug)]
 pub(crate) struct TimedRows {
@@ -81,7 +84,7 @@ impl TimedRows {
     }
 
     /// Takes the first time up to `last_ms`, with the partitions that have rows of it, by their keys.
-    pub(crate) fn take_time(&mut self, last_ms: i64) -> Option<(i64, Vec<(Box<[u8]>, u32)>)> {
+    pub(crate) fn take_time(&mut self, last_ms: i64) -> Option<Due> {
         let first = self
             .times
             .first_entry()

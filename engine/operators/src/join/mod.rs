@@ -5,7 +5,6 @@ mod side;
 
 use std::sync::Arc;
 
-use arrow_array::Array;
 use arrow_schema::DataType;
 use millrace_connector::RowKind;
 use millrace_state::{StateReader, StateWriter, TableId};
@@ -13,6 +12,7 @@ use millrace_state::{StateReader, StateWriter, TableId};
 use self::pairs::Pairs;
 use self::side::Side;
 use crate::condition::JoinCondition;
+use crate::emit::matchable;
 use crate::pair_output::{Other, PairOutput, Shape, Sides};
 use crate::ttl::Ttl;
 use crate::{Batch, Context, Operator, OperatorError, Output};
@@ -135,21 +135,6 @@ impl Join {
             filter_nulls: spec.filter_nulls,
             condition: spec.condition,
         })
-    }
-
-    /// Returns for each row whether its key can equal another.
-    fn matchable(&self, input: usize, batch: &Batch) -> Vec<bool> {
-        let mut matchable = vec![true; batch.rows];
-        let columns = self.sides[input].spec.key.iter().zip(&self.filter_nulls);
-        for (column, filter) in columns {
-            let column = &batch.columns[*column];
-            if *filter && column.is_nullable() {
-                for (row, matchable) in matchable.iter_mut().enumerate() {
-                    *matchable &= column.is_valid(row);
-                }
-            }
-        }
-        matchable
     }
 
     fn apply(
@@ -340,7 +325,7 @@ impl Operator for Join {
         let keys = own.keys.encode_some(&batch, &own.spec.key)?;
         let rows = own.rows.encode(&batch.columns, batch.rows)?;
         let uniques = own.encode_unique(&batch)?;
-        let matchable = self.matchable(input, &batch);
+        let matchable = matchable(&batch, &own.spec.key, &self.filter_nulls);
         let [left, right] = &self.sides;
         let (own, other) = if input == 0 {
             (left, right)
@@ -371,7 +356,7 @@ impl Operator for Join {
                     key: keys.row(at),
                     unique: uniques.as_ref().map_or(&[], |uniques| uniques.row(at)),
                     row: rows.row(at),
-                    matchable: matchable[at],
+                    matchable: matchable.has(at),
                     now_ms,
                 };
                 let mut show = Show {

@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, UInt32Array};
 
 use super::side::Side;
 use crate::condition::{JoinCondition, add_matches};
-use crate::emit::take_rows;
+use crate::emit::{Matchable, take_rows};
 use crate::keyed_map::EntryId;
 use crate::pair_output::JOINED_ROWS_MAX;
 use crate::{Batch, EncodedRows, OperatorError};
@@ -28,7 +28,7 @@ impl Pairs {
     pub(super) fn find(
         other: &Side,
         keys: &EncodedRows,
-        matchable: &[bool],
+        matchable: &Matchable,
         first_row: usize,
         now_ms: i64,
     ) -> Self {
@@ -40,7 +40,7 @@ impl Pairs {
             decoded: None,
         };
         for row in first_row..keys.len() {
-            let partition = if matchable[row] {
+            let partition = if matchable.has(row) {
                 other.partition(keys.row(row))
             } else {
                 None

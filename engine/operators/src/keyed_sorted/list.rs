@@ -48,8 +48,8 @@ impl SortedRow {
     }
 }
 
-/// How many rows a block holds at most: what an insertion moves.
-const BLOCK_MAX: usize = 256;
+/// How many rows a block holds at most: what an insertion moves. With 1,024, a list of a million rows is as many blocks.
+const BLOCK_MAX: usize = 1_024;
 
 /// A sorted list in blocks, so that an insertion into a long one moves little. Most lists are one block.
 #[derive(Debug, Default)]
@@ -82,15 +82,17 @@ impl SortedRows {
 
     /// Returns how many rows, from the first, are `before`.
     pub(crate) fn bound(&self, before: impl Fn(&SortedRow) -> bool) -> usize {
-        let mut place = 0;
-        for block in &self.blocks {
-            if block.rows.last().is_some_and(&before) {
-                place += block.rows.len();
-            } else {
-                return place + block.rows.partition_point(&before);
-            }
-        }
-        place
+        let whole = |block: &Block| block.rows.last().is_some_and(&before);
+        let block = self.blocks.partition_point(whole);
+        let place: usize = self.blocks[..block]
+            .iter()
+            .map(|block| block.rows.len())
+            .sum();
+        let within = self
+            .blocks
+            .get(block)
+            .map_or(0, |block| block.rows.partition_point(&before));
+        place + within
     }
 
     pub(crate) fn get(&self, place: usize) -> Option<&SortedRow> {
@@ -143,6 +145,16 @@ impl SortedRows {
         }
     }
 
+    /// Changes the tag of a row, whose length stays.
+    pub(crate) fn set_tag(&mut self, place: usize, tag: &[u8]) {
+        let (block, within) = self.locate(place);
+        let block = &mut self.blocks[block];
+        let row = &mut block.rows[within];
+        row.bytes[row.sort_end as usize..row.tag_end as usize].copy_from_slice(tag);
+        row.dirty = true;
+        block.dirty = true;
+    }
+
     pub(crate) fn remove(&mut self, place: usize) -> SortedRow {
         self.len -= 1;
         let (block, within) = self.locate(place);
@@ -174,7 +186,7 @@ mod tests {
         let mut dice = Dice::new(5);
         let mut list = SortedRows::default();
         let mut model: Vec<(u8, u64)> = Vec::new();
-        for number in 0..3_000 {
+        for number in 0..9_000 {
             if dice.roll(3) == 0 && !model.is_empty() {
                 let place = dice.roll(model.len() as u64) as usize;
                 let row = list.remove(place);

@@ -142,6 +142,15 @@ impl KeyedSorted {
         old
     }
 
+    /// Changes the tag of a row, whose length stays.
+    pub(crate) fn set_tag(&mut self, slot: u32, place: usize, tag: &[u8]) {
+        let partition = &mut self.partitions[slot as usize];
+        partition.rows.set_tag(place, tag);
+        if !std::mem::replace(&mut partition.dirty, true) {
+            self.dirty.push(slot);
+        }
+    }
+
     pub(crate) fn remove(&mut self, slot: u32, place: usize) -> SortedRow {
         let partition = &mut self.partitions[slot as usize];
         let row = partition.rows.remove(place);

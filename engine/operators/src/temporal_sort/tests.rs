@@ -1,7 +1,7 @@
 use arrow_schema::SortOptions;
 
 use super::*;
-use crate::testing::{Dice, Harness, INT, STRING, Step, TIMESTAMP, check_restore, row};
+use crate::testing::{Dice, Harness, INT, STRING, Step, TIMESTAMP, TimedSteps, check_restore, row};
 
 const TYPES: &[DataType] = &[STRING, INT, TIMESTAMP];
 
@@ -34,6 +34,35 @@ fn rows_come_in_order_when_their_time_has_come() {
     test.check(0, "+I g|1|2", &[]);
     test.check_watermark(3, &["+I g|1|2", "+I a|1|3"]);
     assert_eq!(test.operator().late_rows(), 1);
+}
+
+/// Order by time, then a column.
+const BY_TIME: TimedSteps = &[
+    (0, "+I b|3|1001", Some(999), &[]),
+    (0, "+I a|1|1003", Some(1001), &["+I b|3|1001"]),
+    (0, "+I NULL|2|1002", None, &[]),
+    (
+        0,
+        "+I c|NULL|1006",
+        Some(1004),
+        &["+I NULL|2|1002", "+I a|1|1003"],
+    ),
+    (0, "+I b|2|1005", None, &[]),
+    (0, "+I B|9|1001", None, &[]),
+    (0, "+I a|1|1005.500", None, &[]),
+    (
+        0,
+        "+I aa|5|1012",
+        Some(1010),
+        &["+I b|2|1005", "+I a|1|1005.500", "+I c|NULL|1006"],
+    ),
+];
+const BY_TIME_END: &[&str] = &["+I aa|5|1012"];
+
+#[test]
+fn sorts_as_the_reference() {
+    let mut test = Harness::new(operator(), &[TYPES]);
+    test.check_timed(BY_TIME, BY_TIME_END, &[0, 1, 2]);
 }
 
 #[test]

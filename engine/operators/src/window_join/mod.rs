@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use millrace_connector::RowKind;
 use millrace_state::{StateReader, StateWriter, TableId};
 
-use crate::condition::{JoinCondition, add_matches};
-use crate::emit::{ByteRows, take_rows};
+use crate::condition::{JoinCondition, add_matches, without_row};
+use crate::emit::{ByteRows, matchable, take_rows};
 use crate::join::JoinKind;
 use crate::pair_output::{JOINED_ROWS_MAX, Other, PairOutput, Shape, Sides};
 use crate::timed_rows::{TimedRows, time_bytes, times};
@@ -158,13 +158,13 @@ impl WindowJoin {
                 matchable,
             });
             if ready.pairs >= JOINED_ROWS_MAX {
-                self.give(std::mem::take(ready), out, now_ms)?;
+                self.give(&std::mem::take(ready), out, now_ms)?;
             }
         }
         Ok(())
     }
 
-    fn give(&mut self, ready: Ready, out: &mut Output, now_ms: i64) -> Result<(), OperatorError> {
+    fn give(&mut self, ready: &Ready, out: &mut Output, now_ms: i64) -> Result<(), OperatorError> {
         if ready.groups.is_empty() {
             return Ok(());
         }
@@ -221,14 +221,6 @@ fn matches(
         add_matches(&mask, &mut matches);
     }
     Ok(matches)
-}
-
-/// A row that waited is in no batch any more.
-fn without_row(error: OperatorError) -> OperatorError {
-    match error {
-        OperatorError::Row { message, .. } => OperatorError::Failed(message),
-        error => error,
-    }
 }
 
 /// Gives a group out in Flink's order: by the left row, for a right join by the right one.
@@ -293,6 +285,7 @@ impl Operator for WindowJoin {
         let keys = side.keys.encode_some(&batch, &side.spec.key)?;
         let rows = side.rows.encode(&batch.columns, batch.rows)?;
         let ends = times(&batch.columns[side.spec.window_end])?;
+        let matchable = matchable(&batch, &side.spec.key, &self.filter_nulls);
         for row in 0..batch.rows {
             let kind = batch.kind(row);
             if !matches!(kind, RowKind::Insert | RowKind::UpdateAfter) {
@@ -303,11 +296,8 @@ impl Operator for WindowJoin {
                 self.late_rows += 1;
                 continue;
             }
-            let mut key = side.spec.key.iter().zip(&self.filter_nulls);
-            let is_null =
-                key.any(|(column, filter)| *filter && batch.columns[*column].is_null(row));
             // A tag says that the key equals nothing.
-            let tag: &[u8] = if is_null { &[1] } else { &[] };
+            let tag: &[u8] = if matchable.has(row) { &[] } else { &[1] };
             side.state
                 .insert(keys.row(row), &time_bytes(end_ms), tag, rows.row(row));
         }
@@ -329,7 +319,7 @@ impl Operator for WindowJoin {
             }
             self.collect(end_ms, &mut ready, out, ctx.now_ms)?;
         }
-        self.give(ready, out, ctx.now_ms)?;
+        self.give(&ready, out, ctx.now_ms)?;
         out.watermark(watermark);
         Ok(())
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{
-    Dice, Harness, INT, IntCondition, STRING, Step, TIMESTAMP, check_restore, row,
+    Dice, Harness, INT, IntCondition, STRING, Step, TIMESTAMP, TimedSteps, check_restore, row,
 };
 
 const TYPES: &[DataType] = &[STRING, INT, TIMESTAMP];
@@ -79,6 +79,58 @@ fn gives_each_kind_its_rows() {
     joined(JoinKind::Full, &[PAIRS, LEFT_ONLY, RIGHT_ONLY].concat());
     joined(JoinKind::Semi, &["+I x|1|5", "+I x|3|5"]);
     joined(JoinKind::Anti, &["+I y|2|5", "+I w|9|5", "+I NULL|1|5"]);
+}
+
+/// Window join left: rows, the watermark in seconds behind them, and what it sets free.
+const LEFT: TimedSteps = &[
+    (0, "+I a|1|1010", None, &[]),
+    (1, "+I a|x|1010", Some(1000), &[]),
+    (0, "+I b|2|1010", Some(1002), &[]),
+    (1, "+I c|y|1010", Some(1004), &[]),
+    (0, "+I a|3|1010", Some(1008), &[]),
+    (1, "+I a|z|1020", None, &[]),
+    (0, "+I NULL|4|1010", None, &[]),
+    (1, "+I NULL|n|1020", None, &[]),
+    (
+        0,
+        "+I a|5|1020",
+        Some(1012),
+        &[
+            "+I a|1|1010|a|x|1010",
+            "+I a|3|1010|a|x|1010",
+            "+I b|2|1010|NULL|NULL|NULL",
+            "+I NULL|4|1010|NULL|NULL|NULL",
+        ],
+    ),
+    (0, "+I NULL|6|1020", None, &[]),
+    (1, "+I a|late|1010", None, &[]),
+    (0, "+I d|7|1030", None, &[]),
+    (
+        1,
+        "+I d|q|1030",
+        Some(1020),
+        &["+I a|5|1020|a|z|1020", "+I NULL|6|1020|NULL|NULL|NULL"],
+    ),
+    (0, "+I d|8|1040", Some(1021), &[]),
+    (1, "+I d|r|1050", Some(1032), &["+I d|7|1030|d|q|1030"]),
+];
+const LEFT_END: &[&str] = &["+I d|8|1040|NULL|NULL|NULL"];
+
+#[test]
+fn left_as_the_reference() {
+    let texts: &[DataType] = &[STRING, STRING, TIMESTAMP];
+    let mut right = side();
+    right.columns = texts.to_vec();
+    let spec = WindowJoinSpec {
+        kind: JoinKind::Left,
+        left: side(),
+        right,
+        filter_nulls: vec![true],
+        condition: None,
+        zone: None,
+    };
+    let mut test = Harness::new(WindowJoin::new(spec).unwrap(), &[TYPES, texts]);
+    test.check_timed(LEFT, LEFT_END, &[0, 1, 2, 3, 4, 5]);
 }
 
 #[test]
