@@ -42,10 +42,6 @@ impl Aggregates {
         Self { specs, states }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.specs.len()
-    }
-
     pub(crate) fn resize(&mut self, groups: usize) {
         for state in &mut self.states {
             state.resize(groups);

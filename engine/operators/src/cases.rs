@@ -8,6 +8,8 @@ use std::sync::Arc;
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use jiff::tz::TimeZone;
 use millrace_connector::physical::arrow_type;
 use millrace_connector::{DayTimeResolution, FlinkType, LENGTH_MAX, RowKind, TypeKind};
 use millrace_functions::aggregate::{AggregateCall, bind};
@@ -17,7 +19,9 @@ use serde_json::Value;
 
 use crate::operator::Item;
 use crate::testing::Checkpoint;
-use crate::{AggregateSpec, Batch, Context, Operator, Output, Watermark};
+use crate::{
+    AggregateSpec, Batch, Context, Operator, Output, Watermark, WindowAssigner, WindowProperty,
+};
 
 /// A case.
 pub(crate) struct Case {
@@ -65,6 +69,64 @@ impl Case {
         self.json[field].as_i64()
     }
 
+    /// Returns the Arrow types of the keys.
+    pub(crate) fn key_types(&self) -> Vec<DataType> {
+        let keys = self.indexes("keys").into_iter();
+        keys.map(|key| arrow_type(&self.input[key].kind)).collect()
+    }
+
+    /// Returns the Arrow types of the input.
+    pub(crate) fn input_types(&self) -> Vec<DataType> {
+        let types = self.input.iter();
+        types.map(|ty| arrow_type(&ty.kind)).collect()
+    }
+
+    pub(crate) fn rowtime(&self) -> Option<usize> {
+        self.number("rowtime")
+            .map(|column| usize::try_from(column).unwrap())
+    }
+
+    /// Returns the session's zone where the rowtime is an instant.
+    pub(crate) fn zone(&self) -> Option<TimeZone> {
+        let zone = self.json["zone"].as_str().unwrap_or("UTC");
+        self.flag("ltz").then(|| TimeZone::get(zone).unwrap())
+    }
+
+    pub(crate) fn properties(&self) -> Vec<WindowProperty> {
+        let names = self.json["properties"].as_array().unwrap().iter();
+        names
+            .map(|name| match name.as_str().unwrap() {
+                "window_start" => WindowProperty::Start,
+                "window_end" => WindowProperty::End,
+                _ => WindowProperty::Time,
+            })
+            .collect()
+    }
+
+    /// Returns the windows of TUMBLE, HOP and CUMULATE.
+    pub(crate) fn assigner(&self) -> Option<WindowAssigner> {
+        let window = &self.json["window"];
+        let length = |place: usize| window["lengths"][place].as_i64().unwrap();
+        let offset_ms = window["offset"].as_i64().unwrap();
+        match window["kind"].as_str().unwrap() {
+            "TUMBLE" => Some(WindowAssigner::Tumble {
+                size_ms: length(0),
+                offset_ms,
+            }),
+            "HOP" => Some(WindowAssigner::Hop {
+                slide_ms: length(0),
+                size_ms: length(1),
+                offset_ms,
+            }),
+            "CUMULATE" => Some(WindowAssigner::Cumulate {
+                step_ms: length(0),
+                size_ms: length(1),
+                offset_ms,
+            }),
+            _ => None,
+        }
+    }
+
     /// Binds the calls of field `calls`.
     pub(crate) fn calls(&self) -> Vec<AggregateSpec> {
         let calls = self.json["calls"].as_array().unwrap().iter();
@@ -91,13 +153,22 @@ impl Case {
                 literal: Some(Literal { ty, value }),
             });
         }
+        for number in call["rest"].as_array().into_iter().flatten() {
+            let ty = TypeKind::Int.not_null();
+            let value = parse(&ty, &[Some(&number.to_string())]);
+            args.push(Arg {
+                ty: ty.clone(),
+                literal: Some(Literal { ty, value }),
+            });
+        }
         let filter = call["filter"].as_u64();
         let bound = bind(&AggregateCall {
             name: call["name"].as_str().unwrap(),
             args: &args,
             distinct: call["distinct"].as_bool().unwrap_or(false),
             may_be_empty: filter.is_some() || self.flag("global"),
-            retract: self.flag("retract"),
+            retract: self.flag("retract") || self.flag("bounded_frame"),
+            over: self.flag("over"),
             bounded: false,
             absent_on_null: call["absent"].as_bool(),
         })
@@ -158,7 +229,7 @@ impl Case {
     }
 
     fn compare(&self, at: &str, out: &Output, expected: &Value) {
-        let mut found = rows(&self.output, out);
+        let mut found = self.rows(out);
         let expected = expected.as_array().map_or(&[][..], |rows| rows.as_slice());
         let mut expected: Vec<String> = expected.iter().map(Value::to_string).collect();
         if !self.flag("list") {
@@ -166,6 +237,30 @@ impl Case {
             expected.sort();
         }
         assert_eq!(found, expected, "{}: {at}", self.name());
+    }
+
+    /// Returns what came out in the order of the query's columns.
+    fn rows(&self, out: &Output) -> Vec<String> {
+        let order: Vec<usize> = match &self.json["order"] {
+            Value::Null => (0..self.output.len()).collect(),
+            _ => self.indexes("order"),
+        };
+        let mut rows = Vec::new();
+        for item in &out.items {
+            let Item::Batch(batch) = item else { continue };
+            let columns: Vec<Vec<Value>> = self
+                .output
+                .iter()
+                .zip(&order)
+                .map(|(ty, column)| print(ty, &batch.columns[*column]))
+                .collect();
+            for row in 0..batch.rows {
+                let values: Vec<Value> = columns.iter().map(|column| column[row].clone()).collect();
+                let row = serde_json::json!([batch.kind(row).short(), values]);
+                rows.push(row.to_string());
+            }
+        }
+        rows
     }
 
     /// Runs the case as it is, and restored before each step.
@@ -223,32 +318,16 @@ fn cast(from: &FlinkType, to: &FlinkType, values: &ArrayRef) -> ArrayRef {
 }
 
 fn parse(ty: &FlinkType, values: &[Option<&str>]) -> ArrayRef {
-    let values: Vec<Option<&str>> = values
-        .iter()
-        .map(|value| value.map(|value| value.trim_end_matches('Z')))
-        .collect();
+    let mut values = values.to_vec();
+    if matches!(ty.kind, TypeKind::TimestampLtz(_)) {
+        values
+            .iter_mut()
+            .flatten()
+            .for_each(|value| *value = value.trim_end_matches('Z'));
+    }
     let array = cast(&FlinkType::string(), ty, &texts(&values));
     assert_eq!(array.data_type(), &arrow_type(&ty.kind));
     array
-}
-
-fn rows(types: &[FlinkType], out: &Output) -> Vec<String> {
-    let mut rows = Vec::new();
-    for item in &out.items {
-        let Item::Batch(batch) = item else { continue };
-        assert_eq!(batch.columns.len(), types.len());
-        let columns: Vec<Vec<Value>> = types
-            .iter()
-            .zip(&batch.columns)
-            .map(|(ty, column)| print(ty, column))
-            .collect();
-        for row in 0..batch.rows {
-            let values: Vec<Value> = columns.iter().map(|column| column[row].clone()).collect();
-            let row = serde_json::json!([batch.kind(row).short(), values]);
-            rows.push(row.to_string());
-        }
-    }
-    rows
 }
 
 fn print(ty: &FlinkType, column: &ArrayRef) -> Vec<Value> {

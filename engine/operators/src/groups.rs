@@ -8,7 +8,8 @@ use crate::ttl::{Expiry, Ttl};
 
 /// The groups that an operator has state for, by their key's bytes.
 ///
-/// A group's number is used again only after a snapshot, so that until then its key names what was removed.
+/// The number of a group that a snapshot has is used again only after the next one, so that until then its key names what
+/// was removed.
 #[derive(Debug)]
 pub(crate) struct Groups {
     index: HashTable<u32>,
@@ -17,6 +18,8 @@ pub(crate) struct Groups {
     free: Vec<u32>,
     /// Removed since the last snapshot, which has them.
     retired: Vec<u32>,
+    /// Removed, and in no snapshot.
+    spare: Vec<u32>,
     changed: Vec<u32>,
     expiry: Expiry,
 }
@@ -40,6 +43,7 @@ impl Groups {
             groups: Vec::new(),
             free: Vec::new(),
             retired: Vec::new(),
+            spare: Vec::new(),
             changed: Vec::new(),
             expiry: Expiry::new(ttl),
         }
@@ -112,7 +116,20 @@ impl Groups {
         if let Ok(entry) = entry {
             entry.remove();
         }
-        self.retired.push(group);
+        if place.is_kept {
+            self.retired.push(group);
+        } else {
+            self.spare.push(group);
+        }
+    }
+
+    /// Lets the numbers of removed groups that no snapshot has be used again: between two calls, when nothing holds them.
+    pub(crate) fn settle(&mut self) {
+        for group in self.spare.drain(..) {
+            self.keys.clear(group);
+            self.free.push(group);
+        }
+        self.keys.compact();
     }
 
     /// Notes that a group's state changes.
@@ -148,11 +165,9 @@ impl Groups {
         let mut out = Vec::new();
         // A key may be back under another number: its removal comes first.
         for group in &self.retired {
-            let place = &mut self.groups[*group as usize];
-            if std::mem::take(&mut place.is_kept) {
-                out.clear();
-                visit(self.keys.get(*group), *group, &mut out, false);
-            }
+            self.groups[*group as usize].is_kept = false;
+            out.clear();
+            visit(self.keys.get(*group), *group, &mut out, false);
         }
         for group in self.changed.drain(..) {
             let place = &mut self.groups[group as usize];
@@ -168,11 +183,8 @@ impl Groups {
 
     /// Lets the numbers of removed groups be used again, after all that names them was written.
     pub(crate) fn recycle(&mut self) {
-        for group in self.retired.drain(..) {
-            self.keys.clear(group);
-            self.free.push(group);
-        }
-        self.keys.compact();
+        self.spare.append(&mut self.retired);
+        self.settle();
     }
 
     /// Notes that a group was restored; takes its time of writing off the front of `bytes`.

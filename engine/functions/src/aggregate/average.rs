@@ -5,7 +5,7 @@
 //! their own type; FLOAT and DOUBLE are summed as DOUBLE; a DECIMAL is summed as DECIMAL(38, s), beyond whose range the
 //! result stays NULL, and divided to DECIMAL(38, max(6, s)).
 //!
-//! Over a NOT NULL argument the planner writes `$SUM0(x) / COUNT(*)` instead (`AggregateReduceFunctionsRule`), so there
+//! Over a NOT NULL argument, and before OVER, the planner writes `$SUM0(x) / COUNT(*)` instead (`AggregateReduceFunctionsRule`), so there
 //! the sum has the argument's own type and wraps around in it, and sum and count are what Flink compares to tell an
 //! update (`narrow` below).
 
@@ -31,11 +31,17 @@ pub(super) struct Average {
     return_type: FlinkType,
     /// The argument's type.
     arg: FlinkType,
+    /// Whether the sum has the argument's own type.
+    narrow: bool,
 }
 
 impl Average {
-    pub(super) fn new(arg: FlinkType, return_type: FlinkType) -> Self {
-        Self { return_type, arg }
+    pub(super) fn new(arg: FlinkType, return_type: FlinkType, narrow: bool) -> Self {
+        Self {
+            return_type,
+            arg,
+            narrow,
+        }
     }
 }
 
@@ -45,7 +51,7 @@ impl Aggregate for Average {
     }
 
     fn state(&self) -> Box<dyn AggregateState> {
-        let narrow = !self.arg.nullable;
+        let narrow = self.narrow;
         let output = arrow_type(&self.return_type.kind);
         match self.arg.kind {
             TypeKind::TinyInt => Dense::boxed(WholeAverage::<Int8Type>::new(narrow), output),

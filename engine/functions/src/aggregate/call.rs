@@ -6,6 +6,9 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef};
 use millrace_connector::physical::arrow_type;
 use millrace_connector::{DECIMAL_PRECISION_MAX, FlinkType, TypeKind};
 
@@ -16,14 +19,16 @@ use super::count::Count;
 use super::distinct::Distinct;
 use super::edge::Edge;
 use super::json_agg::JsonAgg;
+use super::lag::Lag;
 use super::list_agg::{ListAgg, SEPARATOR};
 use super::ranked::Ranked;
 use super::single::Single;
 use super::state::Aggregate;
 use super::sum::Sum;
 use super::variance::Variance;
+use crate::cast::{CastMode, bind_cast};
 use crate::string::literal_text;
-use crate::{Arg, CallError};
+use crate::{Arg, BindContext, CallError, Column, EvalContext, Literal};
 
 /// A call of an aggregate function, as far as its meaning depends on it.
 #[derive(Clone, Debug)]
@@ -38,6 +43,8 @@ pub struct AggregateCall<'a> {
     pub may_be_empty: bool,
     /// Whether rows can be taken back.
     pub retract: bool,
+    /// Whether it stands before OVER.
+    pub over: bool,
     /// Whether the pipeline runs in batch mode.
     pub bounded: bool,
     /// What the clause ON NULL of JSON_OBJECTAGG and JSON_ARRAYAGG says: whether NULLs are left out; `None` = nothing.
@@ -74,10 +81,12 @@ const NAMES: &[&str] = &[
     "FIRST_VALUE",
     "JSON_ARRAYAGG",
     "JSON_OBJECTAGG",
+    "LAG",
     "LAST_VALUE",
     "LISTAGG",
     "MAX",
     "MIN",
+    "ROW_NUMBER",
     "SINGLE_VALUE",
     "STDDEV",
     "STDDEV_POP",
@@ -112,9 +121,14 @@ pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
         });
     };
     let mut columns: Vec<usize> = (0..call.args.len()).collect();
-    if name == "LISTAGG" {
-        // The separator is a constant.
+    if matches!(name, "LISTAGG" | "LAG") {
+        // The others are constants.
         columns.truncate(1);
+    }
+    if matches!(name, "LAG" | "ROW_NUMBER") && !call.over {
+        return Err(CallError::NotYet {
+            what: format!("{name} without OVER"),
+        });
     }
     let aggregate: Arc<dyn Aggregate> = match name {
         "COUNT" => count(call)?,
@@ -128,6 +142,8 @@ pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
             let arg = single(name, call)?;
             Arc::new(Single::new(arg.clone().with_nullable(true)))
         }
+        "ROW_NUMBER" => Arc::new(Count::new()),
+        "LAG" => lag(call)?,
         "COLLECT" => Arc::new(Collect::new(single(name, call)?.clone())),
         "LISTAGG" => list_agg(call)?,
         "JSON_ARRAYAGG" | "JSON_OBJECTAGG" => json_agg(name, call)?,
@@ -235,7 +251,9 @@ pub(super) fn average_kind(arg: &TypeKind) -> TypeKind {
 fn average(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
     let arg = number("AVG", call)?;
     let return_type = null_if_empty(average_kind(&arg.kind), arg, call);
-    Ok(Arc::new(Average::new(arg.clone(), return_type)))
+    // Over NOT NULL arguments, and before OVER, the planner writes a sum of the argument's own type.
+    let narrow = !arg.nullable || call.over;
+    Ok(Arc::new(Average::new(arg.clone(), return_type, narrow)))
 }
 
 fn extreme(
@@ -278,6 +296,76 @@ fn edge(
     } else {
         Arc::new(Chosen::new(choice, return_type))
     })
+}
+
+/// Flink's reasons come first, as its planner checks the mode before the arguments.
+fn lag(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
+    if call.retract {
+        return Err(CallError::Argument {
+            index: 0,
+            message: "LAG Function with retraction is not supported in stream mode.".to_owned(),
+        });
+    }
+    let wrong = |index: usize, message: &str| CallError::Argument {
+        index,
+        message: message.to_owned(),
+    };
+    let (value, rest) = match call.args {
+        [value, rest @ ..] if rest.len() <= 2 => (value, rest),
+        args => {
+            return Err(CallError::ArgumentCount {
+                function: "LAG".to_owned(),
+                expected: "1 to 3 arguments".to_owned(),
+                given: args.len(),
+            });
+        }
+    };
+    let distance = match rest.first() {
+        None => 1,
+        Some(arg) => whole_literal(arg)
+            .and_then(|distance| usize::try_from(distance).ok())
+            .ok_or_else(|| {
+                wrong(
+                    1,
+                    "the offset of LAG must be a literal that is not negative",
+                )
+            })?,
+    };
+    let default = match rest.get(1) {
+        None => None,
+        Some(arg) => {
+            let literal = arg.literal.as_ref();
+            let literal =
+                literal.ok_or_else(|| wrong(2, "the default of LAG must be a literal"))?;
+            Some(cast_literal(literal, &value.ty)?)
+        }
+    };
+    let return_type = FlinkType {
+        kind: value.ty.kind.clone(),
+        nullable: rest.get(1).is_none_or(|arg| arg.ty.nullable),
+    };
+    Ok(Arc::new(Lag::new(return_type, distance, default)))
+}
+
+/// Returns the value of a literal that is a whole number.
+fn whole_literal(arg: &Arg) -> Option<i64> {
+    let literal = arg.literal.as_ref()?;
+    let wide = cast_literal(literal, &TypeKind::BigInt.nullable()).ok()?;
+    let values = wide.as_primitive_opt::<Int64Type>()?;
+    (arg.ty.kind.is_numeric() && values.is_valid(0)).then(|| values.value(0))
+}
+
+/// Returns a literal as a value of another type.
+fn cast_literal(literal: &Literal, to: &FlinkType) -> Result<ArrayRef, CallError> {
+    let ctx = BindContext::default();
+    let (kernel, _) = bind_cast(&literal.ty, to, CastMode::Cast, &ctx)?;
+    let column = Column::Array(Arc::clone(&literal.value));
+    let cast = kernel.evaluate(&[column], 1, &EvalContext { now_ms: 0 });
+    cast.map(|column| Arc::clone(column.array()))
+        .map_err(|error| CallError::Argument {
+            index: 2,
+            message: error.message,
+        })
 }
 
 fn list_agg(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {

@@ -15,6 +15,7 @@ mod distinct;
 mod edge;
 mod json_agg;
 mod kept;
+mod lag;
 mod list_agg;
 mod ranked;
 mod single;

@@ -58,8 +58,8 @@ const GROUP_BYTES: usize = size_of::<u32>();
 struct Values {
     choice: Choice,
     codec: ValueCodec,
-    /// Ordered by group, then by value. A count of 0 stands only for an entry that is yet to be removed from the next
-    /// checkpoint.
+    /// Ordered by group, then by value. A count of 0 stands only for an entry that the last checkpoint has and the next
+    /// has not.
     counts: BTreeMap<Key, Count>,
     changed: Vec<Key>,
     bytes: usize,
@@ -69,12 +69,19 @@ struct Values {
 struct Count {
     count: i64,
     is_changed: bool,
+    /// Whether a checkpoint has it.
+    is_kept: bool,
 }
 
 impl Values {
     fn change(&mut self, key: &[u8], by: i64) {
         if let Some(entry) = self.counts.get_mut(key) {
             entry.count += by;
+            if entry.count == 0 && !entry.is_kept {
+                self.bytes -= key.len();
+                self.counts.remove(key);
+                return;
+            }
             if !std::mem::replace(&mut entry.is_changed, true) {
                 let (key, _) = self.counts.get_key_value(key).expect("it was just found");
                 self.changed.push(Arc::clone(key));
@@ -87,6 +94,7 @@ impl Values {
         let count = Count {
             count: by,
             is_changed: true,
+            is_kept: false,
         };
         self.counts.insert(key, count);
     }
@@ -176,7 +184,10 @@ impl AggregateState for Values {
             let Some(entry) = self.counts.get_mut(&key) else {
                 continue;
             };
-            entry.is_changed = false;
+            if !std::mem::take(&mut entry.is_changed) {
+                continue;
+            }
+            entry.is_kept = true;
             let count = entry.count;
             let (group, value) = key.split_at(GROUP_BYTES);
             let group = u32::from_be_bytes(group.try_into().expect("four bytes"));
@@ -197,6 +208,7 @@ impl AggregateState for Values {
         let count = Count {
             count,
             is_changed: false,
+            is_kept: true,
         };
         self.counts.insert(key, count);
         Some(())

@@ -9,12 +9,19 @@
 //!  VAR_SAMP(x)   the same, divided by COUNT(x) - 1, which is NULL where it would be 0
 //!  STDDEV…(x)    POWER(VAR…(x), 0.5), cast back
 //! ```
+//!
+//! Over a NOT NULL argument the result is NOT NULL too, and where it would be NULL, Flink's generated code gives what it
+//! fills such fields with: -1 for a number but a DECIMAL.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Decimal128Array, Int64Array, new_null_array};
+use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, Decimal128Array, Int64Array, PrimitiveArray,
+    new_null_array,
+};
+use arrow_schema::DataType;
 use millrace_connector::physical::arrow_type;
 use millrace_connector::{DECIMAL_PRECISION_MAX, FlinkType, TypeKind};
 
@@ -138,6 +145,8 @@ impl Binary {
 struct Finish {
     is_sample: bool,
     is_root: bool,
+    /// Whether the result is NOT NULL.
+    is_filled: bool,
     /// The sum as the product wants it.
     widen: Step,
     product: Binary,
@@ -146,6 +155,26 @@ struct Finish {
     quotient: Binary,
     power: Option<Binary>,
     cast: Step,
+}
+
+/// Returns a column with -1 in the place of NULL.
+fn filled(column: &ArrayRef) -> ArrayRef {
+    fn fill<T: ArrowPrimitiveType>(column: &ArrayRef, with: T::Native) -> ArrayRef {
+        let values = column.as_primitive::<T>().iter();
+        Arc::new(PrimitiveArray::<T>::from_iter_values(
+            values.map(|value| value.unwrap_or(with)),
+        ))
+    }
+    match column.data_type() {
+        _ if column.null_count() == 0 => Arc::clone(column),
+        DataType::Int8 => fill::<Int8Type>(column, -1),
+        DataType::Int16 => fill::<Int16Type>(column, -1),
+        DataType::Int32 => fill::<Int32Type>(column, -1),
+        DataType::Int64 => fill::<Int64Type>(column, -1),
+        DataType::Float32 => fill::<Float32Type>(column, -1.0),
+        DataType::Float64 => fill::<Float64Type>(column, -1.0),
+        _ => Arc::clone(column),
+    }
 }
 
 /// The exponent of a square root, `0.5`.
@@ -198,6 +227,7 @@ impl Variance {
             .transpose()?;
         let result = power.as_ref().map_or(quotient.ty(), Binary::ty);
         let cast = Step::cast(result, &return_type, CastMode::Cast)?;
+        let is_filled = !return_type.nullable;
         let square_type = square.return_type.clone();
         Ok(Self {
             squares: Sum::new(squares_type, false, &square_type.with_nullable(true)),
@@ -208,6 +238,7 @@ impl Variance {
             finish: Arc::new(Finish {
                 is_sample,
                 is_root,
+                is_filled,
                 widen: widen_sum,
                 product,
                 mean,
@@ -245,7 +276,12 @@ impl Finish {
                 .expect("0.5 is a DECIMAL(2, 1)");
             result = power.run(&result, &(Arc::new(exponents) as ArrayRef));
         }
-        self.cast.run(&[result])
+        let result = self.cast.run(&[result]);
+        if self.is_filled {
+            filled(&result)
+        } else {
+            result
+        }
     }
 }
 

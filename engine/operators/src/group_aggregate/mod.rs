@@ -294,6 +294,7 @@ impl Operator for GroupAggregate {
         ctx: &Context,
         out: &mut Output,
     ) -> Result<(), OperatorError> {
+        self.groups.settle();
         self.expire(ctx.now_ms);
         let keys = self.codec.encode_some(&batch, &self.spec.keys)?;
         let assigned = self.assign(&batch, &keys, ctx)?;
