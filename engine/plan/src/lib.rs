@@ -23,6 +23,7 @@ mod sink;
 pub use codes::{CODES, Code};
 pub use edge::EdgeCasts;
 pub use explain::PlanTree;
+pub use logical::{AnyTable, Changes, TableChanges};
 pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
     StepCost,
@@ -31,7 +32,7 @@ pub use physical::{QueryTime, StreamNode, TableBatches, TableReader, run_bounded
 pub use pipeline::{
     Branch, Dataflow, ExplainedPlan, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink,
     Source, Stage, effective_settings, explain, explain_with, plan, plan_query, plan_shown,
-    plan_with, tables,
+    plan_shown_tables, plan_tables, plan_with, tables,
 };
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{
