@@ -1,6 +1,7 @@
 //! Writing: the validated sink, and the group of sinks that share a producer and its transaction.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,17 @@ pub(crate) enum Partitioner {
     Fixed,
     /// In turn.
     RoundRobin,
+}
+
+/// In the words of `sink.partitioner`.
+impl fmt::Display for Partitioner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Default => "default",
+            Self::Fixed => "fixed",
+            Self::RoundRobin => "round-robin",
+        })
+    }
 }
 
 /// A validated sink.
@@ -96,7 +108,7 @@ impl SinkSpec for KafkaSinkSpec {
             ("topics".into(), self.topics.list().join(", ")),
             ("brokers".into(), self.servers.clone()),
             ("format".into(), describe_formats(&self.formats)),
-            ("partitioner".into(), format!("{:?}", self.partitioner)),
+            ("partitioner".into(), self.partitioner.to_string()),
         ]
     }
 

@@ -78,8 +78,8 @@ impl SourceSpec for KafkaSourceSpec {
             ("topics".into(), topics),
             ("brokers".into(), self.servers.clone()),
             ("format".into(), describe_formats(&self.formats)),
-            ("starts at".into(), format!("{:?}", self.startup)),
-            ("ends at".into(), format!("{:?}", self.bound)),
+            ("starts at".into(), self.startup.to_string()),
+            ("ends at".into(), self.bound.to_string()),
             (
                 "reads".into(),
                 if self.reading.read_committed() {

@@ -1,6 +1,7 @@
 //! Where reading begins and ends.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use millrace_connector::{Diagnostic, Options, Span};
 
@@ -30,6 +31,44 @@ pub(crate) enum Bound {
     Group,
     Timestamp(i64),
     Specific(BTreeMap<i32, i64>),
+}
+
+/// In the words of the options.
+impl fmt::Display for Startup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Earliest => f.write_str("earliest offset"),
+            Self::Latest => f.write_str("latest offset"),
+            Self::Group { reset } => {
+                let otherwise = match reset {
+                    Reset::Earliest => "the earliest offset",
+                    Reset::Latest => "the latest offset",
+                    Reset::Fail => "a failure",
+                };
+                write!(f, "the group's offsets; without one, {otherwise}")
+            }
+            Self::Timestamp(ms) => write!(f, "timestamp {ms} ms"),
+            Self::Specific(offsets) => write_offsets(f, offsets),
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unbounded => f.write_str("never"),
+            Self::Latest => f.write_str("latest offset at the start"),
+            Self::Group => f.write_str("the group's offsets"),
+            Self::Timestamp(ms) => write!(f, "timestamp {ms} ms"),
+            Self::Specific(offsets) => write_offsets(f, offsets),
+        }
+    }
+}
+
+fn write_offsets(f: &mut fmt::Formatter<'_>, offsets: &BTreeMap<i32, i64>) -> fmt::Result {
+    let offsets = offsets.iter();
+    let offsets = offsets.map(|(partition, offset)| format!("partition {partition} at {offset}"));
+    f.write_str(&offsets.collect::<Vec<_>>().join(", "))
 }
 
 /// Returns where reading begins. `MR0111` is a mode that lacks its companion option.

@@ -43,7 +43,8 @@ impl UserFunctions {
 }
 
 impl UserFunction {
-    /// Returns a function that computes an array of results from one array for each argument, all of one length. Text is
+    /// Returns a function that computes an array of results from one array for each argument and the
+    /// number of rows, which all have. Text is
     /// `Utf8View`, bytes are `BinaryView`; `millrace_connector::physical` has the others. The name is kept for the life of
     /// the process, as those of Flink's functions are.
     #[must_use]
@@ -51,7 +52,7 @@ impl UserFunction {
         name: &str,
         args: Vec<FlinkType>,
         result: FlinkType,
-        code: impl Fn(&[ArrayRef]) -> Result<ArrayRef, String> + Send + Sync + 'static,
+        code: impl Fn(&[ArrayRef], usize) -> Result<ArrayRef, String> + Send + Sync + 'static,
     ) -> Self {
         let name: &'static str = Box::leak(name.to_ascii_uppercase().into_boxed_str());
         let kernel = Closure {
@@ -78,7 +79,7 @@ impl UserFunction {
     }
 }
 
-type Code = dyn Fn(&[ArrayRef]) -> Result<ArrayRef, String> + Send + Sync;
+type Code = dyn Fn(&[ArrayRef], usize) -> Result<ArrayRef, String> + Send + Sync;
 
 struct Closure {
     name: &'static str,
@@ -100,7 +101,7 @@ impl Kernel for Closure {
         _ctx: &EvalContext,
     ) -> Result<Column, RowError> {
         let arrays: Vec<ArrayRef> = args.iter().map(|arg| repeated(arg, rows)).collect();
-        let found = (self.code)(&arrays).map_err(|message| RowError::new(0, message))?;
+        let found = (self.code)(&arrays, rows).map_err(|message| RowError::new(0, message))?;
         let wanted = physical::arrow_type(&self.result.kind);
         if found.len() != rows || *found.data_type() != wanted {
             let message = format!(
@@ -137,7 +138,7 @@ mod tests {
     fn a_result_of_another_length_or_type_is_an_error() {
         let int = TypeKind::Int.nullable();
         let one = |array: ArrayRef| {
-            UserFunction::new("f", Vec::new(), int.clone(), move |_| {
+            UserFunction::new("f", Vec::new(), int.clone(), move |_, _| {
                 Ok(Arc::clone(&array))
             })
         };
@@ -158,7 +159,7 @@ mod tests {
         let mut functions = UserFunctions::default();
         let int = TypeKind::Int.nullable();
         let args = vec![int.clone()];
-        functions.register(UserFunction::new("same", args, int, |args| {
+        functions.register(UserFunction::new("same", args, int, |args, _| {
             Ok(Arc::clone(&args[0]))
         }));
         assert!(functions.get("Same").is_some());

@@ -47,23 +47,92 @@ pub(crate) fn all() -> &'static [&'static dyn Connector] {
     CONNECTORS
 }
 
-/// Returns `table` as something to read, or everything that is wrong with it.
+/// The connectors of a pipeline: those of this build, and those of a program that embeds it.
+#[derive(Clone, Default)]
+pub(crate) struct Connectors {
+    registered: Vec<Arc<dyn Connector>>,
+}
+
+impl std::fmt::Debug for Connectors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.registered.iter();
+        f.debug_list()
+            .entries(names.map(|connector| connector.identifier()))
+            .finish()
+    }
+}
+
+impl Connectors {
+    /// Adds a connector, which wins over others of its name.
+    pub(crate) fn register(&mut self, connector: Arc<dyn Connector>) {
+        self.registered.insert(0, connector);
+    }
+
+    /// Returns `table` as something to read, or everything that is wrong with it.
+    pub(crate) fn source(
+        &self,
+        table: &TableDefinition,
+        ctx: &ValidateContext,
+    ) -> Result<Arc<dyn SourceSpec>, Vec<Diagnostic>> {
+        match self.find(table) {
+            Some(connector) => source_of(connector, table, ctx),
+            None => source(table, ctx),
+        }
+    }
+
+    /// Returns `table` as something to write, or everything that is wrong with it.
+    pub(crate) fn sink(
+        &self,
+        table: &TableDefinition,
+        ctx: &ValidateContext,
+    ) -> Result<Arc<dyn SinkSpec>, Vec<Diagnostic>> {
+        match self.find(table) {
+            Some(connector) => sink_of(connector, table, ctx),
+            None => sink(table, ctx),
+        }
+    }
+
+    fn find(&self, table: &TableDefinition) -> Option<&dyn Connector> {
+        let written = table.option("connector")?.value.as_str();
+        let found = self
+            .registered
+            .iter()
+            .find(|connector| connector.identifier() == written);
+        found.map(AsRef::as_ref)
+    }
+}
+
+/// Returns `table` as something to read by a connector of this build, or everything that is wrong with it.
 pub(crate) fn source(
     table: &TableDefinition,
     ctx: &ValidateContext,
 ) -> Result<Arc<dyn SourceSpec>, Vec<Diagnostic>> {
-    let connector = find(table)?;
+    source_of(find(table)?, table, ctx)
+}
+
+fn source_of(
+    connector: &dyn Connector,
+    table: &TableDefinition,
+    ctx: &ValidateContext,
+) -> Result<Arc<dyn SourceSpec>, Vec<Diagnostic>> {
     let spec = connector.source(table, ctx)?;
     check_metadata(table, &spec.metadata(), connector.identifier(), Use::Read)?;
     Ok(spec.into())
 }
 
-/// Returns `table` as something to write, or everything that is wrong with it.
-pub(crate) fn sink(
+/// Returns `table` as something to write by a connector of this build, or everything that is wrong with it.
+fn sink(
     table: &TableDefinition,
     ctx: &ValidateContext,
 ) -> Result<Arc<dyn SinkSpec>, Vec<Diagnostic>> {
-    let connector = find(table)?;
+    sink_of(find(table)?, table, ctx)
+}
+
+fn sink_of(
+    connector: &dyn Connector,
+    table: &TableDefinition,
+    ctx: &ValidateContext,
+) -> Result<Arc<dyn SinkSpec>, Vec<Diagnostic>> {
     let spec = connector.sink(table, ctx)?;
     check_metadata(table, &spec.metadata(), connector.identifier(), Use::Write)?;
     Ok(spec.into())

@@ -147,7 +147,8 @@ fn explain_branch(page: &mut Page, flow: &Flow, source: &TableDefinition, branch
     for (index, expr) in sink.columns.iter().zip(&branch.logical.columns) {
         let column = &sink.table.columns[*index];
         let value = expression::shown(expr, source);
-        page.line(3, &format!("{} {} = {value}", column.name.value, column.ty));
+        let ty = millrace_plan::written_type(&column.ty);
+        page.line(3, &format!("{} {ty} = {value}", column.name.value));
     }
     page.pair(3, "lane program", &branch.program.to_string());
 }

@@ -3,7 +3,7 @@
 //! It knows files, terminals, signals and HTTP; what a statement means and how an epoch is committed is elsewhere.
 //! The way of a command: [`cli`] → [`settings`] → [`pipeline`] (file to dataflows) → [`run`].
 //!
-//! [`generator`] is public for the benches.
+//! A program embeds the engine by [`Session`]. [`generator`] is public for the benches.
 
 mod bench;
 mod changelog;
@@ -26,6 +26,7 @@ mod progress;
 mod rescale;
 mod run;
 mod screen;
+mod session;
 mod settings;
 mod sql;
 mod stop;
@@ -36,3 +37,10 @@ mod transform;
 
 pub use cli::main;
 pub use demo::generator;
+pub use session::{Job, PlannedText, Session, SessionError};
+
+/// What connectors implement.
+pub use millrace_connector as connector;
+pub use millrace_functions::UserFunction;
+pub use millrace_plan::{ExplainedPlan, PlanTree, datafusion, datafusion_function};
+pub use millrace_runtime::{Phase, StatusSnapshot};

@@ -9,13 +9,13 @@ use millrace_connector::{
     Diagnostic, SinkSpec, SourceSpec, Spanned, TableDefinition, ValidateContext,
 };
 use millrace_functions::BindContext;
-use millrace_plan::{ExplainedPlan, Settings, effective_settings, explain, plan, plan_shown};
+use millrace_plan::{ExplainedPlan, Settings, effective_settings, explain, plan_shown, plan_with};
 use millrace_runtime as runtime;
 use millrace_sql::ast::Statement;
 
 use crate::changelog::{self, Materialize};
 use crate::cli::PipelineArgs;
-use crate::connectors;
+use crate::connectors::Connectors;
 use crate::failure::Failure;
 use crate::settings::{Outside, RunSettings, check, gather, typed};
 use crate::text::{ParsedText, SqlText, in_order};
@@ -124,13 +124,14 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
     let planned = if outside.shows_changes {
         plan_shown(&parsed.statements, &outside.settings)
     } else {
-        plan(&parsed.statements, &outside.settings)
+        plan_with(&parsed.statements, &outside.settings, &outside.functions)
     };
     let flows = match planned {
         Ok(planned) => {
             diagnostics.extend(planned.warnings);
             validate(
                 planned.flows,
+                &outside.connectors,
                 &ctx,
                 &bind_context(&planned.settings),
                 Materialize::of(&planned.settings),
@@ -143,7 +144,7 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
                     .into_iter()
                     .filter(|fault| !(parsed.has_gaps() && CONSEQUENCES.contains(&fault.code))),
             );
-            validate_alone(&parsed, &outside.settings, &ctx, &mut diagnostics);
+            validate_alone(&parsed, outside, &ctx, &mut diagnostics);
             Vec::new()
         }
     };
@@ -206,6 +207,7 @@ fn bind_context(settings: &Settings) -> BindContext {
 
 fn validate(
     plans: Vec<millrace_plan::Dataflow>,
+    connectors: &Connectors,
     ctx: &ValidateContext,
     bind: &BindContext,
     materialize: Materialize,
@@ -219,7 +221,7 @@ fn validate(
             let spec = if source.is_one_row {
                 Ok(Arc::new(millrace_builtin::OneRow) as Arc<dyn SourceSpec>)
             } else {
-                connectors::source(&source.table, ctx)
+                connectors.source(&source.table, ctx)
             };
             match spec {
                 Ok(spec) => sources.push(spec),
@@ -230,7 +232,7 @@ fn validate(
             let spec = if sink.is_shown {
                 Ok(Arc::new(millrace_builtin::Changes::new(&sink.table)) as Arc<dyn SinkSpec>)
             } else {
-                connectors::sink(&sink.table, ctx)
+                connectors.sink(&sink.table, ctx)
             };
             match spec {
                 Ok(spec) => sinks.push(spec),
@@ -257,7 +259,7 @@ fn validate(
 /// Checks the tables of a file that could not be planned, so that their faults are told along with the others.
 fn validate_alone(
     parsed: &ParsedText,
-    outside: &Settings,
+    outside: &Outside,
     ctx: &ValidateContext,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -275,14 +277,14 @@ fn validate_alone(
             _ => {}
         }
     }
-    for table in millrace_plan::tables(&parsed.statements, outside) {
+    for table in millrace_plan::tables(&parsed.statements, &outside.settings) {
         let table: &TableDefinition = &table;
         // The name of a table outside of the default database begins with its database's.
         let own_name = table.name.value.rsplit('.').next().unwrap_or_default();
         let faults = if targets.contains(own_name) {
-            connectors::sink(table, ctx).err()
+            outside.connectors.sink(table, ctx).err()
         } else {
-            connectors::source(table, ctx).err()
+            outside.connectors.source(table, ctx).err()
         };
         diagnostics.extend(faults.into_iter().flatten());
     }

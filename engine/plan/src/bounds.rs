@@ -6,18 +6,22 @@ use std::sync::Arc;
 use std::thread;
 
 use millrace_connector::{Diagnostic, Span};
-use millrace_program::{Expr, ExprRef};
+use millrace_program::{Expr, ExprKind, ExprRef};
 
 use crate::logical::BoundQuery;
 
 /// The most nodes of a plan; a view counts as often as it is read.
 const NODES_MAX: usize = 20_000;
-/// The most nodes between a plan's root and a leaf: about 300 views on views.
-const DEPTH_MAX: usize = 1_000;
-/// The most columns of a query or a node of it.
-const COLUMNS_MAX: usize = 10_000;
+/// The most nodes between a plan's root and a leaf: about 600 views on views.
+const DEPTH_MAX: usize = 2_000;
+/// The most columns of a query or a node of it: rules look columns up one by one.
+const COLUMNS_MAX: usize = 4_000;
+/// The most columns of all nodes together.
+const FIELDS_MAX: usize = 500_000;
 /// How deep calls may be nested once views are put in.
 const EXPR_DEPTH_MAX: usize = 4_000;
+/// How deep CASE, AND and OR may be nested once views are put in: lanes, with the stack of a common thread, enter one block for each.
+const LAZY_DEPTH_MAX: usize = 400;
 /// The stack of planning: rules and programs walk plans and expressions of that depth by recursion.
 const STACK_BYTES: usize = 256 << 20;
 
@@ -39,6 +43,7 @@ pub(crate) fn check(query: &BoundQuery, span: Span) -> Option<Diagnostic> {
         ("columns", query.width(), COLUMNS_MAX),
         ("nodes", query.size.nodes, NODES_MAX),
         ("nodes on one another", query.size.depth, DEPTH_MAX),
+        ("columns of all nodes", query.size.fields, FIELDS_MAX),
     ]
     .into_iter()
     .find(|(_, found, most)| found > most)?;
@@ -48,26 +53,44 @@ pub(crate) fn check(query: &BoundQuery, span: Span) -> Option<Diagnostic> {
 /// Says that an expression is nested too deep.
 pub(crate) fn check_depth(exprs: &[ExprRef]) -> Option<Diagnostic> {
     let mut known = HashMap::new();
-    let deep = exprs
-        .iter()
-        .find(|expr| depth(expr, &mut known) > EXPR_DEPTH_MAX)?;
-    let found = depth(deep, &mut known);
-    Some(too_large(
-        "calls in one another",
-        found,
-        EXPR_DEPTH_MAX,
-        deep.span,
-    ))
+    exprs.iter().find_map(|expr| {
+        let depth = depth(expr, &mut known);
+        let (what, found, most) = [
+            ("calls in one another", depth.calls, EXPR_DEPTH_MAX),
+            ("levels of CASE, AND and OR", depth.lazy, LAZY_DEPTH_MAX),
+        ]
+        .into_iter()
+        .find(|(_, found, most)| found > most)?;
+        Some(too_large(what, found, most, expr.span))
+    })
 }
 
-fn depth(expr: &ExprRef, known: &mut HashMap<*const Expr, usize>) -> usize {
+/// How deep an expression is nested.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    calls: usize,
+    /// Parts that are evaluated for some rows only.
+    lazy: usize,
+}
+
+fn depth(expr: &ExprRef, known: &mut HashMap<*const Expr, Depth>) -> Depth {
     if let Some(depth) = known.get(&Arc::as_ptr(expr)) {
         return *depth;
     }
-    let mut deepest = 0;
-    expr.for_each_child(|child| deepest = deepest.max(depth(child, known)));
-    known.insert(Arc::as_ptr(expr), deepest + 1);
-    deepest + 1
+    let mut own = Depth::default();
+    expr.for_each_child(|child| {
+        let child = depth(child, known);
+        own.calls = own.calls.max(child.calls);
+        own.lazy = own.lazy.max(child.lazy);
+    });
+    own.calls += 1;
+    let is_lazy = matches!(
+        expr.kind,
+        ExprKind::Case { .. } | ExprKind::And(_) | ExprKind::Or(_)
+    );
+    own.lazy += usize::from(is_lazy);
+    known.insert(Arc::as_ptr(expr), own);
+    own
 }
 
 fn too_large(what: &str, found: usize, most: usize, span: Span) -> Diagnostic {

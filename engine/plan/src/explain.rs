@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use millrace_connector::{ColumnKind, TableDefinition};
 use millrace_program::ShownExpr as Shown;
 
-use crate::pipeline::{Branch, Dataflow, Pipeline, Sink, Source};
+use crate::pipeline::{Branch, Dataflow, Feed, Pipeline, Sink, Source};
 
 pub use tree::PlanTree;
 
@@ -33,6 +33,31 @@ impl Display for Dataflow {
         writeln!(f, "dataflow {}", self.name)?;
         for source in &self.sources {
             write_source(f, source, &self.sinks)?;
+        }
+        for (index, stage) in self.stages.iter().enumerate() {
+            writeln!(
+                f,
+                "{INDENT}stage {index} {}: {}",
+                stage.node.name(),
+                stage.node.describe()
+            )?;
+            let names: Vec<&str> = stage
+                .node
+                .columns()
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect();
+            for branch in &stage.branches {
+                let sink = &self.sinks[branch.sink].table;
+                writeln!(
+                    f,
+                    "{INDENT}-> sink {} ({})",
+                    sink.name.value,
+                    connector(sink)
+                )?;
+                branch.program.write_steps(f, &names)?;
+            }
+            write_feeds(f, &stage.feeds, &names)?;
         }
         Ok(())
     }
@@ -82,6 +107,19 @@ fn write_source(f: &mut Formatter<'_>, source: &Source, sinks: &[Sink]) -> fmt::
 fn write_branches(f: &mut Formatter<'_>, source: &Source, sinks: &[Sink]) -> fmt::Result {
     for branch in &source.branches {
         write_branch(f, branch, source, &sinks[branch.sink])?;
+    }
+    let columns = &source.table.columns;
+    let decoded = source.projection.columns.iter();
+    let decoded: Vec<&str> = decoded
+        .map(|index| columns[*index].name.value.as_str())
+        .collect();
+    write_feeds(f, &source.feeds, &decoded)
+}
+
+fn write_feeds(f: &mut Formatter<'_>, feeds: &[Feed], names: &[&str]) -> fmt::Result {
+    for feed in feeds {
+        writeln!(f, "{INDENT}-> stage {}, input {}", feed.stage, feed.input)?;
+        feed.program.write_steps(f, names)?;
     }
     Ok(())
 }

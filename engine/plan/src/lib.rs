@@ -1,7 +1,7 @@
-//! From Flink SQL statements to compiled lane programs.
+//! From Flink SQL statements to dataflows: names and types, logical plans of DataFusion, rules, physical plans, programs.
 //!
-//! It knows types, expressions and Arrow batches; it knows no connector, no clock and no thread. Start from [`plan`]
-//! (a file to a [`Pipeline`] of [`Dataflow`]s) and [`LaneProgram`] (what runs over each batch).
+//! It knows statements, types and plans; it knows no connector, no clock and no lane. Start from [`plan`] (a file to a [`Pipeline`] of [`Dataflow`]s) and
+//! [`explain()`] (its plans as trees). The modules `logical` and `physical` say how a node is added.
 
 mod bind;
 mod bounds;
@@ -19,23 +19,26 @@ mod row_key;
 mod rules;
 mod settings;
 mod sink;
+mod udf;
 
 pub use codes::{CODES, Code};
 pub use edge::EdgeCasts;
 pub use explain::PlanTree;
 pub use logical::{AnyTable, Changes, TableChanges};
+pub use logical::field::written_type;
 pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
     StepCost,
 };
 pub use physical::{QueryTime, StreamNode, TableBatches, TableReader, run_bounded};
 pub use pipeline::{
-    Branch, Dataflow, ExplainedPlan, Feed, Logical, Pipeline, PlannedQuery, QueryProgram, Sink,
-    Source, Stage, effective_settings, explain, explain_with, plan, plan_query, plan_shown,
-    plan_shown_tables, plan_tables, plan_with, tables,
+    Branch, Dataflow, ExplainedPlan, Feed, GraphNode, Logical, Pipeline, PlannedQuery,
+    QueryProgram, Sink, Source, Stage, effective_settings, explain, explain_with, plan, plan_query,
+    plan_shown, plan_shown_tables, plan_tables, plan_with, tables,
 };
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{
     FLINK_VERSION, LEGACY_CAST, LOCAL_TIME_ZONE, NOT_NULL_ENFORCER, Origin, Setting, Settings,
     TYPE_LENGTH_ENFORCER, parse_time_zone,
 };
+pub use udf::{datafusion, datafusion_function};

@@ -13,6 +13,7 @@
 //! no FROM), later `Aggregate`, `Join`, `Window`. What DataFusion has not is an extension node: [`UnnestNode`], [`SinkNode`].
 //!
 //! # How to add a node
+//! A node with state that rules need not see into is a `StateSpec` ([`StatefulNode`] carries it): `physical.rs` says how. Otherwise:
 //! 1. *The node.* If DataFusion has it, use it. Otherwise write `logical/<name>.rs` with a struct that implements
 //!    `UserDefinedLogicalNodeCore`, as `unnest.rs` does: its expressions as DataFusion's `Expr` (made by `to_plan_expr`, so that rules can
 //!    rewrite what they read), its schema computed anew in `with_exprs_and_inputs`, its output fields made by `field::field`, which puts Flink's type

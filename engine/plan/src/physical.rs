@@ -11,21 +11,24 @@
 //! programs and operators out of it. DataFusion itself can run a plan whose leaves it knows.
 //!
 //! # How to add a node with state
-//! Write `physical/<name>.rs` with
-//! 1. a struct that implements [`StreamNode`]: its columns, its text for `explain`, and the operator that lanes call;
-//! 2. a method `fn <name>(&mut self, node: &Its logical node) -> Result<Vec<Chain>>` of [`Walk`], which calls `self.input(plan)` for each input plan (a node
-//!    whose columns are that plan's fields, in their order), finds the columns that its own expressions name (`schema.index_of_column`; anything
-//!    computed was projected before), and returns `vec![Chain::over(node, inputs)]`, whose columns must be the logical node's fields;
+//! In one file of its own,
+//! 1. a struct that implements `StateSpec` (`logical/stateful.rs`): its name, its text for `explain`, and the physical node that is made of it. It names columns of its
+//!    inputs by number; what is computed (keys, arguments) is projected below it.
+//! 2. a struct that implements [`StreamNode`]: its columns, its text, and the operator that lanes call;
+//! 3. a method of `QueryBinder` that binds the clause and calls `BoundQuery::stateful(inputs, spec, columns)`.
 //!
-//! and one line in `Walk::unchecked`. Whatever stands above it (projections, filters, the sink) is folded into the program that takes its rows.
+//! Nothing else: the walk plans the inputs ([`Walk::input`]: a node whose columns are the input plan's fields, in their order), shares the node between
+//! INSERTs that take rows of one view ([`Walk::once`]), and folds whatever stands above it (projections, filters, the sink) into the program that takes its rows.
+//! A node that rules must see into (join keys, pushed filters) becomes a logical node of its own instead, with an arm in `Walk::unchecked` that
+//! returns `vec![Chain::over(node, inputs)]`.
 
 mod bounded;
 mod check;
 mod fuse;
-mod graph;
 mod need;
 mod node;
 mod scan;
+mod shared;
 mod sink;
 mod stage;
 mod state;
@@ -46,6 +49,7 @@ pub(crate) use fuse::{Chain, Fused, Input};
 pub(crate) use need::Need;
 pub(crate) use node::Node;
 pub(crate) use scan::LaneScan;
+pub(crate) use shared::Made;
 pub(crate) use sink::Sink;
 pub(crate) use stage::Stage;
 
@@ -65,6 +69,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) tables: &'a dyn TableChanges,
     /// Settings of state.
     pub(crate) options: &'a StateOptions,
+    /// Nodes with state that earlier statements of the file made.
+    pub(crate) made: &'a mut Made,
 }
 
 impl Walk<'_> {
@@ -169,7 +175,7 @@ impl Walk<'_> {
                     return self.unnest(node, need);
                 }
                 if let Some(node) = node.as_any().downcast_ref::<StateNode>() {
-                    return self.state(node, need);
+                    return self.once(plan, need, |walk| walk.state(node, need));
                 }
                 internal_err!("no physical node is made of {}", node.name())
             }

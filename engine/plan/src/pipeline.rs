@@ -1,6 +1,7 @@
 //! A whole file: statements in, dataflows out.
 
 mod explained;
+mod graph;
 mod shown;
 mod wiring;
 
@@ -17,13 +18,14 @@ use millrace_sql::ast::{self, Statement};
 use crate::bounds::with_deep_stack;
 use crate::catalog::{self, Catalog, Creation, Entry, Kind};
 use crate::logical::{self, AnyTable, BoundQuery, Insert, SinkNode, TableChanges};
-use crate::physical::{self, Input, StateOptions, StreamNode, Walk};
+use crate::physical::{self, Input, Made, StateOptions, StreamNode, Walk};
 use crate::query::QueryBinder;
 use crate::rules::optimise;
 use crate::settings::{Origin, Setting, Settings};
 use crate::{not_yet, sink};
 
 pub use explained::{ExplainedPlan, explain, explain_with};
+pub use graph::GraphNode;
 pub use shown::{plan_shown, plan_shown_tables};
 use wiring::Wiring;
 
@@ -269,6 +271,7 @@ struct Planner {
     inserts: Vec<PlannedInsert>,
     tables: Arc<dyn TableChanges>,
     options: StateOptions,
+    made: Made,
 }
 
 /// An INSERT whose query fits its sink.
@@ -325,6 +328,7 @@ impl Planner {
             inserts: Vec::new(),
             tables: Arc::new(AnyTable),
             options,
+            made: Made::default(),
         })
     }
 
@@ -509,6 +513,7 @@ impl Planner {
             diagnostics: &mut self.diagnostics,
             tables: self.tables.as_ref(),
             options: &self.options,
+            made: &mut self.made,
         }
     }
 
@@ -609,3 +614,4 @@ pub fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings)
     }
     settings
 }
+

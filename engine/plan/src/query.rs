@@ -162,15 +162,17 @@ impl QueryBinder<'_> {
         columns: &[BoundColumn],
         span: Span,
     ) -> Option<BoundQuery> {
-        let values = (0..query.width()).map(|index| query.column(index));
-        let items = self.convert(values.collect(), columns)?;
+        let values: Vec<ExprRef> = (0..query.width())
+            .map(|index| query.column(index))
+            .collect();
+        let items = self.convert(&values, columns)?;
         self.built(query.project(items), span)
     }
 
     /// Casts values to the types of columns.
     fn convert(
         &mut self,
-        values: Vec<ExprRef>,
+        values: &[ExprRef],
         columns: &[BoundColumn],
     ) -> Option<Vec<(BoundColumn, ExprRef)>> {
         let mut items = Vec::with_capacity(values.len());
@@ -249,7 +251,7 @@ impl QueryBinder<'_> {
         }
         let mut rows = Vec::with_capacity(bound.len());
         for row in bound {
-            let items = self.convert(row, &columns)?;
+            let items = self.convert(&row, &columns)?;
             rows.push(self.built(BoundQuery::one_row().project(items), span)?);
         }
         self.built(BoundQuery::union_all(rows), span)

@@ -86,8 +86,12 @@ Sink: a  [k INT, x STRING]
     let physical = plans[0].physical.to_string();
     let scan = "    LaneScan: src (kafka), decodes 2 of 4 columns  [k INT, s STRING]\n";
     assert!(physical.ends_with(scan), "{physical}");
-    let fused =
-        "  Fused: k, SPLIT_INDEX(s, '|', 0) AS x WHERE (k > 0) AND (SPLIT_INDEX(s, '|', 0) <> '')";
+    let fused = "\
+  Fused: 2 columns, 1 computed, 2 filters  [k INT, x STRING]
+      | where (k > 0)
+      | where (SPLIT_INDEX(s, '|', 0) <> '')
+      | x = SPLIT_INDEX(s, '|', 0)
+";
     assert!(physical.contains(fused), "{physical}");
 }
 
@@ -98,6 +102,15 @@ fn explain_has_other_forms() {
     let json = plans[0].to_json();
     assert_eq!(json["physical"]["node"], "Fused");
     assert_eq!(json["physical"]["columns"][0]["type"], "INT");
+    let pieces = explained(
+        "EXPLAIN SELECT SPLIT_INDEX(s, '|', 0), SPLIT_INDEX(s, '|', 2), t FROM src CROSS JOIN UNNEST(tags) AS u (t);",
+    );
+    let steps = &pieces[0].physical.steps;
+    assert_eq!(steps[0], "unnest tags");
+    assert_eq!(
+        steps[steps.len() - 1],
+        "in one pass: SPLIT_INDEX at '|', fields [0, 2]"
+    );
     let graph = plans[0].physical.to_graphviz("p");
     assert!(graph.contains("n1 -> n0;"), "{graph}");
     let all = explained("INSERT INTO a SELECT k, s FROM src; SELECT k FROM src;");
@@ -148,7 +161,7 @@ fn a_random_value_that_is_read_twice_is_one_value() {
 
 /// Returns views on views: each body is made of the name of the one before.
 fn views(count: usize, body: impl Fn(&str) -> String) -> String {
-    let mut text = format!("CREATE VIEW v0 AS SELECT s AS p, s AS q FROM src;\n");
+    let mut text = "CREATE VIEW v0 AS SELECT s AS p, s AS q FROM src;\n".to_owned();
     for number in 1..=count {
         let before = format!("v{}", number - 1);
         writeln!(text, "CREATE VIEW v{number} AS {};", body(&before)).expect("a String grows");
@@ -184,15 +197,13 @@ fn a_text_that_is_too_large_is_refused() {
             started.elapsed()
         );
     };
-    let deep = views(600, |before| format!("SELECT p, q FROM {before}"));
-    refused(&format!("{deep} INSERT INTO a SELECT 1, p FROM v600;"));
+    let deep = views(1_100, |before| format!("SELECT p, q FROM {before}"));
+    refused(&format!("{deep} INSERT INTO a SELECT 1, p FROM v1100;"));
     let wide = views(40, |before| {
         format!("SELECT p, q FROM {before} UNION ALL SELECT p, q FROM {before}")
     });
     refused(&format!("{wide} INSERT INTO a SELECT 1, p FROM v40;"));
-    let columns: Vec<String> = (0..10_001)
-        .map(|number| format!("k AS c{number}"))
-        .collect();
+    let columns: Vec<String> = (0..4_001).map(|number| format!("k AS c{number}")).collect();
     refused(&format!(
         "CREATE VIEW w AS SELECT {} FROM src; INSERT INTO a SELECT c1, 'x' FROM w;",
         columns.join(", ")
@@ -205,4 +216,34 @@ fn deep_views_are_planned() {
         format!("SELECT UPPER(p) AS p, q FROM {before} WHERE p <> 'x'")
     });
     planned(&format!("{text} INSERT INTO a SELECT 1, p FROM v200;"));
+}
+
+#[test]
+fn the_longest_chain_of_union_all_is_planned() {
+    let rows = " UNION ALL SELECT k, s FROM src".repeat(499);
+    let pipeline = planned(&format!("INSERT INTO a SELECT k, s FROM src{rows};"));
+    assert_eq!(pipeline.flows[0].sources[0].branches.len(), 500);
+}
+
+#[test]
+fn the_deepest_expressions_run_and_deeper_ones_are_refused() {
+    let cases = |count: usize| {
+        let text = views(count, |before| {
+            format!(
+                "SELECT CASE WHEN CHAR_LENGTH(p) > {count} THEN q WHEN p = 'x' THEN UPPER(p) ELSE LOWER(p) END AS p, q FROM {before}"
+            )
+        });
+        format!("{text} INSERT INTO a SELECT 1, p FROM v{count};")
+    };
+    let pipeline = planned(&cases(200));
+    let source = &pipeline.flows[0].sources[0];
+    let input: Vec<ArrayRef> = vec![Arc::new(StringViewArray::from(vec!["a", "x", "b"]))];
+    let ctx = EvalContext { now_ms: 0 };
+    let output = source.branches[0].program.run(&input, 3, &ctx);
+    assert_eq!(output.expect("nothing can fail").rows, 3);
+    let wide: Vec<&str> = vec!["s"; 450];
+    planned(&format!(
+        "INSERT INTO a SELECT k, {} FROM src;",
+        wide.join(" || ")
+    ));
 }

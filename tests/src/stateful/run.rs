@@ -8,7 +8,7 @@ use arrow_array::ArrayRef;
 use millrace_connector::{Diagnostic, RowKind, TableDefinition};
 use millrace_operators::{Batch, Graph, GraphError, OperatorError, SinkPort, Watermark};
 use millrace_plan::{
-    Changes, Dataflow, LOCAL_TIME_ZONE, Origin, Settings, Sink, Source, TableChanges,
+    Changes, Dataflow, EdgeCasts, LOCAL_TIME_ZONE, Origin, Settings, Sink, Source, TableChanges,
 };
 use serde_json::Value;
 
@@ -41,7 +41,11 @@ pub fn answer(case: &Case, folder: &std::path::Path) -> Result<Answer> {
     let several = plan.iter().map(|flow| flow.sinks.len()).sum::<usize>() > 1;
     let flows = plan.iter().map(|flow| Flow {
         flow,
-        graph: flow.graph(),
+        graph: {
+            let before = vec![EdgeCasts::default(); flow.sources.len()];
+            let after = vec![EdgeCasts::default(); flow.sinks.len()];
+            flow.graph(&before, &after).0
+        },
     });
     let mut run = Run {
         flows: flows.collect(),

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use millrace_connector::{Diagnostic, did_you_mean};
+use millrace_functions::UserFunctions;
 use millrace_plan::{Origin, Settings};
 
 use super::definitions::{self, key};
 use crate::cli::PipelineArgs;
+use crate::connectors::Connectors;
 
 /// What the names of environment variables that set something begin with.
 const ENVIRONMENT_PREFIX: &str = "MILLRACE_";
@@ -27,6 +30,10 @@ pub(crate) struct Outside {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Whether the changes of the file's one query are printed instead of written.
     pub(crate) shows_changes: bool,
+    /// Functions of an embedding program.
+    pub(crate) functions: Arc<UserFunctions>,
+    /// Connectors of an embedding program, beside those of this build.
+    pub(crate) connectors: Connectors,
 }
 
 /// Collects settings and variables; what comes later wins.

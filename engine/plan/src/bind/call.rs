@@ -83,7 +83,7 @@ impl Binder<'_> {
             && let Some(function) = self.ctx.user_functions.get(&name)
         {
             let args = self.bind_all(&args)?;
-            return self.apply_user(function, args, call.span);
+            return self.apply_user(function, &args, call.span);
         }
         match name.as_str() {
             "IF" => self.bind_if(&args, call.span),
@@ -105,7 +105,7 @@ impl Binder<'_> {
     fn apply_user(
         &mut self,
         function: &UserFunction,
-        args: Vec<ExprRef>,
+        args: &[ExprRef],
         span: Span,
     ) -> Option<ExprRef> {
         let given: Vec<String> = args.iter().map(|arg| arg.ty.kind.to_string()).collect();

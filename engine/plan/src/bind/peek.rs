@@ -146,7 +146,7 @@ impl Scope {
             }
         } else {
             for index in columns {
-                peek(&column(index).ty, names, way(*index, true), &mut ways);
+                peek(&column(index).ty, names, &way(*index, true), &mut ways);
             }
         }
         ways
@@ -158,12 +158,12 @@ fn along(ty: &FlinkType, names: &[Ident], way: Way, ways: &mut Vec<Way>) {
     if names.is_empty() {
         ways.push(way);
     } else {
-        peek(ty, names, way, ways);
+        peek(ty, names, &way, ways);
     }
 }
 
 /// Looks for the first name among the fields of a ROW, and where it is not there, in the ROWs among them.
-fn peek(ty: &FlinkType, names: &[Ident], way: Way, ways: &mut Vec<Way>) {
+fn peek(ty: &FlinkType, names: &[Ident], way: &Way, ways: &mut Vec<Way>) {
     let TypeKind::Row(fields) = &ty.kind else {
         return;
     };
@@ -178,7 +178,7 @@ fn peek(ty: &FlinkType, names: &[Ident], way: Way, ways: &mut Vec<Way>) {
         return;
     }
     for field in fields {
-        peek(&field.ty, names, below(&field.name, true), ways);
+        peek(&field.ty, names, &below(&field.name, true), ways);
     }
 }
 

@@ -1,12 +1,11 @@
 //! A physical plan as a tree.
 
-use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion_physical_plan::union::UnionExec;
-use millrace_program::{LaneProgram, ShownExpr};
+use millrace_program::{ShownExpr, unnested_columns};
 
 use super::PlanTree;
 use crate::logical::field;
@@ -28,11 +27,11 @@ pub(crate) fn tree(plan: &Arc<dyn ExecutionPlan>) -> PlanTree {
 }
 
 fn head(plan: &Arc<dyn ExecutionPlan>) -> (String, String) {
-    if let Some(node) = plan.downcast_ref::<Node<Fused>>() {
-        return ("Fused".to_owned(), fused(&node.kind));
-    }
     let described = |name: &str, detail: String| (name.to_owned(), detail);
     if let Some(node) = plan.downcast_ref::<Node<LaneScan>>() {
+        return described(node.name(), node.detail());
+    }
+    if let Some(node) = plan.downcast_ref::<Node<Fused>>() {
         return described(node.name(), node.detail());
     }
     if let Some(node) = plan.downcast_ref::<Node<Stage>>() {
@@ -50,73 +49,58 @@ fn head(plan: &Arc<dyn ExecutionPlan>) -> (String, String) {
 }
 
 /// Returns the names of the columns that a program's expressions count.
-fn names(fused: &Fused) -> Vec<&str> {
-    match &fused.input {
+fn names(fused: &Fused) -> Vec<String> {
+    let mut names: Vec<String> = match &fused.input {
         Input::Table(table) => {
             let columns = table.definition.columns.iter();
-            columns.map(|column| column.name.value.as_str()).collect()
+            columns.map(|column| column.name.value.clone()).collect()
         }
         Input::OneRow => Vec::new(),
         Input::Stage(node, _) => {
             let columns = node.columns().iter();
-            columns.map(|column| column.name.as_str()).collect()
+            columns.map(|column| column.name.clone()).collect()
         }
-    }
-}
-
-fn fused(fused: &Fused) -> String {
-    let names = names(fused);
-    let shown = |expr| {
-        ShownExpr {
-            expr,
-            names: &names,
-        }
-        .to_string()
     };
-    let outputs = fused.program.outputs().iter().zip(&fused.columns);
-    let columns = outputs.map(|(column, expr)| {
-        let value = shown(expr);
-        if value == column.name {
-            return value;
+    for unnest in &fused.unnests {
+        let added = unnested_columns(&unnest.collection.ty.kind).unwrap_or_default();
+        names.extend(added.into_iter().map(|(name, _)| name));
+        if unnest.ordinality {
+            names.push("ORDINALITY".to_owned());
         }
-        format!("{value} AS {}", column.name)
-    });
-    let mut text = columns.collect::<Vec<_>>().join(", ");
-    let filters: Vec<String> = fused.filters.iter().map(|filter| shown(filter)).collect();
-    if !filters.is_empty() {
-        text.push_str(" WHERE ");
-        text.push_str(&filters.join(" AND "));
     }
-    text
+    names
 }
 
+/// Returns what a program does, each part in a line: collections that are taken apart, filters, computed columns, and what is parsed once.
 fn steps(plan: &Arc<dyn ExecutionPlan>) -> Vec<String> {
     let Some(node) = plan.downcast_ref::<Node<Fused>>() else {
         return Vec::new();
     };
-    let names = names(&node.kind);
-    let text = Steps {
-        program: &node.kind.program,
+    let fused = &node.kind;
+    let names = names(fused);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let shown = |expr| ShownExpr {
+        expr,
         names: &names,
     };
-    let text = text.to_string();
-    // The text is indented for a pipeline's page.
-    let indent = text.lines().map(leading_blanks).min().unwrap_or(0);
-    text.lines().map(|line| line[indent..].to_owned()).collect()
-}
-
-fn leading_blanks(line: &str) -> usize {
-    line.len() - line.trim_start().len()
-}
-
-/// The steps of a program, whose inputs count all columns of its source.
-struct Steps<'a> {
-    program: &'a LaneProgram,
-    names: &'a [&'a str],
-}
-
-impl Display for Steps<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.program.write_steps(f, self.names)
+    let mut steps = Vec::new();
+    for unnest in &fused.unnests {
+        let outer = if unnest.outer {
+            ", at least one row"
+        } else {
+            ""
+        };
+        steps.push(format!("unnest {}{outer}", shown(&unnest.collection)));
     }
+    let filters = fused.filters.iter();
+    steps.extend(filters.map(|filter| format!("where {}", shown(filter))));
+    for (column, expr) in fused.program.outputs().iter().zip(&fused.columns) {
+        let value = shown(expr).to_string();
+        if value != column.name {
+            steps.push(format!("{} = {value}", column.name));
+        }
+    }
+    let passes = fused.program.passes().into_iter();
+    steps.extend(passes.map(|pass| format!("in one pass: {pass}")));
+    steps
 }

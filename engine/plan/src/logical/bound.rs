@@ -89,15 +89,22 @@ pub(crate) struct PlanSize {
     pub(crate) nodes: usize,
     /// The nodes on the longest way from its root to a leaf.
     pub(crate) depth: usize,
+    /// The columns of all nodes.
+    pub(crate) fields: usize,
 }
 
 impl PlanSize {
-    /// Returns the size of a plan with one node on top of these.
-    pub(crate) fn over(inputs: impl IntoIterator<Item = Self>) -> Self {
-        let mut size = Self { nodes: 1, depth: 1 };
+    /// Returns the size of a plan with one node of `width` columns on top of these.
+    pub(crate) fn over(inputs: impl IntoIterator<Item = Self>, width: usize) -> Self {
+        let mut size = Self {
+            nodes: 1,
+            depth: 1,
+            fields: width,
+        };
         for input in inputs {
             size.nodes = size.nodes.saturating_add(input.nodes);
             size.depth = size.depth.max(input.depth + 1);
+            size.fields = size.fields.saturating_add(input.fields);
         }
         size
     }
@@ -116,7 +123,7 @@ impl BoundQuery {
         Self {
             plan: Arc::new(plan),
             columns: Vec::new(),
-            size: PlanSize::over([]),
+            size: PlanSize::over([], 0),
         }
     }
 
@@ -129,7 +136,7 @@ impl BoundQuery {
         Ok(Self {
             plan: Arc::new(LogicalPlan::TableScan(scan)),
             columns,
-            size: PlanSize::over([]),
+            size: PlanSize::over([], table.definition.columns.len()),
         })
     }
 
@@ -201,17 +208,19 @@ impl BoundQuery {
 
     /// Keeps the rows for which `condition` is TRUE.
     pub(crate) fn filter(self, condition: &ExprRef) -> Built<Self> {
+        let width = self.width();
         let predicate = to_plan_expr(condition, self.plan.schema(), None);
         let plan = LogicalPlan::Filter(Filter::try_new(predicate, self.plan)?);
         Ok(Self {
             plan: Arc::new(plan),
             columns: self.columns,
-            size: PlanSize::over([self.size]),
+            size: PlanSize::over([self.size], width),
         })
     }
 
     /// Computes columns, whose expressions are over this query's.
     pub(crate) fn project(self, items: Vec<(BoundColumn, ExprRef)>) -> Built<Self> {
+        let width = items.len();
         let names = unique_names(items.iter().map(|(column, _)| column.name.as_str()));
         let exprs: Vec<DfExpr> = items
             .iter()
@@ -224,14 +233,14 @@ impl BoundQuery {
         Ok(Self {
             plan: Arc::new(plan),
             columns: items.into_iter().map(|(column, _)| column).collect(),
-            size: PlanSize::over([self.size]),
+            size: PlanSize::over([self.size], width),
         })
     }
 
     /// Returns the rows of several queries, whose columns have the same types; the names are those of the first.
     pub(crate) fn union_all(queries: Vec<Self>) -> Built<Self> {
         let columns = queries[0].columns.clone();
-        let size = PlanSize::over(queries.iter().map(|query| query.size));
+        let size = PlanSize::over(queries.iter().map(|query| query.size), columns.len());
         let mut plans: Vec<_> = queries.into_iter().map(|query| query.plan).collect();
         let plan = match plans.len() {
             1 => plans.remove(0),
@@ -250,21 +259,23 @@ impl BoundQuery {
         let node = UnnestNode::new(&self, collection, unnest)?;
         let mut columns = self.columns;
         columns.extend(added);
+        let width = columns.len();
         Ok(Self {
             plan: extension(node),
             columns,
-            size: PlanSize::over([self.size]),
+            size: PlanSize::over([self.size], width),
         })
     }
 
     /// Gives all columns a qualifier, which no other input of the same FROM has.
     pub(crate) fn qualified(self, qualifier: &str) -> Built<Self> {
+        let width = self.width();
         let alias = TableReference::bare(qualifier);
         let plan = SubqueryAlias::try_new(self.plan, alias)?;
         Ok(Self {
             plan: Arc::new(LogicalPlan::SubqueryAlias(plan)),
             columns: self.columns,
-            size: PlanSize::over([self.size]),
+            size: PlanSize::over([self.size], width),
         })
     }
 }

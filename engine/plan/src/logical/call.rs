@@ -198,6 +198,8 @@ pub(crate) fn to_plan_expr(
 /// node, so that what they share stays shared.
 pub(crate) struct Restorer<'a> {
     schema: &'a DFSchema,
+    /// The fields of each name: those of a join may share one.
+    places: HashMap<&'a str, Vec<usize>>,
     /// The values of the schema's fields.
     values: &'a [ExprRef],
     /// Substitutions made so far, for each way of filling in the columns. Rules fill in the same for all expressions of
@@ -213,8 +215,13 @@ struct Filling {
 
 impl<'a> Restorer<'a> {
     pub(crate) fn new(schema: &'a DFSchema, values: &'a [ExprRef]) -> Self {
+        let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, field) in schema.fields().iter().enumerate() {
+            places.entry(field.name()).or_default().push(index);
+        }
         Self {
             schema,
+            places,
             values,
             fillings: Vec::new(),
         }
@@ -227,7 +234,10 @@ impl<'a> Restorer<'a> {
     pub(crate) fn restore(&mut self, expr: &DfExpr) -> Result<ExprRef> {
         match expr {
             DfExpr::Column(column) => {
-                let index = self.schema.index_of_column(column)?;
+                let index = match self.places.get(column.name()).map(Vec::as_slice) {
+                    Some([only]) => *only,
+                    _ => self.schema.index_of_column(column)?,
+                };
                 Ok(Arc::clone(&self.values[index]))
             }
             DfExpr::Alias(alias) => self.restore(&alias.expr),

@@ -38,12 +38,20 @@ pub(crate) fn time_of(field: &Field) -> Option<&str> {
 
 /// Returns Flink's type as a person writes it, with the time attribute.
 pub(crate) fn shown_type(field: &Field) -> String {
-    let ty = type_of(field).unwrap_or("?");
-    let ty = ty
-        .replace("VARCHAR(2147483647)", "STRING")
-        .replace("VARBINARY(2147483647)", "BYTES");
+    let ty = short(type_of(field).unwrap_or("?"));
     match time_of(field) {
         Some(time) => format!("{ty} *{time}*"),
         None => ty,
     }
+}
+
+/// Returns a type as a person writes it: STRING and BYTES instead of the longest VARCHAR and VARBINARY.
+#[must_use]
+pub fn written_type(ty: &FlinkType) -> String {
+    short(&ty.to_string())
+}
+
+fn short(ty: &str) -> String {
+    ty.replace("VARCHAR(2147483647)", "STRING")
+        .replace("VARBINARY(2147483647)", "BYTES")
 }

@@ -265,7 +265,7 @@ impl BoundQuery {
         let fields =
             fields.map(|(name, column)| (None, field::field(name, &column.ty, column.time)));
         let schema = DFSchema::new_with_metadata(fields.collect(), Default::default())?;
-        let size = PlanSize::over(inputs.iter().map(|input| input.size));
+        let size = PlanSize::over(inputs.iter().map(|input| input.size), columns.len());
         let node = StateNode {
             kind: Arc::new(kind),
             inputs: inputs

@@ -121,6 +121,8 @@ impl Chain {
 #[derive(Debug)]
 pub(crate) struct Fused {
     pub(crate) input: Input,
+    /// The collections that are taken apart first.
+    pub(crate) unnests: Vec<Unnest>,
     /// The filters that the program is compiled of.
     pub(crate) filters: Vec<ExprRef>,
     /// The columns that the program is compiled of.
@@ -198,6 +200,7 @@ impl Walk<'_> {
         let child = child(&chain.input, &program);
         let fused = Fused {
             input: chain.input,
+            unnests,
             filters,
             columns,
             program,
@@ -220,10 +223,14 @@ impl NodeKind for Fused {
     }
 
     fn describe(&self) -> String {
+        let columns = self.columns.len();
+        let computed = self.columns.iter();
+        let computed = computed
+            .filter(|expr| !matches!(expr.kind, ExprKind::Column(_)))
+            .count();
         match self.filters.len() {
-            0 => String::new(),
-            1 => "filtered".to_owned(),
-            count => format!("filtered by {count} conditions"),
+            0 => format!("{columns} columns, {computed} computed"),
+            filters => format!("{columns} columns, {computed} computed, {filters} filters"),
         }
     }
 

@@ -9,7 +9,7 @@ use datafusion_expr::{Expr as DfExpr, Filter, Projection};
 ///
 /// # Flink
 /// `SatisfyUpdateKindTraitVisitor`: whether `-U` is needed goes from the sinks to the sources.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Need {
     /// Whether the old row of an update is needed.
     pub(crate) before: bool,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use datafusion_common::{DataFusionError, Result, exec_err};
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
@@ -99,8 +99,11 @@ impl NodeKind for LaneScan {
         let batches = reader.0.read(&self.table.definition, &self.columns);
         let own = Arc::clone(&schema);
         let batches = batches.map_err(failed)?.map(move |batch| {
-            let columns = batch.map_err(failed)?.columns().to_vec();
-            Ok(RecordBatch::try_new(Arc::clone(&own), columns)?)
+            let batch = batch.map_err(failed)?;
+            let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = batch.columns().to_vec();
+            let batch = RecordBatch::try_new_with_options(Arc::clone(&own), columns, &rows);
+            Ok(batch?)
         });
         let stream = futures_util::stream::iter(batches);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))

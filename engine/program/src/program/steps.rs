@@ -19,6 +19,35 @@ impl LaneProgram {
     }
 }
 
+impl LaneProgram {
+    /// Returns what is cut out of one text in one pass, in words: `JSON_VALUE at $.a, $.b`.
+    #[must_use]
+    pub fn passes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let blocks = self.explodes.iter().map(|explode| &explode.block);
+        for block in blocks.chain(&self.filter).chain([&self.project]) {
+            add_passes(block, &mut found);
+        }
+        found
+    }
+}
+
+fn add_passes(block: &Block, found: &mut Vec<String>) {
+    for step in &block.steps {
+        match &step.op {
+            StepOp::Many { kernel, .. } => found.push(kernel.describe()),
+            StepOp::LazyLogic { right, .. } => add_passes(right, found),
+            StepOp::Branch {
+                then, otherwise, ..
+            } => {
+                add_passes(then, found);
+                add_passes(otherwise, found);
+            }
+            _ => {}
+        }
+    }
+}
+
 fn write_program(f: &mut Formatter<'_>, program: &LaneProgram, decoded: &[&str]) -> fmt::Result {
     let inputs: Vec<&str> = program
         .inputs()
