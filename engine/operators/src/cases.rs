@@ -291,7 +291,11 @@ fn batch(types: &[FlinkType], rows: &[&Value]) -> Batch {
             parse(ty, &values)
         })
         .collect();
-    Batch::changes(columns, kinds)
+    let mut batch = Batch::changes(columns, kinds);
+    if rows.iter().all(|row| row[0] == "+I") {
+        batch.kinds = None;
+    }
+    batch
 }
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {

@@ -45,7 +45,7 @@ pub(crate) fn mark_changes(before: &ArrayRef, after: &ArrayRef, changed: &mut [b
 
 /// Returns the rows of a column at the given places.
 pub(crate) fn take(column: &dyn Array, rows: &UInt32Array) -> Result<ArrayRef, OperatorError> {
-    arrow_select::take::take(column, rows, None).map_err(failed)
+    arrow_select::take::take(column, rows, None).map_err(|error| failed(&error))
 }
 
 /// Returns several columns one behind another.
@@ -53,7 +53,7 @@ pub(crate) fn concat(columns: &[&dyn Array]) -> Result<ArrayRef, OperatorError> 
     if let [column] = columns {
         return Ok(column.slice(0, column.len()));
     }
-    arrow_select::concat::concat(columns).map_err(failed)
+    arrow_select::concat::concat(columns).map_err(|error| failed(&error))
 }
 
 /// Returns numbers of rows as a column.
@@ -61,6 +61,6 @@ pub(crate) fn indices(rows: Vec<u32>) -> UInt32Array {
     UInt32Array::from(rows)
 }
 
-fn failed(error: ArrowError) -> OperatorError {
+fn failed(error: &ArrowError) -> OperatorError {
     OperatorError::Failed(format!("columns cannot be put together: {error}"))
 }

@@ -322,10 +322,30 @@ impl Graph {
         call(state.operator.as_mut(), &ctx, &mut out).map_err(at(Some(NodeId(node)), None))?;
         let least = state.inputs.iter().copied().min();
         state.watermark = least.unwrap_or(Watermark::NONE);
+        self.hand_on(node, out, now_ms, sinks)?;
+        loop {
+            let mut out = Output::default();
+            let operator = self.nodes[node].operator.as_mut();
+            let more = operator.more(&ctx, &mut out);
+            let more = more.map_err(at(Some(NodeId(node)), None))?;
+            self.hand_on(node, out, now_ms, sinks)?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn hand_on(
+        &mut self,
+        node: usize,
+        out: Output,
+        now_ms: i64,
+        sinks: &mut dyn SinkPort,
+    ) -> Result<(), GraphError> {
         if out.items.is_empty() {
             return Ok(());
         }
-        let edges = std::mem::take(&mut state.edges);
+        let edges = std::mem::take(&mut self.nodes[node].edges);
         let result = out.items.into_iter().try_for_each(|item| match item {
             Item::Batch(batch) => self.send_batch(&edges, batch, now_ms, sinks),
             Item::Watermark(watermark) => self.send_watermark(&edges, watermark, now_ms, sinks),

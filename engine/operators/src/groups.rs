@@ -15,6 +15,9 @@ pub(crate) struct Groups {
     index: HashTable<u32>,
     keys: Keys,
     groups: Vec<Group>,
+    /// When each was last written, where there is a time to live.
+    written_ms: Vec<i64>,
+    has_ttl: bool,
     free: Vec<u32>,
     /// Removed since the last snapshot, which has them.
     retired: Vec<u32>,
@@ -27,7 +30,10 @@ pub(crate) struct Groups {
 #[derive(Clone, Copy, Debug)]
 struct Group {
     hash: u64,
-    written_ms: i64,
+    /// Where its key begins.
+    start: usize,
+    /// Its key's length.
+    length: u32,
     is_used: bool,
     /// Whether it stands in the list of changes.
     is_changed: bool,
@@ -41,6 +47,8 @@ impl Groups {
             index: HashTable::new(),
             keys: Keys::default(),
             groups: Vec::new(),
+            written_ms: Vec::new(),
+            has_ttl: ttl.is_some(),
             free: Vec::new(),
             retired: Vec::new(),
             spare: Vec::new(),
@@ -61,17 +69,20 @@ impl Groups {
 
     pub(crate) fn bytes(&self) -> usize {
         self.keys.bytes.capacity()
-            + self.groups.capacity() * (size_of::<Group>() + size_of::<(usize, u32)>())
+            + self.groups.capacity() * size_of::<Group>()
             + self.index.capacity() * 5
     }
 
     pub(crate) fn key(&self, group: u32) -> &[u8] {
-        self.keys.get(group)
+        self.keys.get(&self.groups[group as usize])
     }
 
     pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
         let hash = key_hash(key);
-        let found = self.index.find(hash, |group| self.keys.get(*group) == key);
+        let found = self.index.find(hash, |group| {
+            let group = &self.groups[*group as usize];
+            group.hash == hash && self.keys.get(group) == key
+        });
         found.copied()
     }
 
@@ -81,7 +92,10 @@ impl Groups {
         let (keys, groups) = (&mut self.keys, &mut self.groups);
         let entry = self.index.entry(
             hash,
-            |group| keys.get(*group) == key,
+            |group| {
+                let group = &groups[*group as usize];
+                group.hash == hash && keys.get(group) == key
+            },
             |group| groups[*group as usize].hash,
         );
         let vacant = match entry {
@@ -91,7 +105,8 @@ impl Groups {
         let group = self.free.pop().unwrap_or_else(|| {
             groups.push(Group {
                 hash,
-                written_ms: i64::MIN,
+                start: 0,
+                length: 0,
                 is_used: false,
                 is_changed: false,
                 is_kept: false,
@@ -99,11 +114,14 @@ impl Groups {
             u32::try_from(groups.len() - 1).expect("groups are counted in 32 bits")
         });
         vacant.insert(group);
-        keys.set(group, key);
         let place = &mut groups[group as usize];
+        keys.set(place, key);
         place.hash = hash;
-        place.written_ms = i64::MIN;
         place.is_used = true;
+        if self.has_ttl {
+            self.written_ms.resize(groups.len(), i64::MIN);
+            self.written_ms[group as usize] = i64::MIN;
+        }
         (group, true)
     }
 
@@ -126,17 +144,20 @@ impl Groups {
     /// Lets the numbers of removed groups that no snapshot has be used again: between two calls, when nothing holds them.
     pub(crate) fn settle(&mut self) {
         for group in self.spare.drain(..) {
-            self.keys.clear(group);
+            self.keys.clear(&mut self.groups[group as usize]);
             self.free.push(group);
         }
-        self.keys.compact();
+        self.keys.compact(&mut self.groups);
     }
 
     /// Notes that a group's state changes.
     pub(crate) fn touch(&mut self, group: u32, now_ms: i64) {
+        if self.has_ttl {
+            let written_ms = &mut self.written_ms[group as usize];
+            self.expiry.touch(group, *written_ms, now_ms);
+            *written_ms = now_ms;
+        }
         let place = &mut self.groups[group as usize];
-        self.expiry.touch(group, place.written_ms, now_ms);
-        place.written_ms = now_ms;
         if !std::mem::replace(&mut place.is_changed, true) {
             self.changed.push(group);
         }
@@ -144,8 +165,9 @@ impl Groups {
 
     /// Tells whether a group's state is too old to be seen.
     pub(crate) fn is_over(&self, group: u32, now_ms: i64) -> bool {
-        let place = &self.groups[group as usize];
-        place.is_used && self.expiry.is_over(place.written_ms, now_ms)
+        self.has_ttl
+            && self.groups[group as usize].is_used
+            && self.expiry.is_over(self.written_ms[group as usize], now_ms)
     }
 
     /// Returns groups whose state is too old, each once; they must be removed then.
@@ -167,7 +189,8 @@ impl Groups {
         for group in &self.retired {
             self.groups[*group as usize].is_kept = false;
             out.clear();
-            visit(self.keys.get(*group), *group, &mut out, false);
+            let key = self.keys.get(&self.groups[*group as usize]);
+            visit(key, *group, &mut out, false);
         }
         for group in self.changed.drain(..) {
             let place = &mut self.groups[group as usize];
@@ -175,8 +198,10 @@ impl Groups {
             if place.is_used {
                 place.is_kept = true;
                 out.clear();
-                self.expiry.write(place.written_ms, &mut out);
-                visit(self.keys.get(group), group, &mut out, true);
+                let written_ms = self.written_ms.get(group as usize);
+                self.expiry
+                    .write(written_ms.copied().unwrap_or(0), &mut out);
+                visit(self.keys.get(place), group, &mut out, true);
             }
         }
     }
@@ -194,10 +219,11 @@ impl Groups {
         bytes: &mut &[u8],
     ) -> Result<(), millrace_state::StateError> {
         let written_ms = self.expiry.read(bytes)?;
-        let place = &mut self.groups[group as usize];
-        place.is_kept = true;
-        self.expiry.touch(group, i64::MIN, written_ms);
-        place.written_ms = written_ms;
+        self.groups[group as usize].is_kept = true;
+        if self.has_ttl {
+            self.expiry.touch(group, i64::MIN, written_ms);
+            self.written_ms[group as usize] = written_ms;
+        }
         Ok(())
     }
 
@@ -211,8 +237,6 @@ impl Groups {
 #[derive(Debug, Default)]
 struct Keys {
     bytes: Vec<u8>,
-    /// Where each group's key begins, and its length.
-    spans: Vec<(usize, u32)>,
     unused: usize,
 }
 
@@ -220,38 +244,31 @@ struct Keys {
 const UNUSED_BYTES_MIN: usize = 1 << 20;
 
 impl Keys {
-    fn get(&self, group: u32) -> &[u8] {
-        let (start, length) = self.spans[group as usize];
-        &self.bytes[start..start + length as usize]
+    fn get(&self, group: &Group) -> &[u8] {
+        &self.bytes[group.start..group.start + group.length as usize]
     }
 
-    fn set(&mut self, group: u32, key: &[u8]) {
-        let length = u32::try_from(key.len()).expect("a key has less than 4 GiB");
-        let span = (self.bytes.len(), length);
+    fn set(&mut self, group: &mut Group, key: &[u8]) {
+        group.start = self.bytes.len();
+        group.length = u32::try_from(key.len()).expect("a key has less than 4 GiB");
         self.bytes.extend_from_slice(key);
-        let group = group as usize;
-        if group == self.spans.len() {
-            self.spans.push(span);
-        } else {
-            self.spans[group] = span;
-        }
     }
 
-    fn clear(&mut self, group: u32) {
-        let span = &mut self.spans[group as usize];
-        self.unused += span.1 as usize;
-        *span = (0, 0);
+    fn clear(&mut self, group: &mut Group) {
+        self.unused += group.length as usize;
+        group.start = 0;
+        group.length = 0;
     }
 
-    fn compact(&mut self) {
+    fn compact(&mut self, groups: &mut [Group]) {
         if self.unused < UNUSED_BYTES_MIN || self.unused * 2 < self.bytes.len() {
             return;
         }
         let mut bytes = Vec::with_capacity(self.bytes.len() - self.unused);
-        for (start, length) in &mut self.spans {
-            let key = &self.bytes[*start..*start + *length as usize];
-            *start = bytes.len();
-            bytes.extend_from_slice(key);
+        for group in groups {
+            let start = bytes.len();
+            bytes.extend_from_slice(self.get(group));
+            group.start = start;
         }
         self.bytes = bytes;
         self.unused = 0;

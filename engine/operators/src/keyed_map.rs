@@ -1,9 +1,8 @@
 //! Several values a key, each with a key of its own within it, in the order in which they came.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as IndexEntry;
 use millrace_state::{Change, StateError, StateWriter, TableId, key_hash};
 
+use crate::index::{INDEX_ENTRY_BYTES, Index};
 use crate::stored::{Stored, corrupt, put_count, take_count};
 use crate::ttl::{Expiry, Ttl};
 
@@ -17,10 +16,10 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct KeyedMap<V> {
     table: TableId,
-    partition_index: HashTable<u32>,
+    partition_index: Index,
     partitions: Vec<Partition>,
     free_partitions: Vec<u32>,
-    entry_index: HashTable<u32>,
+    entry_index: Index,
     entries: Vec<Entry<V>>,
     free_entries: Vec<u32>,
     dirty: Vec<u32>,
@@ -71,10 +70,10 @@ impl<V: Stored> KeyedMap<V> {
     pub(crate) fn new(table: TableId, ttl: Option<Ttl>) -> Self {
         Self {
             table,
-            partition_index: HashTable::new(),
+            partition_index: Index::default(),
             partitions: Vec::new(),
             free_partitions: Vec::new(),
-            entry_index: HashTable::new(),
+            entry_index: Index::default(),
             entries: Vec::new(),
             free_entries: Vec::new(),
             dirty: Vec::new(),
@@ -93,17 +92,19 @@ impl<V: Stored> KeyedMap<V> {
     /// Returns about how many bytes it holds.
     pub(crate) fn bytes(&self) -> usize {
         let partitions = self.partitions.len() - self.free_partitions.len();
-        let index = 2 * size_of::<u32>();
+        let index = INDEX_ENTRY_BYTES;
         self.bytes
             + self.len() * (size_of::<Entry<V>>() + index)
             + partitions * (size_of::<Partition>() + index)
     }
 
     pub(crate) fn partition(&self, key: &[u8]) -> Option<PartitionId> {
-        let found = self.partition_index.find(key_hash(key), |slot| {
-            *self.partitions[*slot as usize].key == *key
-        });
-        found.map(|slot| PartitionId(*slot))
+        self.partition_of(key_hash(key), key)
+    }
+
+    fn partition_of(&self, hash: u64, key: &[u8]) -> Option<PartitionId> {
+        let is = |slot: u32| *self.partitions[slot as usize].key == *key;
+        self.partition_index.find(hash, is).map(PartitionId)
     }
 
     /// Returns the entries of a partition that are not too old, in the order in which they came.
@@ -143,10 +144,9 @@ impl<V: Stored> KeyedMap<V> {
     /// Returns the entry of a partition with this key that is not too old.
     pub(crate) fn find(&self, partition: PartitionId, key: &[u8], now_ms: i64) -> Option<EntryId> {
         let hash = self.entry_hash(partition, key);
-        let found = self
+        let slot = self
             .entry_index
-            .find(hash, |slot| self.is(*slot, partition, key));
-        let slot = *found?;
+            .find(hash, |slot| self.is(slot, partition, key))?;
         let written_ms = self.entries[slot as usize].written_ms;
         (!self.expiry.is_over(written_ms, now_ms)).then_some(EntryId(slot))
     }
@@ -187,8 +187,8 @@ impl<V: Stored> KeyedMap<V> {
         let hash = self.entry_hash(partition, key);
         let stale = self
             .entry_index
-            .find(hash, |slot| self.is(*slot, partition, key));
-        if let Some(slot) = stale.copied() {
+            .find(hash, |slot| self.is(slot, partition, key));
+        if let Some(slot) = stale {
             debug_assert!(
                 self.expiry
                     .is_over(self.entries[slot as usize].written_ms, now_ms)
@@ -211,9 +211,7 @@ impl<V: Stored> KeyedMap<V> {
             persisted: false,
             value: Some(value),
         });
-        let entries = &self.entries;
-        self.entry_index
-            .insert_unique(hash, slot, |slot| entries[*slot as usize].hash);
+        self.entry_index.insert(hash, slot);
         self.link(slot, partition);
         self.touch(slot, now_ms);
         EntryId(slot)
@@ -228,12 +226,7 @@ impl<V: Stored> KeyedMap<V> {
         let key = std::mem::take(&mut place.key);
         let partition = place.partition as usize;
         self.bytes -= key.len() + value.bytes();
-        let indexed = self
-            .entry_index
-            .find_entry(place.hash, |other| *other == slot);
-        indexed
-            .unwrap_or_else(|_| unreachable!("an entry in use is in the index"))
-            .remove();
+        self.entry_index.remove(place.hash, slot);
         let persisted = std::mem::take(&mut place.persisted);
         self.free_entries.push(slot);
         if self.partitions[partition].len > 0 {
@@ -398,16 +391,10 @@ impl<V: Stored> KeyedMap<V> {
 
     fn partition_for(&mut self, key: &[u8]) -> PartitionId {
         let hash = key_hash(key);
+        if let Some(partition) = self.partition_of(hash, key) {
+            return partition;
+        }
         let partitions = &mut self.partitions;
-        let found = self.partition_index.entry(
-            hash,
-            |slot| *partitions[*slot as usize].key == *key,
-            |slot| partitions[*slot as usize].hash,
-        );
-        let vacant = match found {
-            IndexEntry::Occupied(found) => return PartitionId(*found.get()),
-            IndexEntry::Vacant(vacant) => vacant,
-        };
         let partition = Partition {
             key: key.into(),
             hash,
@@ -423,19 +410,14 @@ impl<V: Stored> KeyedMap<V> {
             partitions.push(partition);
             count(partitions.len() - 1)
         };
-        vacant.insert(slot);
+        self.partition_index.insert(hash, slot);
         PartitionId(slot)
     }
 
     fn remove_partition(&mut self, partition: usize) -> Box<[u8]> {
         let slot = count(partition);
         let place = &mut self.partitions[partition];
-        let indexed = self
-            .partition_index
-            .find_entry(place.hash, |other| *other == slot);
-        indexed
-            .unwrap_or_else(|_| unreachable!("a partition in use is in the index"))
-            .remove();
+        self.partition_index.remove(place.hash, slot);
         let key = std::mem::take(&mut place.key);
         self.bytes -= key.len();
         self.free_partitions.push(slot);

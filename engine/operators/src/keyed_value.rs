@@ -1,9 +1,8 @@
 //! One value a key, with note of what changed since the last snapshot and of what is too old.
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use millrace_state::{Change, StateError, StateWriter, TableId, key_hash};
 
+use crate::index::{INDEX_ENTRY_BYTES, Index};
 use crate::stored::{Stored, corrupt};
 use crate::ttl::{Expiry, Ttl};
 
@@ -14,7 +13,7 @@ use crate::ttl::{Expiry, Ttl};
 #[derive(Debug)]
 pub(crate) struct KeyedValue<V> {
     table: TableId,
-    index: HashTable<u32>,
+    index: Index,
     slots: Vec<Slot<V>>,
     free: Vec<u32>,
     dirty: Vec<u32>,
@@ -40,7 +39,7 @@ impl<V: Stored> KeyedValue<V> {
     pub(crate) fn new(table: TableId, ttl: Option<Ttl>) -> Self {
         Self {
             table,
-            index: HashTable::new(),
+            index: Index::default(),
             slots: Vec::new(),
             free: Vec::new(),
             dirty: Vec::new(),
@@ -56,15 +55,12 @@ impl<V: Stored> KeyedValue<V> {
 
     /// Returns about how many bytes it holds.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.len() * (size_of::<Slot<V>>() + 2 * size_of::<u32>())
+        self.bytes + self.len() * (size_of::<Slot<V>>() + INDEX_ENTRY_BYTES)
     }
 
     /// Returns the slot of a key that has a value which is not too old.
     pub(crate) fn find(&self, key: &[u8], now_ms: i64) -> Option<u32> {
-        let found = self.index.find(key_hash(key), |slot| {
-            *self.slots[*slot as usize].key == *key
-        });
-        let slot = *found?;
+        let slot = self.slot_of(key_hash(key), key)?;
         (!self
             .expiry
             .is_over(self.slots[slot as usize].written_ms, now_ms))
@@ -92,9 +88,7 @@ impl<V: Stored> KeyedValue<V> {
         let value = place.value.take().expect("a slot in use has a value");
         let key = std::mem::take(&mut place.key);
         self.bytes -= value.bytes() + key.len();
-        let entry = self.index.find_entry(place.hash, |other| *other == slot);
-        let entry = entry.unwrap_or_else(|_| unreachable!("a slot in use is in the index"));
-        entry.remove();
+        self.index.remove(place.hash, slot);
         if place.persisted {
             self.removed.push(key);
         }
@@ -113,6 +107,11 @@ impl<V: Stored> KeyedValue<V> {
                 }
             }
         }
+    }
+
+    /// Tells whether a slot has a value.
+    pub(crate) fn is_used(&self, slot: u32) -> bool {
+        self.slots[slot as usize].value.is_some()
     }
 
     pub(crate) fn key(&self, slot: u32) -> &[u8] {
@@ -172,18 +171,17 @@ impl<V: Stored> KeyedValue<V> {
         }
     }
 
+    fn slot_of(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        let is = |slot: u32| *self.slots[slot as usize].key == *key;
+        self.index.find(hash, is)
+    }
+
     fn slot_for(&mut self, key: &[u8]) -> u32 {
         let hash = key_hash(key);
+        if let Some(slot) = self.slot_of(hash, key) {
+            return slot;
+        }
         let slots = &mut self.slots;
-        let entry = self.index.entry(
-            hash,
-            |slot| *slots[*slot as usize].key == *key,
-            |slot| slots[*slot as usize].hash,
-        );
-        let vacant = match entry {
-            Entry::Occupied(found) => return *found.get(),
-            Entry::Vacant(vacant) => vacant,
-        };
         let slot = self.free.pop().unwrap_or_else(|| {
             let next = u32::try_from(slots.len()).expect("slots are counted in 32 bits");
             slots.push(Slot {
@@ -196,7 +194,7 @@ impl<V: Stored> KeyedValue<V> {
             });
             next
         });
-        vacant.insert(slot);
+        self.index.insert(hash, slot);
         let place = &mut self.slots[slot as usize];
         place.key = key.into();
         place.hash = hash;

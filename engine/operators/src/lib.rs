@@ -24,6 +24,7 @@ mod graph;
 mod group_aggregate;
 mod group_window;
 mod groups;
+mod index;
 mod interval_join;
 mod join;
 mod keyed_map;

@@ -29,7 +29,7 @@ pub struct Context {
 /// An operator of one lane. All calls come from the lane's thread, one after another.
 ///
 /// ```text
-///  restore? ─► (batch | watermark | timer)* ─► snapshot ─► (batch | watermark | timer)* ─► …
+///  restore? ─► ((batch | watermark | timer | flush) more*)* ─► snapshot ─► …
 /// ```
 pub trait Operator: Send {
     /// Takes rows of an input.
@@ -43,6 +43,16 @@ pub trait Operator: Send {
         ctx: &Context,
         out: &mut Output,
     ) -> Result<(), OperatorError>;
+
+    /// Goes on with the last call where that one has stopped because [`Output::is_full`], and tells whether there is still
+    /// more. It is called behind every other call, with what came out so far handed on, until there is no more; so one
+    /// call that gives out millions of rows never holds them at once.
+    ///
+    /// # Errors
+    /// As for the call that it goes on with.
+    fn more(&mut self, _ctx: &Context, _out: &mut Output) -> Result<bool, OperatorError> {
+        Ok(false)
+    }
 
     /// Takes a watermark: the minimum over its inputs, greater than the one before. An operator that holds rows back
     /// gives them out here, and then hands the watermark on.
@@ -119,7 +129,16 @@ pub(crate) enum Item {
     Watermark(Watermark),
 }
 
+/// How many batches and watermarks one call gives out before it waits for [`Operator::more`].
+const ITEMS_MAX: usize = 16;
+
 impl Output {
+    /// Tells whether so much was given out that the rest should wait for [`Operator::more`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.items.len() >= ITEMS_MAX
+    }
+
     /// Gives out rows; a batch without rows is left out.
     pub fn batch(&mut self, batch: Batch) {
         debug_assert!(

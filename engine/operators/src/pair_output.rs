@@ -10,6 +10,9 @@ use crate::{Batch, OperatorError, Output, RowCodec};
 /// How many rows a batch of joined rows has at most.
 pub(crate) const JOINED_ROWS_MAX: usize = 8_192;
 
+/// How many bytes of rows out of state a batch of joined rows has, unless one row has more.
+pub(crate) const JOINED_BYTES_MAX: usize = 8 << 20;
+
 /// A row of the other side.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Other<'a> {
@@ -90,7 +93,7 @@ impl<'a> PairOutput<'a> {
                 self.stored.len() as u32 - 1
             }
         }));
-        if self.kinds.len() == JOINED_ROWS_MAX {
+        if self.kinds.len() == JOINED_ROWS_MAX || self.stored.bytes() >= JOINED_BYTES_MAX {
             self.flush(out)?;
         }
         Ok(())

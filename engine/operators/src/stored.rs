@@ -1,6 +1,6 @@
 //! Values of state as bytes.
 
-use millrace_state::StateError;
+use millrace_state::{StateError, TableId};
 
 /// A value that a checkpoint can hold.
 pub(crate) trait Stored: Sized {
@@ -98,6 +98,14 @@ pub(crate) fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (value, rest) = bytes.split_at_checked(length)?;
     *bytes = rest;
     Some(value)
+}
+
+/// A table that an operator does not have.
+pub(crate) fn unknown_table(table: TableId) -> StateError {
+    StateError::Corrupt {
+        what: "an operator".into(),
+        reason: format!("it has no table {}", table.0),
+    }
 }
 
 pub(crate) fn corrupt(what: &str) -> StateError {

@@ -14,6 +14,13 @@ pub(crate) struct Timers {
     due: BTreeSet<(i64, u32)>,
 }
 
+/// A key that is due.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DueKey {
+    pub(crate) key: Box<[u8]>,
+    slot: u32,
+}
+
 /// The timers of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Pair([Option<i64>; 2]);
@@ -51,6 +58,14 @@ impl Timers {
         self.keys.get(slot).0[side]
     }
 
+    /// Tells whether a key that [`Timers::take_due`] gave has a timer of that time for a side: it may have been moved.
+    pub(crate) fn is_due(&self, due: &DueKey, side: usize, time_ms: i64) -> bool {
+        // A slot may have gone to another key, which then is due itself if it has a timer of that time.
+        self.keys.is_used(due.slot)
+            && *self.keys.key(due.slot) == *due.key
+            && self.keys.get(due.slot).0[side] == Some(time_ms)
+    }
+
     pub(crate) fn set_if_none(&mut self, key: &[u8], side: usize, time_ms: i64) {
         if self.get(key, side).is_none() {
             self.set(key, side, Some(time_ms));
@@ -78,15 +93,18 @@ impl Timers {
     }
 
     /// Takes the first time that is due, with its keys in their order. A key whose timer was moved is among them too.
-    pub(crate) fn take_due(&mut self, until_ms: i64) -> Option<(i64, Vec<Box<[u8]>>)> {
+    pub(crate) fn take_due(&mut self, until_ms: i64) -> Option<(i64, Vec<DueKey>)> {
         let time_ms = self.first().filter(|time_ms| *time_ms <= until_ms)?;
-        let mut keys: Vec<Box<[u8]>> = Vec::new();
+        let mut keys = Vec::new();
         while let Some((first_ms, slot)) = self.due.first().copied() {
             if first_ms != time_ms {
                 break;
             }
             self.due.pop_first();
-            keys.push(self.keys.key(slot).into());
+            if self.keys.is_used(slot) {
+                let key = self.keys.key(slot).into();
+                keys.push(DueKey { key, slot });
+            }
         }
         keys.sort_unstable();
         Some((time_ms, keys))

@@ -69,6 +69,12 @@ impl BoundAggregate {
     pub fn return_type(&self) -> &FlinkType {
         self.aggregate.return_type()
     }
+
+    /// Tells whether Flink takes it in windows that are merged; see [`Aggregate::merges`].
+    #[must_use]
+    pub fn merges(&self) -> bool {
+        self.aggregate.merges()
+    }
 }
 
 /// The names of all aggregate functions.
@@ -97,6 +103,9 @@ const NAMES: &[&str] = &[
     "VAR_SAMP",
 ];
 
+/// Window functions that only batch mode has; [`Ranking`](super::Ranking) and [`shifted`](super::shifted) compute them.
+const BOUNDED_NAMES: &[&str] = &["CUME_DIST", "LEAD", "NTILE", "PERCENT_RANK"];
+
 /// Tells whether a name, in any case, is that of an aggregate function.
 #[must_use]
 pub fn is_aggregate(name: &str) -> bool {
@@ -116,9 +125,7 @@ fn canonical(name: &str) -> Option<&'static str> {
 /// A function that does not exist, or arguments that it does not take.
 pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
     let Some(name) = canonical(call.name) else {
-        return Err(CallError::NotYet {
-            what: format!("the aggregate function {}", call.name),
-        });
+        return Err(unknown(call));
     };
     let mut columns: Vec<usize> = (0..call.args.len()).collect();
     if matches!(name, "LISTAGG" | "LAG") {
@@ -169,6 +176,21 @@ pub fn bind(call: &AggregateCall<'_>) -> Result<BoundAggregate, CallError> {
         columns,
         aggregate,
     })
+}
+
+/// Returns what is wrong with a name that is no aggregate's.
+fn unknown(call: &AggregateCall<'_>) -> CallError {
+    let mut bounded = BOUNDED_NAMES.iter();
+    let name = bounded.find(|known| known.eq_ignore_ascii_case(call.name));
+    match name {
+        Some(name) if call.over && !call.bounded => CallError::Argument {
+            index: 0,
+            message: format!("{name} Function is not supported in stream mode."),
+        },
+        _ => CallError::NotYet {
+            what: format!("the aggregate function {}", call.name),
+        },
+    }
 }
 
 fn count(call: &AggregateCall<'_>) -> Result<Arc<dyn Aggregate>, CallError> {
@@ -453,5 +475,146 @@ pub(super) fn unsupported(name: &str, call: &AggregateCall<'_>, arg: &FlinkType)
         message: format!(
             "{name}{variant} aggregate function does not support type: '{arg}'. Please re-check the data type."
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Literal;
+
+    fn arg(kind: TypeKind) -> Arg {
+        Arg {
+            ty: kind.nullable(),
+            literal: None,
+        }
+    }
+
+    fn not_null(kind: TypeKind) -> Arg {
+        Arg {
+            ty: kind.not_null(),
+            literal: None,
+        }
+    }
+
+    fn text(value: &str) -> Arg {
+        let ty = TypeKind::Char(1).not_null();
+        let value: ArrayRef = Arc::new(arrow_array::StringViewArray::from(vec![value]));
+        Arg {
+            ty: ty.clone(),
+            literal: Some(Literal { ty, value }),
+        }
+    }
+
+    fn call<'a>(name: &'a str, args: &'a [Arg]) -> AggregateCall<'a> {
+        AggregateCall {
+            name,
+            args,
+            distinct: false,
+            may_be_empty: false,
+            retract: false,
+            over: false,
+            bounded: false,
+            absent_on_null: None,
+        }
+    }
+
+    fn ty(name: &str, args: &[Arg]) -> String {
+        bind(&call(name, args)).unwrap().return_type().to_string()
+    }
+
+    const STRING: TypeKind = TypeKind::Varchar(millrace_connector::LENGTH_MAX);
+
+    #[test]
+    fn results_have_flinks_types() {
+        let types = |name: &str, kinds: &[TypeKind]| -> Vec<String> {
+            let kinds = kinds.iter().cloned();
+            kinds.map(|kind| ty(name, &[arg(kind)])).collect()
+        };
+        let numbers = [
+            TypeKind::TinyInt,
+            TypeKind::Int,
+            TypeKind::Float,
+            TypeKind::Decimal(10, 2),
+        ];
+        assert_eq!(types("COUNT", &numbers[..1]), ["BIGINT NOT NULL"]);
+        let sums = ["TINYINT", "INT", "FLOAT", "DECIMAL(38, 2)"];
+        assert_eq!(types("sum", &numbers), sums);
+        let averages = ["TINYINT", "INT", "FLOAT", "DECIMAL(38, 6)"];
+        assert_eq!(types("AVG", &numbers), averages);
+        assert_eq!(types("STDDEV_POP", &numbers), averages);
+        assert_eq!(
+            types("AVG", &[TypeKind::Decimal(38, 10)]),
+            ["DECIMAL(38, 10)"]
+        );
+        assert_eq!(
+            types("COLLECT", &[TypeKind::Int]),
+            ["MULTISET<INT> NOT NULL"]
+        );
+        let json = "VARCHAR(2000) NOT NULL";
+        assert_eq!(types("JSON_ARRAYAGG", &[TypeKind::Int]), [json]);
+        assert_eq!(
+            ty("JSON_OBJECTAGG", &[arg(STRING), arg(TypeKind::Int)]),
+            json
+        );
+        let text_type = "VARCHAR(2147483647)";
+        assert_eq!(
+            ty("LISTAGG", &[arg(TypeKind::Char(3)), text("|")]),
+            text_type
+        );
+    }
+
+    #[test]
+    fn a_result_is_not_null_where_no_group_is_empty() {
+        let args = [not_null(TypeKind::Int)];
+        assert_eq!(ty("SUM", &args), "INT NOT NULL");
+        let empty = AggregateCall {
+            may_be_empty: true,
+            ..call("SUM", &args)
+        };
+        assert_eq!(bind(&empty).unwrap().return_type().to_string(), "INT");
+        let texts = [not_null(STRING)];
+        let list = AggregateCall {
+            may_be_empty: true,
+            ..call("LISTAGG", &texts)
+        };
+        let list = bind(&list).unwrap().return_type().to_string();
+        assert_eq!(list, "VARCHAR(2147483647) NOT NULL");
+    }
+
+    #[test]
+    fn knows_what_cannot_be_merged() {
+        let args = [arg(TypeKind::Int)];
+        let merges = |name| bind(&call(name, &args)).unwrap().merges();
+        assert!(merges("SUM") && merges("MAX") && merges("COLLECT"));
+        assert!(!merges("FIRST_VALUE") && !merges("LAST_VALUE") && !merges("JSON_ARRAYAGG"));
+    }
+
+    #[test]
+    fn refuses_what_flink_refuses() {
+        let row = TypeKind::Row(Vec::new());
+        let refused: &[(&str, &[Arg])] = &[
+            ("SUM", &[arg(STRING)]),
+            ("SUM", &[]),
+            ("COUNT", &[arg(STRING), arg(STRING)]),
+            ("MAX", &[arg(row)]),
+            ("MAX", &[arg(TypeKind::Char(3))]),
+            ("LISTAGG", &[arg(TypeKind::Int)]),
+            ("LISTAGG", &[arg(STRING), arg(STRING)]),
+            ("LAST_VALUE", &[arg(TypeKind::Date)]),
+            ("APPROX_COUNT_DISTINCT", &[arg(TypeKind::Int)]),
+            ("JSON_ARRAYAGG", &[arg(TypeKind::Date)]),
+            ("ROW_NUMBER", &[]),
+            ("NO_SUCH", &[]),
+        ];
+        for (name, args) in refused {
+            assert!(bind(&call(name, args)).is_err(), "{name}");
+        }
+        let lead = AggregateCall {
+            over: true,
+            ..call("LEAD", &[])
+        };
+        let error = bind(&lead).unwrap_err().to_string();
+        assert_eq!(error, "LEAD Function is not supported in stream mode.");
     }
 }

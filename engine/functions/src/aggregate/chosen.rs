@@ -17,9 +17,9 @@ use arrow_schema::{DataType, TimeUnit};
 use millrace_connector::FlinkType;
 use millrace_connector::physical::arrow_type;
 
-use super::codec::{Fixed, ValueCodec, put_option, take_option};
+use super::codec::{Fixed, ValueCodec, ValueList, put_option, take_option};
 use super::dense::{Accumulator, Dense};
-use super::state::{Aggregate, AggregateState, Rows};
+use super::state::{Aggregate, AggregateState, Rows, Trace};
 use crate::RowError;
 
 /// Which value is kept.
@@ -62,6 +62,10 @@ impl Chosen {
 impl Aggregate for Chosen {
     fn return_type(&self) -> &FlinkType {
         &self.return_type
+    }
+
+    fn merges(&self) -> bool {
+        matches!(self.choice, Choice::Least | Choice::Greatest)
     }
 
     fn state(&self) -> Box<dyn AggregateState> {
@@ -203,6 +207,25 @@ impl AggregateState for Values {
             }
         }
         Ok(())
+    }
+
+    fn trace(&mut self, rows: Rows<'_>) -> Result<Trace, RowError> {
+        let values = &rows.args[0];
+        let encoded = self.codec.encode(rows.args);
+        let (mut before, mut after) = (ValueList::default(), ValueList::default());
+        for (row, group) in rows.groups.iter().enumerate() {
+            before.push(self.values[*group as usize].as_deref());
+            let sign = rows.signs.map_or(1, |signs| signs[row]);
+            if sign > 0 && values.is_valid(row) {
+                self.offer(*group, encoded.row(row).data());
+            }
+            after.push(self.values[*group as usize].as_deref());
+        }
+        Ok(Trace {
+            before: before.decode(&self.codec),
+            after: after.decode(&self.codec),
+            changed: None,
+        })
     }
 
     fn merge(&mut self, into: &[u32], from: &[u32]) -> Result<(), RowError> {

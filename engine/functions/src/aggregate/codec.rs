@@ -125,3 +125,28 @@ impl ValueCodec {
             .expect("one column")
     }
 }
+
+/// Values as bytes, one behind another.
+#[derive(Debug, Default)]
+pub(super) struct ValueList {
+    bytes: Vec<u8>,
+    /// Where each value ends, and whether it is one.
+    ends: Vec<(usize, bool)>,
+}
+
+impl ValueList {
+    pub(super) fn push(&mut self, value: Option<&[u8]>) {
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        self.ends.push((self.bytes.len(), value.is_some()));
+    }
+
+    /// Returns them as a column.
+    pub(super) fn decode(&self, codec: &ValueCodec) -> ArrayRef {
+        let mut start = 0;
+        codec.decode_options(self.ends.iter().map(|(end, is_some)| {
+            let value = &self.bytes[start..*end];
+            start = *end;
+            is_some.then_some(value)
+        }))
+    }
+}

@@ -13,7 +13,7 @@ use millrace_connector::{FlinkType, TypeKind};
 
 use super::codec::ValueCodec;
 use super::counted::Counted;
-use super::state::{Aggregate, AggregateState, Rows};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows};
 use crate::RowError;
 
 /// COLLECT over one type.
@@ -118,7 +118,7 @@ impl AggregateState for Multisets {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         self.values.take_entries(visit);
     }
 

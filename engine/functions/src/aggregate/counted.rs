@@ -5,6 +5,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
 use super::codec::Fixed;
+use super::state::EntryVisitor;
 
 const NONE: u32 = u32::MAX;
 
@@ -83,7 +84,7 @@ impl Counted {
         }
     }
 
-    pub(super) fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    pub(super) fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         // A value may be gone and back since: its removal comes first.
         for (group, value) in self.removed.drain(..) {
             visit(group, &value, None);

@@ -12,7 +12,7 @@ use millrace_connector::FlinkType;
 
 use super::codec::ValueCodec;
 use super::counted::Counted;
-use super::state::{Aggregate, AggregateState, Rows, Trace};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows, Trace};
 use crate::RowError;
 
 /// An aggregate that sees each value once.
@@ -32,6 +32,10 @@ impl Distinct {
 impl Aggregate for Distinct {
     fn return_type(&self) -> &FlinkType {
         self.inner.return_type()
+    }
+
+    fn merges(&self) -> bool {
+        self.inner.merges()
     }
 
     fn state(&self) -> Box<dyn AggregateState> {
@@ -141,7 +145,7 @@ impl AggregateState for Once {
         self.inner.read(group, bytes)
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         let mut key = Vec::new();
         let mut marked = |mark: u8, group: u32, entry: &[u8], value: Option<&[u8]>| {
             key.clear();

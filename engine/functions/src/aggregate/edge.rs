@@ -8,9 +8,9 @@ use arrow_array::{Array, ArrayRef};
 use millrace_connector::FlinkType;
 use millrace_connector::physical::arrow_type;
 
-use super::codec::ValueCodec;
+use super::codec::{ValueCodec, ValueList};
 use super::kept::Kept;
-use super::state::{Aggregate, AggregateState, Rows};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows, Trace};
 use crate::RowError;
 
 /// The first or last value of a changing list.
@@ -34,6 +34,10 @@ impl Aggregate for Edge {
         &self.return_type
     }
 
+    fn merges(&self) -> bool {
+        false
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         Box::new(Values {
             is_first: self.is_first,
@@ -50,6 +54,27 @@ struct Values {
     kept: Kept,
 }
 
+impl Values {
+    fn apply(&mut self, group: u32, sign: i8, value: &[u8]) {
+        match sign {
+            1 => self.kept.push(group, value),
+            -1 => {
+                self.kept.remove(group, value);
+            }
+            _ => {}
+        }
+    }
+
+    fn edge(&self, group: u32) -> Option<&[u8]> {
+        let mut values = self.kept.of_group(group);
+        if self.is_first {
+            values.next()
+        } else {
+            values.next_back()
+        }
+    }
+}
+
 impl AggregateState for Values {
     fn resize(&mut self, groups: usize) {
         self.kept.resize(groups);
@@ -63,18 +88,31 @@ impl AggregateState for Values {
         let values = &rows.args[0];
         let encoded = self.codec.encode(rows.args);
         for (row, group) in rows.groups.iter().enumerate() {
-            let sign = rows.signs.map_or(1, |signs| signs[row]);
-            if sign == 0 || values.is_null(row) {
-                continue;
-            }
-            let value = encoded.row(row);
-            if sign > 0 {
-                self.kept.push(*group, value.data());
-            } else {
-                self.kept.remove(*group, value.data());
+            if values.is_valid(row) {
+                let sign = rows.signs.map_or(1, |signs| signs[row]);
+                self.apply(*group, sign, encoded.row(row).data());
             }
         }
         Ok(())
+    }
+
+    fn trace(&mut self, rows: Rows<'_>) -> Result<Trace, RowError> {
+        let values = &rows.args[0];
+        let encoded = self.codec.encode(rows.args);
+        let (mut before, mut after) = (ValueList::default(), ValueList::default());
+        for (row, group) in rows.groups.iter().enumerate() {
+            before.push(self.edge(*group));
+            if values.is_valid(row) {
+                let sign = rows.signs.map_or(1, |signs| signs[row]);
+                self.apply(*group, sign, encoded.row(row).data());
+            }
+            after.push(self.edge(*group));
+        }
+        Ok(Trace {
+            before: before.decode(&self.codec),
+            after: after.decode(&self.codec),
+            changed: None,
+        })
     }
 
     fn merge(&mut self, into: &[u32], from: &[u32]) -> Result<(), RowError> {
@@ -85,14 +123,8 @@ impl AggregateState for Values {
     }
 
     fn value(&self, groups: &[u32]) -> ArrayRef {
-        self.codec.decode_options(groups.iter().map(|group| {
-            let mut values = self.kept.of_group(*group);
-            if self.is_first {
-                values.next()
-            } else {
-                values.next_back()
-            }
-        }))
+        self.codec
+            .decode_options(groups.iter().map(|group| self.edge(*group)))
     }
 
     fn write(&self, _group: u32, _out: &mut Vec<u8>) {}
@@ -101,7 +133,7 @@ impl AggregateState for Values {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         self.kept.take_entries(visit);
     }
 

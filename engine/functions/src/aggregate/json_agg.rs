@@ -13,7 +13,7 @@ use millrace_connector::FlinkType;
 
 use super::codec::{put_option, take_option};
 use super::kept::Kept;
-use super::state::{Aggregate, AggregateState, Rows};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows};
 use crate::RowError;
 use crate::json::{Generator, comma, java_order, key_text};
 use crate::string::TextBuilder;
@@ -51,6 +51,10 @@ impl JsonAgg {
 impl Aggregate for JsonAgg {
     fn return_type(&self) -> &FlinkType {
         &self.return_type
+    }
+
+    fn merges(&self) -> bool {
+        false
     }
 
     fn state(&self) -> Box<dyn AggregateState> {
@@ -132,7 +136,7 @@ impl AggregateState for Arrays {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         self.kept.take_entries(visit);
     }
 
@@ -268,7 +272,7 @@ impl AggregateState for Objects {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         // A key may be back since: its removal comes first.
         for (group, key) in self.removed.drain(..) {
             visit(group, key.as_bytes(), None);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::codec::Fixed;
+use super::state::EntryVisitor;
 
 /// The values of all groups.
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ impl Kept {
         self.groups[group as usize].iter().map(|item| &*item.value)
     }
 
-    pub(super) fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    pub(super) fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         // A number may be used again since: its removal comes first.
         for (group, number) in self.removed.drain(..) {
             visit(group, &number.to_be_bytes(), None);

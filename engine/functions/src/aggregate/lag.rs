@@ -41,6 +41,10 @@ impl Aggregate for Lag {
         &self.return_type
     }
 
+    fn merges(&self) -> bool {
+        false
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         Box::new(Last {
             codec: ValueCodec::new(&[arrow_type(&self.return_type.kind)]),

@@ -10,7 +10,7 @@ use millrace_connector::FlinkType;
 
 use super::codec::{put_option, take_option};
 use super::kept::Kept;
-use super::state::{Aggregate, AggregateState, Rows};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows};
 use crate::RowError;
 use crate::string::TextBuilder;
 
@@ -196,7 +196,7 @@ impl AggregateState for Lists {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         self.kept.take_entries(visit);
     }
 

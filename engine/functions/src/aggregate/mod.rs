@@ -18,10 +18,12 @@ mod kept;
 mod lag;
 mod list_agg;
 mod ranked;
+mod ranking;
 mod single;
 mod state;
 mod sum;
 mod variance;
 
 pub use call::{AggregateCall, BoundAggregate, bind, is_aggregate};
-pub use state::{Aggregate, AggregateState, Rows, Trace};
+pub use ranking::{Partitions, Ranking, shifted};
+pub use state::{Aggregate, AggregateState, EntryVisitor, Rows, Trace};

@@ -13,8 +13,8 @@ use millrace_connector::FlinkType;
 use millrace_connector::physical::arrow_type;
 
 use super::chosen::Choice;
-use super::codec::{Fixed, ValueCodec};
-use super::state::{Aggregate, AggregateState, Rows};
+use super::codec::{Fixed, ValueCodec, ValueList};
+use super::state::{Aggregate, AggregateState, EntryVisitor, Rows, Trace};
 use crate::RowError;
 
 /// The least or greatest value of a changing set.
@@ -43,6 +43,7 @@ impl Aggregate for Ranked {
             choice: self.choice,
             codec: ValueCodec::new(&[arrow_type(&self.return_type.kind)]),
             counts: BTreeMap::new(),
+            best: Vec::new(),
             changed: Vec::new(),
             bytes: 0,
         })
@@ -61,6 +62,8 @@ struct Values {
     /// Ordered by group, then by value. A count of 0 stands only for an entry that the last checkpoint has and the next
     /// has not.
     counts: BTreeMap<Key, Count>,
+    /// The value of each group that is its result.
+    best: Vec<Option<Key>>,
     changed: Vec<Key>,
     bytes: usize,
 }
@@ -74,29 +77,48 @@ struct Count {
 }
 
 impl Values {
-    fn change(&mut self, key: &[u8], by: i64) {
-        if let Some(entry) = self.counts.get_mut(key) {
-            entry.count += by;
-            if entry.count == 0 && !entry.is_kept {
-                self.bytes -= key.len();
-                self.counts.remove(key);
-                return;
+    /// Changes how often a value of a group is there.
+    fn change(&mut self, group: u32, key: &[u8], by: i64) {
+        let (key, before, after) = self.count(key, by);
+        if before <= 0 && after > 0 {
+            let best = &mut self.best[group as usize];
+            if best
+                .as_ref()
+                .is_none_or(|best| self.choice.takes(&key[..], &best[..]))
+            {
+                *best = Some(key);
             }
-            if !std::mem::replace(&mut entry.is_changed, true) {
-                let (key, _) = self.counts.get_key_value(key).expect("it was just found");
-                self.changed.push(Arc::clone(key));
-            }
-            return;
+        } else if before > 0 && after <= 0 && self.best[group as usize].as_ref() == Some(&key) {
+            self.best[group as usize] = self.find_best(group);
         }
-        let key: Key = key.into();
-        self.bytes += key.len();
-        self.changed.push(Arc::clone(&key));
-        let count = Count {
-            count: by,
-            is_changed: true,
-            is_kept: false,
+    }
+
+    /// Returns the key as it is kept, and its count before and after.
+    fn count(&mut self, key: &[u8], by: i64) -> (Key, i64, i64) {
+        let Some((kept, _)) = self.counts.get_key_value(key) else {
+            let key: Key = key.into();
+            self.bytes += key.len();
+            self.changed.push(Arc::clone(&key));
+            let count = Count {
+                count: by,
+                is_changed: true,
+                is_kept: false,
+            };
+            self.counts.insert(Arc::clone(&key), count);
+            return (key, 0, by);
         };
-        self.counts.insert(key, count);
+        let key = Arc::clone(kept);
+        let entry = self.counts.get_mut(&key).expect("it was just found");
+        let before = entry.count;
+        entry.count += by;
+        let after = entry.count;
+        if after == 0 && !entry.is_kept {
+            self.bytes -= key.len();
+            self.counts.remove(&key);
+        } else if !std::mem::replace(&mut entry.is_changed, true) {
+            self.changed.push(Arc::clone(&key));
+        }
+        (key, before, after)
     }
 
     /// Returns the entries of a group in the order of their values.
@@ -110,19 +132,42 @@ impl Values {
             .range::<[u8], _>((Bound::Included(first.as_slice()), end))
     }
 
-    fn best(&self, group: u32) -> Option<&[u8]> {
+    fn find_best(&self, group: u32) -> Option<Key> {
         let is_there = |(_, count): &(&Key, &Count)| count.count > 0;
         let mut entries = self.of_group(group);
         let found = match self.choice {
             Choice::Least | Choice::First => entries.find(is_there),
             Choice::Greatest | Choice::Last => entries.rev().find(is_there),
         };
-        found.map(|(key, _)| &key[GROUP_BYTES..])
+        found.map(|(key, _)| Arc::clone(key))
+    }
+
+    fn result(&self, group: u32) -> Option<&[u8]> {
+        let best = self.best[group as usize].as_ref()?;
+        Some(&best[GROUP_BYTES..])
+    }
+
+    /// Calls `each` with the group, sign and key of each row, the key empty where the row does nothing.
+    fn for_each(&mut self, rows: Rows<'_>, mut each: impl FnMut(&mut Self, u32, i8, &[u8])) {
+        let values = &rows.args[0];
+        let encoded = self.codec.encode(rows.args);
+        let mut key = Vec::new();
+        for (row, group) in rows.groups.iter().enumerate() {
+            let sign = rows.signs.map_or(1, |signs| signs[row]);
+            key.clear();
+            if sign != 0 && values.is_valid(row) {
+                key.extend_from_slice(&group.to_be_bytes());
+                key.extend_from_slice(encoded.row(row).data());
+            }
+            each(self, *group, sign, &key);
+        }
     }
 }
 
 impl AggregateState for Values {
-    fn resize(&mut self, _groups: usize) {}
+    fn resize(&mut self, groups: usize) {
+        self.best.resize(groups, None);
+    }
 
     fn reset(&mut self, group: u32) {
         let keys: Vec<Key> = self
@@ -131,24 +176,34 @@ impl AggregateState for Values {
             .collect();
         for key in keys {
             let count = self.counts.get(&key).map_or(0, |count| count.count);
-            self.change(&key, -count);
+            self.count(&key, -count);
         }
+        self.best[group as usize] = None;
     }
 
     fn fold(&mut self, rows: Rows<'_>) -> Result<(), RowError> {
-        let values = &rows.args[0];
-        let encoded = self.codec.encode(rows.args);
-        let mut key = Vec::new();
-        for (row, group) in rows.groups.iter().enumerate() {
-            let sign = rows.signs.map_or(1, |signs| signs[row]);
-            if sign != 0 && values.is_valid(row) {
-                key.clear();
-                key.extend_from_slice(&group.to_be_bytes());
-                key.extend_from_slice(encoded.row(row).data());
-                self.change(&key, sign.into());
+        self.for_each(rows, |state, group, sign, key| {
+            if !key.is_empty() {
+                state.change(group, key, sign.into());
             }
-        }
+        });
         Ok(())
+    }
+
+    fn trace(&mut self, rows: Rows<'_>) -> Result<Trace, RowError> {
+        let (mut before, mut after) = (ValueList::default(), ValueList::default());
+        self.for_each(rows, |state, group, sign, key| {
+            before.push(state.result(group));
+            if !key.is_empty() {
+                state.change(group, key, sign.into());
+            }
+            after.push(state.result(group));
+        });
+        Ok(Trace {
+            before: before.decode(&self.codec),
+            after: after.decode(&self.codec),
+            changed: None,
+        })
     }
 
     fn merge(&mut self, into: &[u32], from: &[u32]) -> Result<(), RowError> {
@@ -162,7 +217,7 @@ impl AggregateState for Values {
                 })
                 .collect();
             for (key, count) in entries {
-                self.change(&key, count);
+                self.change(*into, &key, count);
             }
         }
         Ok(())
@@ -170,7 +225,7 @@ impl AggregateState for Values {
 
     fn value(&self, groups: &[u32]) -> ArrayRef {
         self.codec
-            .decode_options(groups.iter().map(|group| self.best(*group)))
+            .decode_options(groups.iter().map(|group| self.result(*group)))
     }
 
     fn write(&self, _group: u32, _out: &mut Vec<u8>) {}
@@ -179,7 +234,7 @@ impl AggregateState for Values {
         Some(())
     }
 
-    fn take_entries(&mut self, visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {
+    fn take_entries(&mut self, visit: &mut EntryVisitor<'_>) {
         for key in std::mem::take(&mut self.changed) {
             let Some(entry) = self.counts.get_mut(&key) else {
                 continue;
@@ -205,6 +260,11 @@ impl AggregateState for Values {
         let count = i64::take(&mut value)?;
         let key: Key = [group.to_be_bytes().as_slice(), key].concat().into();
         self.bytes += key.len();
+        let best = &mut self.best[group as usize];
+        let is_better = |best: &Key| self.choice.takes(&key[..], &best[..]);
+        if count > 0 && best.as_ref().is_none_or(is_better) {
+            *best = Some(Arc::clone(&key));
+        }
         let count = Count {
             count,
             is_changed: false,

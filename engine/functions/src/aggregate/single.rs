@@ -28,6 +28,10 @@ impl Aggregate for Single {
         &self.return_type
     }
 
+    fn merges(&self) -> bool {
+        false
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         Box::new(Values {
             codec: ValueCodec::new(&[arrow_type(&self.return_type.kind)]),

@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_select::concat::concat;
+use arrow_select::take::take;
+use hashbrown::HashMap;
 use millrace_connector::FlinkType;
 
 use crate::RowError;
@@ -15,6 +17,12 @@ pub trait Aggregate: Debug + Send + Sync {
 
     /// Returns the state of no groups.
     fn state(&self) -> Box<dyn AggregateState>;
+
+    /// Tells whether Flink can merge two states of it. Where it cannot, it refuses the function in windows that are
+    /// merged: SESSION, HOP and CUMULATE.
+    fn merges(&self) -> bool {
+        true
+    }
 }
 
 /// Rows to fold into a state.
@@ -41,6 +49,9 @@ pub struct Trace {
     pub changed: Option<Vec<bool>>,
 }
 
+/// Takes an entry of a group: its key, and its value or `None` if it was removed.
+pub type EntryVisitor<'a> = dyn FnMut(u32, &[u8], Option<&[u8]>) + 'a;
+
 /// The state of an aggregate for many groups, numbered from 0.
 ///
 /// # State in checkpoints
@@ -64,7 +75,7 @@ pub trait AggregateState: Debug + Send {
     /// # Errors
     /// The first row that fails.
     fn trace(&mut self, rows: Rows<'_>) -> Result<Trace, RowError> {
-        trace_by_row(self, rows)
+        trace_in_rounds(self, rows)
     }
 
     /// Folds the state of each group of `from` into the group of `into` at the same place; `from` stays as it is.
@@ -83,7 +94,7 @@ pub trait AggregateState: Debug + Send {
     fn read(&mut self, group: u32, bytes: &mut &[u8]) -> Option<()>;
 
     /// Calls `visit` with each entry that was set or removed (no value) since it was last called, and forgets them.
-    fn take_entries(&mut self, _visit: &mut dyn FnMut(u32, &[u8], Option<&[u8]>)) {}
+    fn take_entries(&mut self, _visit: &mut EntryVisitor<'_>) {}
 
     /// Sets an entry that [`AggregateState::take_entries`] gave; `None` = other bytes. It counts as unchanged.
     fn read_entry(&mut self, _group: u32, _key: &[u8], _value: &[u8]) -> Option<()> {
@@ -94,14 +105,13 @@ pub trait AggregateState: Debug + Send {
     fn bytes(&self) -> usize;
 }
 
-/// Traces rows one by one, or all at once where no group comes twice.
-pub(super) fn trace_by_row<S: AggregateState + ?Sized>(
+/// Traces rows in rounds: the first row of each group, then the second of those that have one, and so on.
+pub(super) fn trace_in_rounds<S: AggregateState + ?Sized>(
     state: &mut S,
     rows: Rows<'_>,
 ) -> Result<Trace, RowError> {
-    let mut seen = rows.groups.to_vec();
-    seen.sort_unstable();
-    if seen.windows(2).all(|pair| pair[0] != pair[1]) {
+    let rounds = rounds(rows.groups);
+    if let [_] = rounds.as_slice() {
         let before = state.value(rows.groups);
         state.fold(rows)?;
         let after = state.value(rows.groups);
@@ -112,23 +122,56 @@ pub(super) fn trace_by_row<S: AggregateState + ?Sized>(
         });
     }
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    for row in 0..rows.groups.len() {
-        let group = &rows.groups[row..=row];
-        let args: Vec<ArrayRef> = rows.args.iter().map(|arg| arg.slice(row, 1)).collect();
-        before.push(state.value(group));
-        let one = Rows {
-            groups: group,
+    for round in &rounds {
+        let picked = |row: &u32| *row as usize;
+        let groups: Vec<u32> = round.iter().map(|row| rows.groups[picked(row)]).collect();
+        let signs = rows.signs.map(|signs| {
+            let signs = round.iter().map(|row| signs[picked(row)]);
+            signs.collect::<Vec<i8>>()
+        });
+        let places = UInt32Array::from(round.clone());
+        let args: Vec<ArrayRef> = rows.args.iter().map(|arg| taken(arg, &places)).collect();
+        before.push(state.value(&groups));
+        let part = Rows {
+            groups: &groups,
             args: &args,
-            signs: rows.signs.map(|signs| &signs[row..=row]),
+            signs: signs.as_deref(),
         };
-        state.fold(one).map_err(|error| RowError { row, ..error })?;
-        after.push(state.value(group));
+        state.fold(part).map_err(|error| RowError {
+            row: round[error.row] as usize,
+            ..error
+        })?;
+        after.push(state.value(&groups));
     }
+    let mut places = vec![0; rows.groups.len()];
+    for (place, row) in rounds.iter().flatten().enumerate() {
+        places[*row as usize] = u32::try_from(place).expect("a batch has fewer than 2^32 rows");
+    }
+    let places = UInt32Array::from(places);
     Ok(Trace {
-        before: joined(&before),
-        after: joined(&after),
+        before: taken(&joined(&before), &places),
+        after: taken(&joined(&after), &places),
         changed: None,
     })
+}
+
+/// Returns the rows of each round; without rows there is one that is empty.
+fn rounds(groups: &[u32]) -> Vec<Vec<u32>> {
+    let mut rounds: Vec<Vec<u32>> = vec![Vec::with_capacity(groups.len())];
+    let mut seen: HashMap<u32, usize> = HashMap::with_capacity(groups.len());
+    for (row, group) in (0..).zip(groups) {
+        let round = seen.entry(*group).or_insert(0);
+        if *round == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*round].push(row);
+        *round += 1;
+    }
+    rounds
+}
+
+fn taken(column: &ArrayRef, places: &UInt32Array) -> ArrayRef {
+    take(column, places, None).expect("each place is in the column")
 }
 
 fn joined(parts: &[ArrayRef]) -> ArrayRef {

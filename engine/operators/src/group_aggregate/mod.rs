@@ -107,6 +107,9 @@ impl GroupAggregate {
         keys: &EncodedRows,
         ctx: &Context,
     ) -> Result<Assigned, OperatorError> {
+        if batch.kinds.is_none() && !self.spec.retract && self.spec.ttl.is_none() {
+            return Ok(self.assign_added(keys, ctx));
+        }
         let mut assigned = Assigned::with_capacity(batch.rows);
         let each_row = self.spec.emit == Emit::EachRow;
         let mut removed = Vec::new();
@@ -158,15 +161,37 @@ impl GroupAggregate {
         Ok(assigned)
     }
 
+    /// Finds the group of each row where rows only come, in one short loop: it waits for memory most of the time, so the
+    /// look-ups of several rows should overlap.
+    fn assign_added(&mut self, keys: &EncodedRows, ctx: &Context) -> Assigned {
+        let mut assigned = Assigned::with_capacity(keys.len());
+        for key in keys.iter() {
+            let (group, is_new) = self.groups.find_or_add(key);
+            assigned.groups.push(group);
+            assigned
+                .steps
+                .push(if is_new { Step::First } else { Step::Next });
+        }
+        self.make_room();
+        for group in &assigned.groups {
+            self.groups.touch(*group, ctx.now_ms);
+        }
+        assigned
+    }
+
     fn add_group(&mut self, key: &[u8]) -> u32 {
         let (group, _) = self.groups.find_or_add(key);
+        self.make_room();
+        group
+    }
+
+    fn make_room(&mut self) {
         if self.groups.end() > self.counts.len() {
             // By half more, so that states do not grow row by row.
             let room = self.groups.end() + self.groups.end() / 2 + 16;
             self.counts.resize(room, 0);
             self.aggregates.resize(room);
         }
-        group
     }
 
     /// Gives out the changes of each row.
@@ -214,7 +239,7 @@ impl GroupAggregate {
         let after = self.aggregates.values(&pending.groups);
         let is_gone = |group: u32| self.spec.retract && self.counts[group as usize] == 0;
         let repeats = self.spec.ttl.is_some();
-        out.batch(pending.emit(keys, after, is_gone, self.spec.update_before, repeats)?);
+        out.batch(pending.emit(&keys, &after, is_gone, self.spec.update_before, repeats)?);
         for group in &pending.groups {
             if self.spec.retract && self.counts[*group as usize] == 0 {
                 self.drop_group(*group);

@@ -143,8 +143,8 @@ impl Pending {
     /// Returns the changes as rows.
     pub(super) fn emit(
         &self,
-        keys: Vec<ArrayRef>,
-        after: Vec<ArrayRef>,
+        keys: &[ArrayRef],
+        after: &[ArrayRef],
         is_gone: impl Fn(u32) -> bool,
         update_before: bool,
         repeats: bool,
@@ -156,7 +156,7 @@ impl Pending {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let mut changed = vec![repeats; self.groups.len()];
-        for (before, after) in before.iter().zip(&after) {
+        for (before, after) in before.iter().zip(after) {
             mark_changes(before, after, &mut changed);
         }
         let mut plan = RowPlan::new(self.groups.len());
@@ -171,10 +171,10 @@ impl Pending {
         }
         let (sources, values, kinds) = plan.finish();
         let mut columns = Vec::with_capacity(keys.len() + after.len());
-        for key in &keys {
+        for key in keys {
             columns.push(take(key, &sources)?);
         }
-        for (before, after) in before.iter().zip(&after) {
+        for (before, after) in before.iter().zip(after) {
             let both = concat(&[before, after])?;
             columns.push(take(&both, &values)?);
         }

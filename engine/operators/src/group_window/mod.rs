@@ -10,6 +10,7 @@
 //! A group a window and key: its times, how many rows it has, what went out of it, and what its aggregates keep.
 
 mod sessions;
+mod spec;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -18,89 +19,23 @@ mod window;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, ArrayRef, PrimitiveArray, TimestampMicrosecondArray};
-use arrow_schema::DataType;
-use jiff::tz::TimeZone;
 use millrace_connector::RowKind;
 use millrace_state::{Change, StateError, StateReader, StateWriter};
 
-use crate::aggregates::{AggregateSpec, Aggregates, GROUPS_TABLE};
+use crate::aggregates::{Aggregates, GROUPS_TABLE};
 use crate::columns::{indices, take};
 use crate::groups::Groups;
 use crate::progress::{PROGRESS_TABLE, Progress};
 use crate::stored::corrupt;
-use crate::window_time::{WindowProperty, timer_ms};
 use crate::{
-    Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark, Window, WindowAssigner,
-    wall_ms,
+    Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark, Window, timer_ms, wall_ms,
 };
+
+pub use spec::{Firing, GroupWindowSpec, GroupWindows, WindowEmit};
 
 use sessions::Sessions;
 use timers::Timers;
 use window::WindowState;
-
-/// What a [`GroupWindow`] does.
-#[derive(Clone, Debug)]
-pub struct GroupWindowSpec {
-    /// The input's columns that are the key; none = one group a window.
-    pub keys: Vec<usize>,
-    /// The Arrow types of the keys.
-    pub key_types: Vec<DataType>,
-    /// The calls.
-    pub aggregates: Vec<AggregateSpec>,
-    /// The Arrow types of their results.
-    pub result_types: Vec<DataType>,
-    /// The rowtime column; `None` = processing time.
-    pub rowtime: Option<usize>,
-    /// The session's zone where the time is TIMESTAMP_LTZ or processing time; `None` for TIMESTAMP.
-    pub zone: Option<TimeZone>,
-    /// The windows.
-    pub windows: GroupWindows,
-    /// The window's columns. The output has the keys, a column a call, then these.
-    pub properties: Vec<WindowProperty>,
-    /// Whether the input has `-U` or `-D`.
-    pub retract: bool,
-    /// When windows go out.
-    pub emit: WindowEmit,
-}
-
-/// How rows fall into group windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupWindows {
-    /// TUMBLE or HOP.
-    Fixed(WindowAssigner),
-    /// SESSION.
-    Session {
-        /// How long no row may come until the session is over.
-        gap_ms: i64,
-    },
-}
-
-/// When windows go out beside their end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WindowEmit {
-    /// `table.exec.emit.early-fire.*`.
-    pub early: Option<Firing>,
-    /// `table.exec.emit.late-fire.*`.
-    pub late: Option<Firing>,
-    /// `table.exec.emit.allow-lateness`.
-    pub lateness_ms: i64,
-    /// Whether a window that went out is updated; else each time gives `+I`.
-    pub updates: bool,
-    /// Whether `-U` goes out.
-    pub update_before: bool,
-}
-
-/// How often a window goes out before its end, or after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Firing {
-    /// With each row: a delay of 0.
-    EachRow,
-    /// Each time so much processing time has passed since its first row.
-    Every {
-        /// The delay.
-        ms: i64,
-    },
-}
 
 /// The bytes of a window's start and end in front of a key.
 const WINDOW_BYTES: usize = 2 * size_of::<i64>();
@@ -119,6 +54,23 @@ pub struct GroupWindow {
     progress: Progress,
     late_rows: u64,
     pending: Pairs,
+    scratch: Scratch,
+    /// A window and key on their way to a group.
+    key: Vec<u8>,
+}
+
+/// The windows of a row and their groups, kept for their memory.
+#[derive(Debug, Default)]
+struct Scratch {
+    windows: Vec<Window>,
+    groups: Vec<u32>,
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.windows.clear();
+        self.groups.clear();
+    }
 }
 
 /// Rows with the groups that they fall into; a row may come several times.
@@ -146,6 +98,8 @@ impl GroupWindow {
             progress: Progress::new(),
             late_rows: 0,
             pending: Pairs::default(),
+            scratch: Scratch::default(),
+            key: Vec::new(),
             spec,
         })
     }
@@ -204,18 +158,20 @@ impl GroupWindow {
             RowKind::UpdateBefore | RowKind::Delete => -1,
         };
         let wall = wall_ms(time_ms, self.spec.zone.as_ref());
-        let mut groups = Vec::new();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let Scratch { groups, windows } = &mut scratch;
         match self.spec.windows {
             GroupWindows::Fixed(assigner) => {
-                let mut windows = Vec::new();
-                assigner.assign(wall, &mut windows);
+                assigner.assign(wall, windows);
                 // With a slide greater than the size, time between windows is in none.
                 if windows.is_empty() {
+                    self.scratch = scratch;
                     return Ok(());
                 }
-                for window in windows {
+                for window in windows.iter() {
                     if !self.is_late(window.end_ms) {
-                        groups.push(self.group(window, key));
+                        groups.push(self.group(*window, key));
                     }
                 }
             }
@@ -230,29 +186,31 @@ impl GroupWindow {
         if groups.is_empty() {
             self.late_rows += 1;
         }
-        for group in &groups {
+        for group in groups.iter() {
             self.groups.touch(*group, now_ms);
             self.windows[*group as usize].count += i64::from(sign);
             self.pending.rows.push(index(row));
             self.pending.groups.push(*group);
             self.pending.signs.push(sign);
         }
-        for group in groups {
-            if self.on_row(group, now_ms) {
+        for group in groups.iter() {
+            if self.on_row(*group, now_ms) {
                 self.fold_pending(batch)?;
-                self.emit(&[group], out)?;
+                self.emit(&[*group], out)?;
             }
         }
+        self.scratch = scratch;
         Ok(())
     }
 
     /// Returns the group of a window and key.
     fn group(&mut self, window: Window, key: &[u8]) -> u32 {
-        let mut full = Vec::with_capacity(WINDOW_BYTES + key.len());
+        let full = &mut self.key;
+        full.clear();
         full.extend_from_slice(&window.start_ms.to_be_bytes());
         full.extend_from_slice(&window.end_ms.to_be_bytes());
         full.extend_from_slice(key);
-        let (group, is_new) = self.groups.find_or_add(&full);
+        let (group, is_new) = self.groups.find_or_add(full);
         if is_new {
             self.make_room();
             self.windows[group as usize] = WindowState::new(window);
@@ -277,7 +235,7 @@ impl GroupWindow {
         key: &[u8],
     ) -> Result<Option<u32>, OperatorError> {
         let (merged, cover) = self.sessions.merge(key, window, &self.windows);
-        let Some((&target, others)) = merged.split_first() else {
+        let [Some(target), other] = merged else {
             if self.is_late(window.end_ms) {
                 return Ok(None);
             }
@@ -285,34 +243,49 @@ impl GroupWindow {
             self.sessions.add(key, group, &self.windows);
             return Ok(Some(group));
         };
-        for other in others {
+        if let Some(other) = other {
             self.fold_pending(batch)?;
-            self.aggregates.merge(&[target], &[*other])?;
-            let count = self.windows[*other as usize].count;
+            self.aggregates.merge(&[target], &[other])?;
+            let count = self.windows[other as usize].count;
             self.windows[target as usize].count += count;
-            self.sessions.remove(key, *other);
-            self.drop_window(*other);
+            self.sessions.remove(key, other);
+            self.drop_window(other);
         }
-        self.sessions.remove(key, target);
-        self.windows[target as usize].window = cover;
-        self.sessions.add(key, target, &self.windows);
+        if self.windows[target as usize].window != cover {
+            self.sessions.remove(key, target);
+            self.windows[target as usize].window = cover;
+            self.sessions.add(key, target, &self.windows);
+        }
         Ok(Some(target))
     }
 
     /// Asks the trigger about a row of a window: whether the window goes out.
     fn on_row(&mut self, group: u32, now_ms: i64) -> bool {
         let end_ms = self.windows[group as usize].window.end_ms;
-        let complete_ms = self.complete_ms(end_ms);
-        self.timers.set_time(self.cleanup_ms(end_ms), group);
-        let has_fired = self.windows[group as usize].has_fired;
-        if has_fired {
+        if self.windows[group as usize].timed_end_ms != Some(end_ms) {
+            self.set_timers(group, end_ms);
+        }
+        let window = &self.windows[group as usize];
+        if window.has_fired {
             return self.firing(self.spec.emit.late, group, now_ms);
         }
-        if self.is_event_time() && complete_ms <= self.progress.time_ms() {
+        if self.is_event_time() && window.complete_ms <= self.progress.time_ms() {
             return true;
         }
-        self.timers.set_time(complete_ms, group);
         self.firing(self.spec.emit.early, group, now_ms)
+    }
+
+    /// Notes when a window is complete and when it is forgotten.
+    fn set_timers(&mut self, group: u32, end_ms: i64) {
+        let complete_ms = self.complete_ms(end_ms);
+        self.timers.set_time(self.cleanup_ms(end_ms), group);
+        let window = &mut self.windows[group as usize];
+        window.complete_ms = complete_ms;
+        window.timed_end_ms = Some(end_ms);
+        let is_past = self.spec.rowtime.is_some() && complete_ms <= self.progress.time_ms();
+        if !window.has_fired && !is_past {
+            self.timers.set_time(complete_ms, group);
+        }
     }
 
     fn firing(&mut self, firing: Option<Firing>, group: u32, now_ms: i64) -> bool {
@@ -608,16 +581,11 @@ impl Operator for GroupWindow {
         let groups: Vec<u32> = self.groups.all().collect();
         for group in groups {
             let window = &self.windows[group as usize];
-            let (end_ms, has_fired) = (window.window.end_ms, window.has_fired);
+            let end_ms = window.window.end_ms;
             if let Some(next_ms) = window.next_fire_ms {
                 self.timers.set_firing(next_ms, group);
             }
-            self.timers.set_time(self.cleanup_ms(end_ms), group);
-            let complete_ms = self.complete_ms(end_ms);
-            let waits = !self.is_event_time() || complete_ms > self.progress.time_ms();
-            if waits && !has_fired {
-                self.timers.set_time(complete_ms, group);
-            }
+            self.set_timers(group, end_ms);
             if matches!(self.spec.windows, GroupWindows::Session { .. }) {
                 let key = self.groups.key(group)[WINDOW_BYTES..].to_vec();
                 self.sessions.add(&key, group, &self.windows);

@@ -24,28 +24,36 @@ impl Sessions {
         key: &[u8],
         window: Window,
         windows: &[WindowState],
-    ) -> (Vec<u32>, Window) {
+    ) -> ([Option<u32>; 2], Window) {
         let mut cover = window;
-        let mut merged: Vec<(u32, u32)> = Vec::new();
+        let mut merged = [None, None];
         let groups = self.keys.get(key).map_or(&[][..], Vec::as_slice);
         let at = |group: u32| windows[group as usize].window;
-        let next = groups.iter().copied().find(|group| at(*group) >= window);
-        let previous = groups
-            .iter()
-            .rev()
-            .copied()
-            .find(|group| at(*group) <= window);
-        for group in [next, previous].into_iter().flatten() {
+        let place = groups.partition_point(|group| at(*group) < window);
+        let next = groups.get(place).copied();
+        let previous = if next.is_some_and(|next| at(next) == window) {
+            None
+        } else {
+            place.checked_sub(1).map(|place| groups[place])
+        };
+        for (merged, group) in merged.iter_mut().zip([next, previous]) {
+            let Some(group) = group else { continue };
             let other = at(group);
-            let touches = cover.start_ms <= other.end_ms && cover.end_ms >= other.start_ms;
-            if touches && merged.iter().all(|(_, seen)| *seen != group) {
-                merged.push((bucket(other), group));
+            if cover.start_ms <= other.end_ms && cover.end_ms >= other.start_ms {
+                *merged = Some(group);
                 cover.start_ms = cover.start_ms.min(other.start_ms);
                 cover.end_ms = cover.end_ms.max(other.end_ms);
             }
         }
-        merged.sort_by_key(|(bucket, _)| *bucket);
-        (merged.into_iter().map(|(_, group)| group).collect(), cover)
+        if let [Some(next), Some(previous)] = merged
+            && bucket(at(previous)) < bucket(at(next))
+        {
+            merged.reverse();
+        }
+        if merged[0].is_none() {
+            merged.reverse();
+        }
+        (merged, cover)
     }
 
     pub(super) fn add(&mut self, key: &[u8], group: u32, windows: &[WindowState]) {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::cases::{Case, read};
-use crate::testing::{Harness, INT, STRING, TIMESTAMP};
+use crate::testing::{Dice, Harness, INT, STRING, Step, TIMESTAMP, check_restore};
+use crate::{AggregateSpec, WindowAssigner, WindowProperty};
 
 fn operator(case: &Case) -> Box<dyn Operator> {
     let aggregates = case.calls();
@@ -122,4 +123,41 @@ fn sessions_of_processing_time_end_a_gap_after_their_last_row() {
     test.check_time(1_009_000, &["+I a|3|1000"]);
     test.check(0, "+I a|4", &[]);
     test.check_time(1_020_000, &["+I a|4|1009"]);
+}
+
+#[test]
+fn a_snapshot_at_any_point_changes_nothing() {
+    let session = GroupWindows::Session { gap_ms: 3_000 };
+    let updates = WindowEmit {
+        early: Some(Firing::EachRow),
+        late: Some(Firing::EachRow),
+        lateness_ms: 4_000,
+        updates: true,
+        update_before: true,
+    };
+    for seed in 0..8 {
+        let (windows, emit) = if seed % 2 == 0 {
+            (session, WindowEmit::default())
+        } else {
+            (TUMBLE, updates)
+        };
+        let mut dice = Dice::new(seed);
+        let mut watermark = 0;
+        let steps: Vec<Step> = (0..24)
+            .map(|_| {
+                if dice.roll(3) == 0 {
+                    watermark += 1 + i64::try_from(dice.roll(4)).unwrap();
+                    return Step::Watermark(watermark);
+                }
+                let rows = (0..=dice.roll(4)).map(|_| {
+                    // One key: windows of one end go out in any order.
+                    let time = watermark - 3 + i64::try_from(dice.roll(9)).unwrap();
+                    format!("+I a|{}|{time}", dice.roll(4))
+                });
+                Step::Rows(0, rows.collect())
+            })
+            .collect();
+        let make = || Box::new(summing(Some(2), windows, emit)) as Box<dyn Operator>;
+        check_restore(make, &[&[STRING, INT, TIMESTAMP]], &steps);
+    }
 }

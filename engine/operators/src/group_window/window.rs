@@ -17,6 +17,9 @@ pub(super) struct WindowState {
     pub(super) previous: Option<Box<[u8]>>,
     /// When it goes out the next time before or after its end.
     pub(super) next_fire_ms: Option<i64>,
+    /// The end for which timers are set, and the instant at which the window is complete then.
+    pub(super) timed_end_ms: Option<i64>,
+    pub(super) complete_ms: i64,
 }
 
 impl Default for WindowState {
@@ -31,6 +34,8 @@ impl Default for WindowState {
             has_fired: false,
             previous: None,
             next_fire_ms: None,
+            timed_end_ms: None,
+            complete_ms: 0,
         }
     }
 }
@@ -94,6 +99,7 @@ impl WindowState {
             has_fired: flags & FIRED != 0,
             previous,
             next_fire_ms,
+            ..Self::default()
         })
     }
 }

@@ -10,14 +10,14 @@ use millrace_state::{Change, StateReader, StateWriter, TableId};
 
 use self::candidates::Candidates;
 use crate::condition::JoinCondition;
-use crate::emit::matchable;
+use crate::emit::{Matchable, matchable};
 use crate::join::JoinKind;
 use crate::keyed_sorted::KeyedSorted;
 use crate::pair_output::{Other, PairOutput, Shape, Sides};
-use crate::stored::{corrupt, put_i64, take_i64};
+use crate::stored::{corrupt, put_i64, take_i64, unknown_table};
 use crate::timed_rows::{time_bytes, time_of, times};
 use crate::timers::Timers;
-use crate::{Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark};
+use crate::{Batch, Context, EncodedRows, Operator, OperatorError, Output, RowCodec, Watermark};
 
 const ROWS: [TableId; 2] = [TableId(0), TableId(1)];
 const TIMERS: TableId = TableId(2);
@@ -72,6 +72,20 @@ pub struct IntervalJoin {
     /// Up to when each side's rows are cleaned up.
     expired: [i64; 2],
     saved_expired: [i64; 2],
+    pending: Option<Pending>,
+}
+
+/// A batch whose rows from `from` on are not joined yet.
+#[derive(Debug)]
+struct Pending {
+    input: usize,
+    batch: Batch,
+    keys: EncodedRows,
+    rows: EncodedRows,
+    matchable: Matchable,
+    times: Vec<i64>,
+    candidates: Candidates,
+    from: usize,
 }
 
 #[derive(Debug)]
@@ -128,6 +142,7 @@ impl IntervalJoin {
             timers: Timers::new(TIMERS),
             expired: [0; 2],
             saved_expired: [0; 2],
+            pending: None,
         })
     }
 
@@ -154,6 +169,64 @@ impl IntervalJoin {
     fn clean_up_ms(&self, side: usize, time_ms: i64) -> i64 {
         let wait_ms = (self.sizes[0] + self.sizes[1]) / 2;
         time_ms + self.sizes[side] + wait_ms + 1
+    }
+
+    /// Takes rows of a batch until enough came out.
+    fn part(
+        &mut self,
+        pending: &mut Pending,
+        ctx: &Context,
+        out: &mut Output,
+    ) -> Result<(), OperatorError> {
+        let input = pending.input;
+        let [own, other] = [input, 1 - input].map(|side| &self.sides[side]);
+        let types = [own.spec.columns.clone(), other.spec.columns.clone()];
+        let codec = Arc::clone(&other.rows);
+        let sides = Sides {
+            input: &pending.batch.columns,
+            input_types: &types[0],
+            codec: &codec,
+            other_types: &types[1],
+        };
+        let mut output = PairOutput::new(shape(input), sides, None);
+        while pending.from < pending.batch.rows && !out.is_full() {
+            let at = pending.from;
+            if let Some(condition) = self.condition.as_deref_mut()
+                && !pending.candidates.has(at)
+            {
+                let range = candidates::Range {
+                    input,
+                    before_ms: self.sizes[1 - input],
+                    after_ms: self.sizes[input],
+                };
+                let known = candidates::Known {
+                    batch: &pending.batch,
+                    keys: &pending.keys,
+                    times: &pending.times,
+                    matchable: &pending.matchable,
+                };
+                let other = &self.sides[1 - input];
+                let found = Candidates::find(at, range, &known, other, condition, ctx.now_ms);
+                pending.candidates = found?;
+            }
+            let given = Given {
+                input,
+                at,
+                time_ms: pending.times[at],
+                operator_ms: self.operator_time(ctx.watermark, ctx.now_ms),
+                key: pending.keys.row(at),
+                bytes: pending.rows.row(at),
+                matchable: pending.matchable.has(at),
+                candidates: &pending.candidates,
+            };
+            let mut show = Show {
+                output: &mut output,
+                out,
+            };
+            self.row(&given, &mut show)?;
+            pending.from += 1;
+        }
+        output.flush(out)
     }
 
     fn row(&mut self, given: &Given<'_>, show: &mut Show<'_, '_>) -> Result<(), OperatorError> {
@@ -261,16 +334,16 @@ impl IntervalJoin {
             PairOutput::new(shape(1 - side), sides, None)
         });
         while let Some((time_ms, keys)) = self.timers.take_due(until_ms) {
-            for key in keys {
+            for due in keys {
                 // Flink's left timer, which cleans the right side up, comes first.
                 for side in [1, 0] {
-                    if self.timers.get(&key, side) == Some(time_ms) {
+                    if self.timers.is_due(&due, side, time_ms) {
                         self.expired[side] = self.expiration(side, operator_ms);
                         let mut show = Show {
                             output: &mut outputs[side],
                             out,
                         };
-                        self.fire_key(&key, side, &mut show)?;
+                        self.fire_key(&due.key, side, &mut show)?;
                     }
                 }
             }
@@ -361,58 +434,28 @@ impl Operator for IntervalJoin {
         if self.sizes[0] + self.sizes[1] < 0 {
             return self.without_pairs(input, &batch, out);
         }
-        let [own, other] = [input, 1 - input].map(|side| &self.sides[side]);
-        let keys = own.keys.encode_some(&batch, &own.spec.key)?;
-        let rows = own.rows.encode(&batch.columns, batch.rows)?;
-        let matchable = matchable(&batch, &own.spec.key, &self.filter_nulls);
-        let times = own.times(&batch, ctx.now_ms)?;
-        let types = [own.spec.columns.clone(), other.spec.columns.clone()];
-        let codec = Arc::clone(&other.rows);
-        let sides = Sides {
-            input: &batch.columns,
-            input_types: &types[0],
-            codec: &codec,
-            other_types: &types[1],
+        let own = &self.sides[input];
+        self.pending = Some(Pending {
+            keys: own.keys.encode_some(&batch, &own.spec.key)?,
+            rows: own.rows.encode(&batch.columns, batch.rows)?,
+            matchable: matchable(&batch, &own.spec.key, &self.filter_nulls),
+            times: own.times(&batch, ctx.now_ms)?,
+            candidates: Candidates::default(),
+            input,
+            batch,
+            from: 0,
+        });
+        self.more(ctx, out).map(|_| ())
+    }
+
+    fn more(&mut self, ctx: &Context, out: &mut Output) -> Result<bool, OperatorError> {
+        let Some(mut pending) = self.pending.take() else {
+            return Ok(false);
         };
-        let mut output = PairOutput::new(shape(input), sides, None);
-        let mut candidates = Candidates::default();
-        for at in 0..batch.rows {
-            if let Some(condition) = self
-                .condition
-                .as_deref_mut()
-                .filter(|_| !candidates.has(at))
-            {
-                let range = candidates::Range {
-                    input,
-                    before_ms: self.sizes[1 - input],
-                    after_ms: self.sizes[input],
-                };
-                let other = &self.sides[1 - input];
-                let known = candidates::Known {
-                    batch: &batch,
-                    keys: &keys,
-                    times: &times,
-                    matchable: &matchable,
-                };
-                candidates = Candidates::find(at, range, &known, other, condition, ctx.now_ms)?;
-            }
-            let given = Given {
-                input,
-                at,
-                time_ms: times[at],
-                operator_ms: self.operator_time(ctx.watermark, ctx.now_ms),
-                key: keys.row(at),
-                bytes: rows.row(at),
-                matchable: matchable.has(at),
-                candidates: &candidates,
-            };
-            let mut show = Show {
-                output: &mut output,
-                out,
-            };
-            self.row(&given, &mut show)?;
-        }
-        output.flush(out)
+        self.part(&mut pending, ctx, out)?;
+        let more = pending.from < pending.batch.rows;
+        self.pending = more.then_some(pending);
+        Ok(more)
     }
 
     fn watermark(
@@ -481,7 +524,8 @@ impl Operator for IntervalJoin {
                 Ok(())
             }
             table => {
-                let side = usize::from(table == ROWS[1]);
+                let side = ROWS.iter().position(|rows| *rows == table);
+                let side = side.ok_or_else(|| unknown_table(table))?;
                 self.sides[side].state.restore(change).map(|_| ())
             }
         })?;

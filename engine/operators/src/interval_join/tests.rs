@@ -322,6 +322,22 @@ fn the_watermark_goes_on_later() {
     assert_eq!(test.step(&Step::Watermark(i64::MAX)).unwrap(), ["W END"]);
 }
 
+/// The harness looks at how much each call gives out.
+#[test]
+fn a_hot_key_comes_in_several_calls() {
+    for is_conditional in [false, true] {
+        let mut spec = spec(JoinKind::Left, -3_000, 2_000);
+        let condition: fn(&[Option<i32>]) -> Option<bool> = |values| Some(values[1]? >= 0);
+        spec.condition = is_conditional.then(|| Box::new(IntCondition(condition)) as Box<_>);
+        let mut test = test(spec);
+        let rows = |count| (0..count).map(|at| format!("+I x|{at}|1000")).collect();
+        test.step(&Step::Rows(1, rows(1_000))).unwrap();
+        let found = test.step(&Step::Rows(0, rows(300))).unwrap();
+        assert_eq!(found.len(), 300_000);
+        assert_eq!(found[299_999], "+I x|299|1000|x|999|1000");
+    }
+}
+
 #[test]
 fn goes_on_from_a_snapshot() {
     let mut dice = Dice::new(29);

@@ -12,10 +12,11 @@ use millrace_state::{StateReader, StateWriter, TableId};
 use self::pairs::Pairs;
 use self::side::Side;
 use crate::condition::JoinCondition;
-use crate::emit::matchable;
+use crate::emit::{Matchable, matchable};
 use crate::pair_output::{Other, PairOutput, Shape, Sides};
+use crate::stored::unknown_table;
 use crate::ttl::Ttl;
-use crate::{Batch, Context, Operator, OperatorError, Output};
+use crate::{Batch, Context, EncodedRows, Operator, OperatorError, Output};
 
 const LEFT: TableId = TableId(0);
 const RIGHT: TableId = TableId(1);
@@ -111,6 +112,19 @@ pub struct Join {
     sides: [Side; 2],
     filter_nulls: Vec<bool>,
     condition: Option<Box<dyn JoinCondition>>,
+    pending: Option<Pending>,
+}
+
+/// A batch whose rows from `from` on are not joined yet.
+#[derive(Debug)]
+struct Pending {
+    input: usize,
+    batch: Batch,
+    keys: EncodedRows,
+    rows: EncodedRows,
+    uniques: Option<EncodedRows>,
+    matchable: Matchable,
+    from: usize,
 }
 
 impl Join {
@@ -134,7 +148,60 @@ impl Join {
             sides: [Side::new(LEFT, spec.left)?, Side::new(RIGHT, spec.right)?],
             filter_nulls: spec.filter_nulls,
             condition: spec.condition,
+            pending: None,
         })
+    }
+
+    /// Takes some rows of a batch, at least one, and returns the row behind them.
+    fn part(
+        &mut self,
+        pending: &Pending,
+        now_ms: i64,
+        out: &mut Output,
+    ) -> Result<usize, OperatorError> {
+        let Pending {
+            input,
+            batch,
+            keys,
+            matchable,
+            ..
+        } = pending;
+        let [own, other] = [*input, 1 - input].map(|side| &self.sides[side]);
+        // Shared, so that the sides can change beside the output.
+        let types = [own.spec.columns.clone(), other.spec.columns.clone()];
+        let codec = Arc::clone(&other.rows);
+        let sides = Sides {
+            input: &batch.columns,
+            input_types: &types[0],
+            codec: &codec,
+            other_types: &types[1],
+        };
+        let mut pairs = Pairs::find(other, keys, matchable, pending.from, now_ms);
+        if let Some(condition) = &mut self.condition {
+            let other = &self.sides[1 - input];
+            pairs.check(*input, batch, other, condition.as_mut(), now_ms)?;
+        }
+        let mut output = PairOutput::new(self.kind.shape(*input), sides, pairs.columns());
+        for at in pending.from..pairs.end() {
+            let uniques = pending.uniques.as_ref();
+            let change = Change {
+                at,
+                kind: batch.kind(at),
+                key: keys.row(at),
+                unique: uniques.map_or(&[], |uniques| uniques.row(at)),
+                row: pending.rows.row(at),
+                matchable: matchable.has(at),
+                now_ms,
+            };
+            let mut show = Show {
+                at,
+                output: &mut output,
+                out,
+            };
+            self.apply(*input, &change, &pairs, &mut show)?;
+        }
+        output.flush(out)?;
+        Ok(pairs.end())
     }
 
     fn apply(
@@ -317,59 +384,32 @@ impl Operator for Join {
         ctx: &Context,
         out: &mut Output,
     ) -> Result<(), OperatorError> {
-        let now_ms = ctx.now_ms;
         for side in &mut self.sides {
-            side.expire(now_ms);
+            side.expire(ctx.now_ms);
         }
         let own = &self.sides[input];
-        let keys = own.keys.encode_some(&batch, &own.spec.key)?;
-        let rows = own.rows.encode(&batch.columns, batch.rows)?;
-        let uniques = own.encode_unique(&batch)?;
-        let matchable = matchable(&batch, &own.spec.key, &self.filter_nulls);
-        let [left, right] = &self.sides;
-        let (own, other) = if input == 0 {
-            (left, right)
-        } else {
-            (right, left)
+        self.pending = Some(Pending {
+            keys: own.keys.encode_some(&batch, &own.spec.key)?,
+            rows: own.rows.encode(&batch.columns, batch.rows)?,
+            uniques: own.encode_unique(&batch)?,
+            matchable: matchable(&batch, &own.spec.key, &self.filter_nulls),
+            input,
+            batch,
+            from: 0,
+        });
+        self.more(ctx, out).map(|_| ())
+    }
+
+    fn more(&mut self, ctx: &Context, out: &mut Output) -> Result<bool, OperatorError> {
+        let Some(mut pending) = self.pending.take() else {
+            return Ok(false);
         };
-        // Shared, so that the sides can change beside the output.
-        let types = [own.spec.columns.clone(), other.spec.columns.clone()];
-        let codec = Arc::clone(&other.rows);
-        let sides = Sides {
-            input: &batch.columns,
-            input_types: &types[0],
-            codec: &codec,
-            other_types: &types[1],
-        };
-        let mut from = 0;
-        while from < batch.rows {
-            let other = &self.sides[1 - input];
-            let mut pairs = Pairs::find(other, &keys, &matchable, from, now_ms);
-            if let Some(condition) = &mut self.condition {
-                pairs.check(input, &batch, other, condition.as_mut(), now_ms)?;
-            }
-            let mut output = PairOutput::new(self.kind.shape(input), sides, pairs.columns());
-            for at in from..pairs.end() {
-                let change = Change {
-                    at,
-                    kind: batch.kind(at),
-                    key: keys.row(at),
-                    unique: uniques.as_ref().map_or(&[], |uniques| uniques.row(at)),
-                    row: rows.row(at),
-                    matchable: matchable.has(at),
-                    now_ms,
-                };
-                let mut show = Show {
-                    at,
-                    output: &mut output,
-                    out,
-                };
-                self.apply(input, &change, &pairs, &mut show)?;
-            }
-            output.flush(out)?;
-            from = pairs.end();
+        while pending.from < pending.batch.rows && !out.is_full() {
+            pending.from = self.part(&pending, ctx.now_ms, out)?;
         }
-        Ok(())
+        let more = pending.from < pending.batch.rows;
+        self.pending = more.then_some(pending);
+        Ok(more)
     }
 
     fn snapshot(&mut self, writer: &mut dyn StateWriter) -> Result<(), OperatorError> {
@@ -383,7 +423,8 @@ impl Operator for Join {
         let [left, right] = &mut self.sides;
         reader.for_each(&mut |change| match change.table {
             LEFT => left.restore(change),
-            _ => right.restore(change),
+            RIGHT => right.restore(change),
+            table => Err(unknown_table(table)),
         })?;
         left.restored();
         right.restored();

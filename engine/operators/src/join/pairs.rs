@@ -8,7 +8,7 @@ use super::side::Side;
 use crate::condition::{JoinCondition, add_matches};
 use crate::emit::{Matchable, take_rows};
 use crate::keyed_map::EntryId;
-use crate::pair_output::JOINED_ROWS_MAX;
+use crate::pair_output::{JOINED_BYTES_MAX, JOINED_ROWS_MAX};
 use crate::{Batch, EncodedRows, OperatorError};
 
 /// Pairs of some rows of a batch, in the order of these.
@@ -68,9 +68,10 @@ impl Pairs {
     ) -> Result<(), OperatorError> {
         let mut matches = Vec::with_capacity(self.entries.len());
         let mut decoded = Vec::new();
+        let is_one = self.slice_end(0, other) == self.entries.len();
         while matches.len() < self.entries.len() {
             let from = matches.len();
-            let to = self.entries.len().min(from + JOINED_ROWS_MAX);
+            let to = self.slice_end(from, other);
             let entries = self.entries[from..to].iter();
             decoded = other.rows.decode(entries.map(|entry| other.row(*entry)))?;
             let rows = UInt32Array::from(self.rows[from..to].to_vec());
@@ -94,10 +95,22 @@ impl Pairs {
             add_matches(&mask, &mut matches);
         }
         let kept = self.keep(&matches);
-        if matches.len() <= JOINED_ROWS_MAX && !kept.is_empty() {
+        if is_one && !kept.is_empty() {
             self.decoded = Some((decoded, kept));
         }
         Ok(())
+    }
+
+    /// Returns how far pairs are decoded at once: so many rows, and not many bytes.
+    fn slice_end(&self, from: usize, other: &Side) -> usize {
+        let mut bytes = 0;
+        let rows = self.entries[from..].iter().take(JOINED_ROWS_MAX);
+        let count = rows.take_while(|entry| {
+            let fits = bytes < JOINED_BYTES_MAX;
+            bytes += other.row(**entry).len();
+            fits
+        });
+        from + count.count()
     }
 
     /// Keeps the pairs that match, and returns which those are.

@@ -435,6 +435,32 @@ fn a_hot_key_comes_in_batches_of_bounded_size() {
     assert_eq!(found[10_000], "+I y|2|NULL|NULL");
 }
 
+/// The harness looks at how much each call gives out.
+#[test]
+fn a_hot_key_on_both_sides_comes_in_several_calls() {
+    let mut test = test(spec(JoinKind::Inner));
+    let rows = |count| (0..count).map(|at| format!("+I x|{at}")).collect();
+    test.step(&Step::Rows(0, rows(1_000))).unwrap();
+    let found = test.step(&Step::Rows(1, rows(400))).unwrap();
+    assert_eq!(found.len(), 400_000);
+    assert_eq!(found[399_999], "+I x|999|x|399");
+    test.check(
+        1,
+        "-D x|5",
+        &found_of(&found, "x|5")
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>(),
+    );
+}
+
+fn found_of(found: &[String], right: &str) -> Vec<String> {
+    let rows = found
+        .iter()
+        .filter(|row| row.ends_with(&format!("|{right}")));
+    rows.map(|row| row.replace("+I", "-D")).collect()
+}
+
 #[test]
 fn rows_that_are_too_old_meet_nobody() {
     let mut spec = spec(JoinKind::Inner);

@@ -3,6 +3,8 @@
 /// A row of a partition.
 #[derive(Debug)]
 pub(crate) struct SortedRow {
+    /// The beginning of the sort key, so that most comparisons need not look at the bytes.
+    prefix: u128,
     /// Sort key, tag and row, one behind the other. The tag is what an operator keeps beside the row.
     bytes: Box<[u8]>,
     sort_end: u32,
@@ -21,6 +23,7 @@ impl SortedRow {
         bytes.extend_from_slice(tag);
         bytes.extend_from_slice(row);
         Self {
+            prefix: prefix(sort),
             bytes: bytes.into(),
             sort_end: sort.len() as u32,
             tag_end: (sort.len() + tag.len()) as u32,
@@ -48,6 +51,14 @@ impl SortedRow {
     }
 }
 
+/// Returns the first 16 bytes of a sort key as a number, with zeroes behind a shorter one.
+fn prefix(sort: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let length = sort.len().min(16);
+    bytes[..length].copy_from_slice(&sort[..length]);
+    u128::from_be_bytes(bytes)
+}
+
 /// How many rows a block holds at most: what an insertion moves. With 1,024, a list of a million rows is as many blocks.
 const BLOCK_MAX: usize = 1_024;
 
@@ -72,12 +83,14 @@ impl SortedRows {
 
     /// Returns the place behind all rows whose sort key is not greater.
     pub(crate) fn upper_bound(&self, sort: &[u8]) -> usize {
-        self.bound(|row| row.sort() <= sort)
+        let prefix = prefix(sort);
+        self.bound(|row| row.prefix < prefix || (row.prefix == prefix && row.sort() <= sort))
     }
 
     /// Returns the place of the first row whose sort key is not less.
     pub(crate) fn lower_bound(&self, sort: &[u8]) -> usize {
-        self.bound(|row| row.sort() < sort)
+        let prefix = prefix(sort);
+        self.bound(|row| row.prefix < prefix || (row.prefix == prefix && row.sort() < sort))
     }
 
     /// Returns how many rows, from the first, are `before`.
@@ -96,7 +109,8 @@ impl SortedRows {
     }
 
     pub(crate) fn get(&self, place: usize) -> Option<&SortedRow> {
-        self.from(place).next()
+        let (block, within) = self.locate(place);
+        self.blocks.get(block)?.rows.get(within)
     }
 
     /// Returns the rows from a place on.
@@ -159,10 +173,23 @@ impl SortedRows {
         self.len -= 1;
         let (block, within) = self.locate(place);
         let row = self.blocks[block].rows.remove(within);
-        if self.blocks[block].rows.is_empty() {
+        // The last block stays, as its memory is soon wanted again.
+        if self.blocks[block].rows.is_empty() && self.blocks.len() > 1 {
             self.blocks.remove(block);
         }
         row
+    }
+
+    /// Gives the memory of an empty list back, unless it is small.
+    pub(crate) fn release(&mut self) {
+        const KEPT_MAX: usize = 8;
+        if self
+            .blocks
+            .iter()
+            .any(|block| block.rows.capacity() > KEPT_MAX)
+        {
+            *self = Self::default();
+        }
     }
 
     fn locate(&self, mut place: usize) -> (usize, usize) {

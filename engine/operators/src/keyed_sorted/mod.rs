@@ -2,11 +2,10 @@
 
 mod list;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use millrace_state::{Change, StateError, StateWriter, TableId, key_hash};
 
 pub(crate) use self::list::{SortedRow, SortedRows};
+use crate::index::{INDEX_ENTRY_BYTES, Index};
 use crate::stored::{corrupt, put_bytes, take_bytes};
 use crate::ttl::{Expiry, Ttl};
 
@@ -15,7 +14,7 @@ use crate::ttl::{Expiry, Ttl};
 #[derive(Debug)]
 pub(crate) struct KeyedSorted {
     table: TableId,
-    index: HashTable<u32>,
+    index: Index,
     partitions: Vec<Partition>,
     free: Vec<u32>,
     dirty: Vec<u32>,
@@ -30,7 +29,9 @@ pub(crate) struct KeyedSorted {
 struct Partition {
     key: Box<[u8]>,
     hash: u64,
+    /// A little of its memory stays with the slot.
     rows: SortedRows,
+    in_use: bool,
     dirty: bool,
     written_ms: i64,
     /// No row was written before.
@@ -41,7 +42,7 @@ impl KeyedSorted {
     pub(crate) fn new(table: TableId, ttl: Option<Ttl>) -> Self {
         Self {
             table,
-            index: HashTable::new(),
+            index: Index::default(),
             partitions: Vec::new(),
             free: Vec::new(),
             dirty: Vec::new(),
@@ -59,7 +60,7 @@ impl KeyedSorted {
 
     pub(crate) fn bytes(&self) -> usize {
         let partitions = self.partitions.len() - self.free.len();
-        self.bytes + partitions * (size_of::<Partition>() + 2 * size_of::<u32>())
+        self.bytes + partitions * (size_of::<Partition>() + INDEX_ENTRY_BYTES)
     }
 
     /// Returns the partition of a key, without rows that are too old. [`KeyedSorted::done`] is called behind its changes.
@@ -74,10 +75,12 @@ impl KeyedSorted {
 
     /// Returns the partition of a key that has one.
     pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
-        let found = self.index.find(key_hash(key), |slot| {
-            *self.partitions[*slot as usize].key == *key
-        });
-        found.copied()
+        self.slot_of(key_hash(key), key)
+    }
+
+    fn slot_of(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        let is = |slot: u32| *self.partitions[slot as usize].key == *key;
+        self.index.find(hash, is)
     }
 
     pub(crate) fn key(&self, slot: u32) -> &[u8] {
@@ -90,11 +93,10 @@ impl KeyedSorted {
         if partition.rows.len() > 0 {
             return;
         }
-        let found = self
-            .index
-            .find_entry(partition.hash, |other| *other == slot);
-        if let Ok(found) = found {
-            found.remove();
+        if partition.in_use {
+            partition.in_use = false;
+            partition.rows.release();
+            self.index.remove(partition.hash, slot);
             self.bytes -= partition.key.len();
             partition.key = Box::default();
             self.free.push(slot);
@@ -255,34 +257,30 @@ impl KeyedSorted {
 
     fn slot_for(&mut self, key: &[u8]) -> u32 {
         let hash = key_hash(key);
+        if let Some(slot) = self.slot_of(hash, key) {
+            return slot;
+        }
         let partitions = &mut self.partitions;
-        let found = self.index.entry(
-            hash,
-            |slot| *partitions[*slot as usize].key == *key,
-            |slot| partitions[*slot as usize].hash,
-        );
-        let vacant = match found {
-            Entry::Occupied(found) => return *found.get(),
-            Entry::Vacant(vacant) => vacant,
-        };
         let new = Partition {
             key: key.into(),
             hash,
             rows: SortedRows::default(),
+            in_use: true,
             dirty: false,
             written_ms: i64::MIN,
             oldest_ms: i64::MAX,
         };
         self.bytes += key.len();
         let slot = if let Some(slot) = self.free.pop() {
-            let dirty = partitions[slot as usize].dirty;
-            partitions[slot as usize] = Partition { dirty, ..new };
+            let old = &mut partitions[slot as usize];
+            let (dirty, rows) = (old.dirty, std::mem::take(&mut old.rows));
+            *old = Partition { dirty, rows, ..new };
             slot
         } else {
             partitions.push(new);
             u32::try_from(partitions.len() - 1).expect("partitions are counted in 32 bits")
         };
-        vacant.insert(slot);
+        self.index.insert(hash, slot);
         slot
     }
 }

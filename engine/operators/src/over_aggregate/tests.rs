@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cases::{Case, read};
-use crate::testing::{Harness, INT, STRING};
+use crate::testing::{Dice, Harness, INT, STRING, Step, TIMESTAMP, check_restore};
 
 fn operator(case: &Case) -> Box<dyn Operator> {
     let frame = &case.json["frame"];
@@ -99,4 +99,43 @@ fn a_key_without_rows_for_its_time_to_live_begins_anew() {
     test.check(0, "+I a|2", &["+I a|2|3"]);
     test.check_time(1_020_000, &[]);
     test.check(0, "+I a|4", &["+I a|4|4"]);
+}
+
+#[test]
+fn a_snapshot_at_any_point_changes_nothing() {
+    let frames = [
+        OverFrame::RowsUnbounded,
+        OverFrame::RangeUnbounded,
+        OverFrame::Rows { preceding: 2 },
+        OverFrame::Range {
+            preceding_ms: 2_000,
+        },
+    ];
+    for (seed, frame) in (0..12).zip(frames.into_iter().cycle()) {
+        let mut dice = Dice::new(seed);
+        let mut watermark = 0;
+        let steps: Vec<Step> = (0..24)
+            .map(|_| {
+                if dice.roll(3) == 0 {
+                    watermark += 1 + i64::try_from(dice.roll(3)).unwrap();
+                    return Step::Watermark(watermark);
+                }
+                let rows = (0..=dice.roll(4)).map(|_| {
+                    let key = ["a", "b", "NULL"][dice.roll(3) as usize];
+                    // Some rows are late.
+                    let time = watermark - 1 + i64::try_from(dice.roll(6)).unwrap();
+                    format!("+I {key}|{}|{time}", dice.roll(5))
+                });
+                Step::Rows(0, rows.collect())
+            })
+            .collect();
+        let make = || {
+            let mut spec = summing(frame).spec;
+            spec.input_types.push(TIMESTAMP);
+            spec.rowtime = Some(2);
+            spec.ttl = None;
+            Box::new(OverAggregate::new(spec).unwrap()) as Box<dyn Operator>
+        };
+        check_restore(make, &[&[STRING, INT, TIMESTAMP]], &steps);
+    }
 }

@@ -13,6 +13,7 @@ use self::algorithm::Shown;
 
 use crate::keyed_sorted::KeyedSorted;
 use crate::keyed_value::KeyedValue;
+use crate::stored::unknown_table;
 use crate::ttl::Ttl;
 use crate::{Batch, Context, EncodedRows, Operator, OperatorError, Output, RowCodec};
 
@@ -268,7 +269,8 @@ impl Operator for Rank {
         reader.for_each(&mut |change| match change.table {
             RANK_ENDS => self.rank_ends.restore(change),
             COUNTS => self.counts.restore(change),
-            _ => self.state.restore(change).map(|_| ()),
+            ROWS => self.state.restore(change).map(|_| ()),
+            table => Err(unknown_table(table)),
         })?;
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::condition::{JoinCondition, add_matches, without_row};
 use crate::emit::{ByteRows, matchable, take_rows};
 use crate::keyed_sorted::KeyedSorted;
 use crate::pair_output::{JOINED_ROWS_MAX, Other, PairOutput, Shape, Sides};
+use crate::stored::unknown_table;
 use crate::timed_rows::{time_bytes, time_of, times};
 use crate::timers::Timers;
 use crate::ttl::Ttl;
@@ -303,11 +304,12 @@ impl Operator for TemporalJoin {
     ) -> Result<(), OperatorError> {
         let mut ready = Ready::default();
         while let Some((time_ms, keys)) = self.timers.take_due(watermark.0) {
-            for key in keys {
+            for due in keys {
                 // A key whose timer was moved to an earlier time stands in the index for both.
-                if self.timers.get(&key, 0) != Some(time_ms) {
+                if !self.timers.is_due(&due, 0, time_ms) {
                     continue;
                 }
+                let key = due.key;
                 self.collect(&key, watermark, &mut ready);
                 self.remove_versions(&key, watermark);
                 let rest = self.left.state.find(&key);
@@ -332,8 +334,9 @@ impl Operator for TemporalJoin {
     /// Forgets keys that had no row for long.
     fn timer(&mut self, ctx: &Context, _out: &mut Output) -> Result<(), OperatorError> {
         while let Some((time_ms, keys)) = self.clean_ups.take_due(ctx.now_ms) {
-            for key in keys {
-                if self.clean_ups.get(&key, 0) == Some(time_ms) {
+            for due in keys {
+                if self.clean_ups.is_due(&due, 0, time_ms) {
+                    let key = due.key;
                     self.left.clear(&key);
                     self.right.clear(&key);
                     self.timers.set(&key, 0, None);
@@ -361,7 +364,8 @@ impl Operator for TemporalJoin {
             LEFT => self.left.state.restore(change).map(|_| ()),
             RIGHT => self.right.state.restore(change).map(|_| ()),
             TIMERS => self.timers.restore(change),
-            _ => self.clean_ups.restore(change),
+            CLEAN_UPS => self.clean_ups.restore(change),
+            table => Err(unknown_table(table)),
         })?;
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::emit::ByteRows;
 use crate::keyed_value::KeyedValue;
 use crate::pair_output::JOINED_ROWS_MAX;
 use crate::rank::SortColumn;
+use crate::stored::unknown_table;
 use crate::timed_rows::{TimedRows, time_bytes, times};
 use crate::{Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark};
 
@@ -133,7 +134,8 @@ impl Operator for TemporalSort {
     fn restore(&mut self, reader: &mut dyn StateReader) -> Result<(), OperatorError> {
         reader.for_each(&mut |change| match change.table {
             LAST => self.last.restore(change),
-            _ => self.state.restore(change),
+            ROWS => self.state.restore(change),
+            table => Err(unknown_table(table)),
         })?;
         Ok(())
     }

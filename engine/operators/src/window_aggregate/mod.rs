@@ -35,9 +35,10 @@ use crate::aggregates::{AggregateSpec, Aggregates, GROUPS_TABLE};
 use crate::groups::Groups;
 use crate::progress::{PROGRESS_TABLE, Progress};
 use crate::stored::corrupt;
-use crate::window_time::{WindowProperty, timer_ms};
+use crate::window_time::WindowProperty;
 use crate::{
-    Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark, WindowAssigner, wall_ms,
+    Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark, WindowAssigner, timer_ms,
+    wall_ms,
 };
 
 use slices::Slices;

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::cases::{Case, read};
-use crate::testing::{BIGINT, Harness, INT, STRING, TIMESTAMP};
+use crate::testing::{BIGINT, Dice, Harness, INT, STRING, Step, TIMESTAMP, check_restore};
 
 fn operator(case: &Case) -> Box<dyn Operator> {
     let spec = WindowAggregateSpec {
@@ -90,4 +90,49 @@ fn a_change_is_refused() {
         test.step(&step),
         Err(OperatorError::UnexpectedKind(RowKind::Delete))
     ));
+}
+
+#[test]
+fn a_snapshot_at_any_point_changes_nothing() {
+    let assigners = [
+        WindowAssigner::Tumble {
+            size_ms: 4_000,
+            offset_ms: 1_000,
+        },
+        WindowAssigner::Hop {
+            size_ms: 6_000,
+            slide_ms: 2_000,
+            offset_ms: 0,
+        },
+        WindowAssigner::Cumulate {
+            size_ms: 6_000,
+            step_ms: 2_000,
+            offset_ms: 0,
+        },
+    ];
+    for (seed, assigner) in (0..9).zip(assigners.into_iter().cycle()) {
+        let mut dice = Dice::new(seed);
+        let mut watermark = 0;
+        let steps: Vec<Step> = (0..24)
+            .map(|_| {
+                if dice.roll(3) == 0 {
+                    watermark += 1 + i64::try_from(dice.roll(3)).unwrap();
+                    return Step::Watermark(watermark);
+                }
+                let rows = (0..=dice.roll(4)).map(|_| {
+                    // One key: windows of one end go out in any order. Some rows are late.
+                    let time = watermark - 3 + i64::try_from(dice.roll(9)).unwrap();
+                    format!("+I a|{time}")
+                });
+                Step::Rows(0, rows.collect())
+            })
+            .collect();
+        let make = || {
+            let mut operator = counting(WindowTime::Rowtime(1));
+            operator.spec.assigner = assigner;
+            operator.slices = Slices::new(assigner, false);
+            Box::new(operator) as Box<dyn Operator>
+        };
+        check_restore(make, &[&[STRING, TIMESTAMP]], &steps);
+    }
 }

@@ -10,6 +10,7 @@ use crate::condition::{JoinCondition, add_matches, without_row};
 use crate::emit::{ByteRows, matchable, take_rows};
 use crate::join::JoinKind;
 use crate::pair_output::{JOINED_ROWS_MAX, Other, PairOutput, Shape, Sides};
+use crate::stored::unknown_table;
 use crate::timed_rows::{TimedRows, time_bytes, times};
 use crate::windows::{is_window_over, timer_ms};
 use crate::{Batch, Context, Operator, OperatorError, Output, RowCodec, Watermark};
@@ -58,6 +59,8 @@ pub struct WindowJoin {
     condition: Option<Box<dyn JoinCondition>>,
     zone: Option<TimeZone>,
     late_rows: u64,
+    /// A watermark whose windows are not all given out yet.
+    pending: Option<Watermark>,
 }
 
 #[derive(Debug)]
@@ -111,6 +114,7 @@ impl WindowJoin {
             condition: spec.condition,
             zone: spec.zone,
             late_rows: 0,
+            pending: None,
         })
     }
 
@@ -310,18 +314,32 @@ impl Operator for WindowJoin {
         ctx: &Context,
         out: &mut Output,
     ) -> Result<(), OperatorError> {
+        self.pending = Some(watermark);
+        self.more(ctx, out).map(|_| ())
+    }
+
+    fn more(&mut self, ctx: &Context, out: &mut Output) -> Result<bool, OperatorError> {
+        let Some(watermark) = self.pending.take() else {
+            return Ok(false);
+        };
         let mut ready = Ready::default();
         loop {
             let ends = self.sides.iter().filter_map(|side| side.state.first_time());
-            let Some(end_ms) = ends.min() else { break };
-            if timer_ms(end_ms - 1, self.zone.as_ref()) > watermark.0 {
-                break;
-            }
+            let end_ms = ends.min().filter(|end_ms| {
+                let timer_ms = timer_ms(end_ms - 1, self.zone.as_ref());
+                timer_ms <= watermark.0
+            });
+            let Some(end_ms) = end_ms else { break };
             self.collect(end_ms, &mut ready, out, ctx.now_ms)?;
+            if out.is_full() {
+                self.give(&ready, out, ctx.now_ms)?;
+                self.pending = Some(watermark);
+                return Ok(true);
+            }
         }
         self.give(&ready, out, ctx.now_ms)?;
         out.watermark(watermark);
-        Ok(())
+        Ok(false)
     }
 
     fn snapshot(&mut self, writer: &mut dyn StateWriter) -> Result<(), OperatorError> {
@@ -335,7 +353,8 @@ impl Operator for WindowJoin {
         let [left, right] = &mut self.sides;
         reader.for_each(&mut |change| match change.table {
             LEFT => left.state.restore(change),
-            _ => right.state.restore(change),
+            RIGHT => right.state.restore(change),
+            table => Err(unknown_table(table)),
         })?;
         Ok(())
     }
