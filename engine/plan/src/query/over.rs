@@ -119,7 +119,7 @@ impl Calls<'_> {
                 args,
                 filter: None,
                 distinct: call.distinct,
-                may_be_empty: false,
+                may_be_empty: true,
                 absent_on_null: None,
                 ty: TypeKind::Null.nullable(),
                 span: call.span,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use datafusion_common::Result;
-use millrace_connector::Span;
 use millrace_functions::aggregate::{self, AggregateCall as FunctionCall};
 use millrace_operators::{
     AggregateSpec, Expand, ExpandColumn, ExpandSpec, GroupAggregate, GroupAggregateSpec,
@@ -25,10 +24,15 @@ impl Walk<'_> {
     ) -> Result<Vec<Chain>> {
         let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
         let retract = !input.changes.is_insert_only();
+        let mut aggregates = self.calls(&aggregate.calls, retract, false)?;
+        // # Flink: `AggsHandlerCodeGenerator` takes the filter column 0 for none.
+        for call in &mut aggregates {
+            call.filter = call.filter.filter(|column| *column != 0);
+        }
         let spec = GroupAggregateSpec {
             keys: aggregate.keys.clone(),
             key_types: key_types(&input, &aggregate.keys),
-            aggregates: self.calls(&aggregate.calls, retract, false)?,
+            aggregates,
             retract,
             update_before: need.before,
             ttl: self.options.ttl,
@@ -192,7 +196,7 @@ impl Walk<'_> {
         let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
         self.insert_only(&input, node, "OverAggregate", over.span)?;
         let rowtime = self.over_time(over)?;
-        let frame = self.over_frame(over, rowtime.is_some())?;
+        let frame = self.over_frame(over)?;
         let is_bounded = matches!(frame, OverFrame::Rows { .. } | OverFrame::Range { .. });
         let spec = OverAggregateSpec {
             keys: over.keys.clone(),
@@ -249,10 +253,10 @@ impl Walk<'_> {
         }
     }
 
-    fn over_frame(&mut self, over: &logical::Over, is_rowtime: bool) -> Result<OverFrame> {
+    fn over_frame(&mut self, over: &logical::Over) -> Result<OverFrame> {
         let Some(frame) = &over.frame else {
             let numbers = over.calls.iter().any(|call| call.name == "ROW_NUMBER");
-            return Ok(match numbers || !is_rowtime && false {
+            return Ok(match numbers {
                 true => OverFrame::RowsUnbounded,
                 false => OverFrame::RangeUnbounded,
             });
@@ -284,7 +288,3 @@ fn key_types(input: &StateInput, keys: &[usize]) -> Vec<arrow_schema::DataType> 
     let types = input.arrow();
     keys.iter().map(|key| types[*key].clone()).collect()
 }
-
-/// A place for nodes that have none of their own.
-#[expect(dead_code, reason = "spans of rules")]
-const NOWHERE: Span = Span { start: 0, end: 0 };
