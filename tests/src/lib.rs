@@ -3,5 +3,6 @@
 pub mod formats;
 pub mod golden;
 pub mod pipelines;
+pub mod stateful;
 pub mod value;
 pub mod verdict;

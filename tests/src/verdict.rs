@@ -84,7 +84,7 @@ fn of_difference(difference: Option<String>) -> Outcome {
 }
 
 /// Runs something that must not panic; a panic is a difference like any other.
-fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
         let text = payload.downcast_ref::<String>().cloned().or_else(|| {
             payload

@@ -63,6 +63,8 @@ struct Node {
     operator: Box<dyn Operator>,
     edges: Vec<Edge>,
     inputs: Vec<Input>,
+    /// The operator's input of each port.
+    ports: Vec<usize>,
     /// The minimum of `inputs` that the operator knows.
     watermark: Watermark,
 }
@@ -91,6 +93,12 @@ impl Node {
 impl GraphBuilder {
     /// Adds an operator with so many inputs.
     pub fn add(&mut self, operator: Box<dyn Operator>, inputs: usize) -> NodeId {
+        self.add_ports(operator, (0..inputs).collect())
+    }
+
+    /// Adds an operator with a port for each way that leads to it: `ports` says to which input. Each port has a watermark of
+    /// its own; edges name ports.
+    pub fn add_ports(&mut self, operator: Box<dyn Operator>, ports: Vec<usize>) -> NodeId {
         self.nodes.push(Node {
             operator,
             edges: Vec::new(),
@@ -99,8 +107,9 @@ impl GraphBuilder {
                     watermark: Watermark::NONE,
                     is_idle: false,
                 };
-                inputs
+                ports.len()
             ],
+            ports,
             watermark: Watermark::NONE,
         });
         NodeId(self.nodes.len() - 1)
@@ -345,6 +354,7 @@ impl Graph {
             Edge::Sink(sink) => return sinks.write(sink, batch).map_err(at(None, None)),
         };
         let origins = batch.origins.clone();
+        let input = self.nodes[node].ports[input];
         self.call(node, now_ms, sinks, |operator, ctx, out| {
             operator.batch(input, batch, ctx, out)
         })

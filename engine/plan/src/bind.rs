@@ -7,6 +7,7 @@ mod call;
 mod conditional;
 mod construct;
 mod convert;
+mod hook;
 mod json;
 mod literal;
 mod membership;
@@ -22,6 +23,7 @@ use millrace_sql::ast;
 use millrace_program::{Expr, ExprKind, ExprRef};
 
 pub(crate) use convert::implicit_cast;
+pub(crate) use hook::Hook;
 pub(crate) use merge::{common_type, least_restrictive};
 pub(crate) use scope::{Scope, ScopeColumn};
 
@@ -30,6 +32,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) scope: &'a Scope,
     pub(crate) ctx: &'a BindContext,
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+    /// Who is asked first about each expression.
+    hook: Option<&'a mut dyn Hook>,
 }
 
 impl<'a> Binder<'a> {
@@ -42,6 +46,22 @@ impl<'a> Binder<'a> {
             scope,
             ctx,
             diagnostics,
+            hook: None,
+        }
+    }
+
+    /// Returns a binder that asks `hook` about each expression first.
+    pub(crate) fn with_hook(
+        scope: &'a Scope,
+        ctx: &'a BindContext,
+        diagnostics: &'a mut Vec<Diagnostic>,
+        hook: &'a mut dyn Hook,
+    ) -> Self {
+        Self {
+            scope,
+            ctx,
+            diagnostics,
+            hook: Some(hook),
         }
     }
 
@@ -71,6 +91,13 @@ impl<'a> Binder<'a> {
     /// Binds any expression.
     pub(crate) fn bind(&mut self, expr: &ast::Expr) -> Option<ExprRef> {
         use ast::ExprKind as K;
+        if let Some(hook) = self.hook.take() {
+            let bound = hook.bind(self, expr);
+            self.hook = Some(hook);
+            if let Some(bound) = bound {
+                return bound;
+            }
+        }
         let span = expr.span;
         match &expr.kind {
             K::Identifier(parts) => self.bind_name(parts, span),

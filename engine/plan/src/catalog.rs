@@ -201,6 +201,7 @@ fn column_values(
                 table: Vec::new(),
                 name: column.name.value.clone(),
                 ty: column.ty.clone(),
+                time: None,
             })
             .collect(),
         outer: 0,

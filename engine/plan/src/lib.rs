@@ -24,6 +24,7 @@ mod udf;
 pub use codes::{CODES, Code};
 pub use edge::EdgeCasts;
 pub use explain::PlanTree;
+pub use logical::{AnyTable, Changes, TableChanges};
 pub use logical::field::written_type;
 pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
@@ -33,7 +34,7 @@ pub use physical::{QueryTime, StreamNode, TableBatches, TableReader, run_bounded
 pub use pipeline::{
     Branch, Dataflow, ExplainedPlan, Feed, GraphNode, Logical, Pipeline, PlannedQuery,
     QueryProgram, Sink, Source, Stage, effective_settings, explain, explain_with, plan, plan_query,
-    plan_shown, plan_with, tables,
+    plan_shown, plan_shown_tables, plan_tables, plan_with, tables,
 };
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{

@@ -31,25 +31,26 @@
 
 mod bound;
 mod call;
+mod changes;
 pub(crate) mod field;
 mod sink;
-mod stateful;
+mod state;
 mod table;
 mod unnest;
 
 use datafusion_common::DataFusionError;
 use millrace_connector::{Diagnostic, Span};
 
-pub(crate) use bound::{BoundColumn, BoundQuery, Built};
+pub(crate) use bound::{BoundColumn, BoundQuery, Built, TimeAttribute, WindowColumn};
 pub(crate) use call::{Restorer, shown};
+pub use changes::{AnyTable, Changes, TableChanges};
 pub(crate) use field::type_of;
 pub(crate) use sink::{Insert, SinkNode};
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "for GROUP BY, joins and windows")
-)]
-pub(crate) use stateful::StateSpec;
-pub(crate) use stateful::StatefulNode;
+pub(crate) use state::{
+    Aggregate, AggregateCall, Expand, Frame, FrameBound, GroupWindow, Interval, Join, Over, Rank,
+    RankWindow, SortKey, StateKind, StateNode, Temporal, WindowAggregate, WindowPair, WindowTable,
+    has_state,
+};
 pub(crate) use table::PlannedTable;
 pub(crate) use unnest::{UnnestNode, UnnestSpec};
 

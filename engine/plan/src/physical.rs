@@ -25,12 +25,13 @@
 mod bounded;
 mod check;
 mod fuse;
+mod need;
 mod node;
 mod scan;
 mod shared;
 mod sink;
 mod stage;
-mod stateful;
+mod state;
 mod unnest;
 
 use std::sync::Arc;
@@ -42,9 +43,10 @@ use datafusion_physical_plan::union::UnionExec;
 use millrace_connector::Diagnostic;
 use millrace_program::{NotNullEnforcer, OutputColumn};
 
-use crate::logical::{PlannedTable, SinkNode, StatefulNode, UnnestNode};
+use crate::logical::{PlannedTable, SinkNode, StateNode, TableChanges, UnnestNode};
 
 pub(crate) use fuse::{Chain, Fused, Input};
+pub(crate) use need::Need;
 pub(crate) use node::Node;
 pub(crate) use scan::LaneScan;
 pub(crate) use shared::Made;
@@ -55,13 +57,18 @@ pub use bounded::run_bounded;
 pub use fuse::QueryTime;
 pub use scan::{TableBatches, TableReader};
 pub use stage::StreamNode;
+pub(crate) use state::StateOptions;
 
 /// Makes physical nodes of a logical plan.
 pub(crate) struct Walk<'a> {
     /// What happens to a NULL for a NOT NULL column of a sink.
     pub(crate) not_null: NotNullEnforcer,
-    /// What is found wrong with constants that are folded.
+    /// What is found wrong with constants that are folded, and with nodes that nothing can run.
     pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
+    /// What connectors say of tables.
+    pub(crate) tables: &'a dyn TableChanges,
+    /// Settings of state.
+    pub(crate) options: &'a StateOptions,
     /// Nodes with state that earlier statements of the file made.
     pub(crate) made: &'a mut Made,
 }
@@ -79,9 +86,14 @@ impl Walk<'_> {
             return internal_err!("a pipeline ends in a sink");
         };
         let target = Arc::clone(&sink.target);
-        let outputs = target.outputs.clone();
-        let input = self.query(&sink.input, &outputs)?;
-        Ok(Arc::new(Node::new(Sink { target }, &outputs, vec![input])))
+        let input = self.sink_input(sink)?;
+        Ok(Arc::new(Node::new(
+            Sink {
+                target: Arc::clone(&target),
+            },
+            &target.outputs,
+            vec![input],
+        )))
     }
 
     /// Plans a query that gives those columns.
@@ -93,8 +105,21 @@ impl Walk<'_> {
         plan: &LogicalPlan,
         outputs: &[OutputColumn],
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let chains = self.chains(plan, &Need::all())?;
+        self.fused(chains, outputs)
+    }
+
+    /// Compiles ways.
+    ///
+    /// # Errors
+    /// A union of nothing.
+    pub(crate) fn fused(
+        &mut self,
+        chains: Vec<Chain>,
+        outputs: &[OutputColumn],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut ways: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        for chain in self.chains(plan)? {
+        for chain in chains {
             ways.push(Arc::new(self.fuse(chain, outputs)));
         }
         match ways.len() {
@@ -103,65 +128,54 @@ impl Walk<'_> {
         }
     }
 
-    /// Returns one node that gives the rows of a plan; its columns are the plan's fields, in their order.
-    ///
-    /// # Errors
-    /// A node that nobody makes.
-    pub(crate) fn input(&mut self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-        let chains = self.chains(plan)?;
-        let Some(first) = chains.first() else {
-            return internal_err!("{} has no rows to come from", plan.display());
-        };
-        let columns = plan.schema().fields().iter().zip(&first.columns);
-        let outputs: Vec<OutputColumn> = columns
-            .map(|(field, value)| OutputColumn {
-                name: field.name().clone(),
-                ty: value.ty.clone(),
-                enforced: false,
-            })
-            .collect();
-        self.query(plan, &outputs)
-    }
-
     /// Returns the ways in which the rows of a plan come. The columns of each are the plan's fields, in their order.
     ///
     /// # Errors
     /// A node that nobody makes.
-    pub(crate) fn chains(&mut self, plan: &LogicalPlan) -> Result<Vec<Chain>> {
-        let chains = self.unchecked(plan)?;
+    pub(crate) fn chains(&mut self, plan: &LogicalPlan, need: &Need) -> Result<Vec<Chain>> {
+        let chains = self.unchecked(plan, need)?;
         for chain in &chains {
             check::columns(plan, &chain.columns)?;
         }
         Ok(chains)
     }
 
-    fn unchecked(&mut self, plan: &LogicalPlan) -> Result<Vec<Chain>> {
+    fn unchecked(&mut self, plan: &LogicalPlan, need: &Need) -> Result<Vec<Chain>> {
         match plan {
             LogicalPlan::TableScan(scan) => {
                 let Some(table) = scan.source.downcast_ref::<PlannedTable>() else {
                     return internal_err!("{} is no table of the catalog", scan.table_name);
                 };
-                Ok(vec![Chain::scan(table, scan.projection.as_deref())])
+                let mut chain = Chain::scan(table, scan.projection.as_deref());
+                chain.changes = self.tables.source(&table.table.definition);
+                let primary_key = table.table.definition.primary_key.clone();
+                chain.keys =
+                    state::scanned_key(&primary_key, scan.projection.as_deref(), chain.changes);
+                Ok(vec![chain])
             }
             LogicalPlan::EmptyRelation(empty) if empty.produce_one_row => {
                 Ok(vec![Chain::one_row()])
             }
-            LogicalPlan::SubqueryAlias(alias) => self.chains(&alias.input),
-            LogicalPlan::Projection(projection) => self.project(projection),
-            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::SubqueryAlias(alias) => self.chains(&alias.input, need),
+            LogicalPlan::Projection(projection) => self.project(projection, need),
+            LogicalPlan::Filter(filter) => self.filter(filter, need),
             LogicalPlan::Union(union) => {
                 let mut chains = Vec::new();
                 for input in &union.inputs {
-                    chains.append(&mut self.chains(input)?);
+                    chains.append(&mut self.chains(input, need)?);
+                }
+                // Two branches may have equal keys.
+                for chain in &mut chains {
+                    chain.keys.clear();
                 }
                 Ok(chains)
             }
             LogicalPlan::Extension(Extension { node }) => {
                 if let Some(node) = node.as_any().downcast_ref::<UnnestNode>() {
-                    return self.unnest(node);
+                    return self.unnest(node, need);
                 }
-                if let Some(node) = node.as_any().downcast_ref::<StatefulNode>() {
-                    return self.once(plan, |walk| walk.stateful(node));
+                if let Some(node) = node.as_any().downcast_ref::<StateNode>() {
+                    return self.once(plan, need, |walk| walk.state(node, need));
                 }
                 internal_err!("no physical node is made of {}", node.name())
             }

@@ -17,8 +17,8 @@ use millrace_sql::ast::{self, Statement};
 
 use crate::bounds::with_deep_stack;
 use crate::catalog::{self, Catalog, Creation, Entry, Kind};
-use crate::logical::{self, BoundQuery, Insert, SinkNode};
-use crate::physical::{self, Input, Made, StreamNode, Walk};
+use crate::logical::{self, AnyTable, BoundQuery, Insert, SinkNode, TableChanges};
+use crate::physical::{self, Input, Made, StateOptions, StreamNode, Walk};
 use crate::query::QueryBinder;
 use crate::rules::optimise;
 use crate::settings::{Origin, Setting, Settings};
@@ -26,7 +26,7 @@ use crate::{not_yet, sink};
 
 pub use explained::{ExplainedPlan, explain, explain_with};
 pub use graph::GraphNode;
-pub use shown::plan_shown;
+pub use shown::{plan_shown, plan_shown_tables};
 use wiring::Wiring;
 
 /// A planned file.
@@ -129,6 +129,8 @@ pub struct Sink {
     pub columns: Vec<usize>,
     /// Whether it is no table of the file, but shows what a query gives.
     pub is_shown: bool,
+    /// Names and types of the first query's columns, as Flink shows them, time attributes too.
+    pub query: Vec<(String, String)>,
 }
 
 /// A query outside of any INSERT: for tests and previews.
@@ -172,9 +174,28 @@ pub fn plan_with(
     settings: &Settings,
     functions: &Arc<UserFunctions>,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
+    plan_tables(
+        statements,
+        settings,
+        functions,
+        &(Arc::new(AnyTable) as Arc<dyn TableChanges>),
+    )
+}
+
+/// Plans a file of which it is known what changes its tables send and take.
+///
+/// # Errors
+/// As for [`plan`].
+pub fn plan_tables(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+    functions: &Arc<UserFunctions>,
+    tables: &Arc<dyn TableChanges>,
+) -> Result<Pipeline, Vec<Diagnostic>> {
     with_deep_stack(|| {
         let mut planner = Planner::new(statements, settings)?;
         planner.ctx.user_functions = Arc::clone(functions);
+        planner.tables = Arc::clone(tables);
         for statement in statements {
             planner.statement(statement);
         }
@@ -248,6 +269,8 @@ struct Planner {
     catalog: Catalog,
     diagnostics: Vec<Diagnostic>,
     inserts: Vec<PlannedInsert>,
+    tables: Arc<dyn TableChanges>,
+    options: StateOptions,
     made: Made,
 }
 
@@ -285,6 +308,10 @@ impl Planner {
         else {
             return Err(diagnostics);
         };
+        let options = match StateOptions::of(&settings, session_tz.clone()) {
+            Ok(options) => options,
+            Err(fault) => return Err(vec![fault]),
+        };
         let ctx = BindContext {
             session_tz,
             legacy_cast: settings.legacy_cast(),
@@ -299,6 +326,8 @@ impl Planner {
             catalog: Catalog::default(),
             diagnostics,
             inserts: Vec::new(),
+            tables: Arc::new(AnyTable),
+            options,
             made: Made::default(),
         })
     }
@@ -310,6 +339,7 @@ impl Planner {
             diagnostics: &mut self.diagnostics,
             ctes: Vec::new(),
             qualifiers: HashSet::new(),
+            tables: self.tables.as_ref(),
         }
     }
 
@@ -444,6 +474,7 @@ impl Planner {
             }
         };
         let Some(relation) = relation else { return };
+        let shown = relation.shown_types();
         let fitted = sink::fit(
             relation,
             insert,
@@ -463,21 +494,25 @@ impl Planner {
                 span,
                 is_shown: false,
                 outputs,
+                query: shown,
             }),
         });
     }
 
     /// Rewrites the plan of an INSERT and makes its physical plan; `None` after errors.
     fn physical(&mut self, insert: &PlannedInsert) -> Option<Arc<dyn ExecutionPlan>> {
-        let mut walk = self.walk();
-        let planned = optimise(insert.plan()).and_then(|plan| walk.sink(&plan));
+        let plan = self.kept(optimise(insert.plan()), insert.target.span)?;
+        let planned = self.walk(&plan).sink(&plan);
         self.kept(planned, insert.target.span)
     }
 
-    fn walk(&mut self) -> Walk<'_> {
+    fn walk(&mut self, plan: &LogicalPlan) -> Walk<'_> {
+        self.options.has_state = logical::has_state(plan);
         Walk {
             not_null: self.not_null,
             diagnostics: &mut self.diagnostics,
+            tables: self.tables.as_ref(),
+            options: &self.options,
             made: &mut self.made,
         }
     }
@@ -486,7 +521,9 @@ impl Planner {
         match planned {
             Ok(planned) => Some(planned),
             Err(error) => {
-                self.diagnostics.push(logical::internal(&error, span));
+                if !self.diagnostics.iter().any(Diagnostic::is_error) {
+                    self.diagnostics.push(logical::internal(&error, span));
+                }
                 None
             }
         }
@@ -494,9 +531,8 @@ impl Planner {
 
     fn query_programs(&mut self, query: &BoundQuery, span: Span) -> Option<PlannedQuery> {
         let columns = explained::outputs(query);
-        let mut walk = self.walk();
-        let planned = optimise(query.plan.as_ref().clone());
-        let planned = planned.and_then(|plan| walk.query(&plan, &columns));
+        let plan = self.kept(optimise(query.plan.as_ref().clone()), span)?;
+        let planned = self.walk(&plan).query(&plan, &columns);
         let plan = self.kept(planned, span)?;
         let branches = physical::ways(&plan)
             .into_iter()
@@ -579,5 +615,3 @@ pub fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings)
     settings
 }
 
-#[cfg(test)]
-mod stage_tests;

@@ -1,7 +1,19 @@
 //! Queries: from the syntax tree to a logical plan; projections, filters, UNION ALL and VALUES over tables and views.
 
+mod calls;
+mod find;
+mod group_window;
+mod grouped;
+mod grouping_sets;
+mod join;
 mod lateral;
+mod over;
+mod set_operation;
+mod staged;
+mod subquery;
+mod top_n;
 mod unnest;
+mod window_table;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,9 +26,12 @@ use millrace_sql::ast;
 use crate::bind::{Binder, Scope, implicit_cast, least_restrictive};
 use crate::bounds;
 use crate::catalog::{Catalog, Entry, Table, merge_options};
-use crate::logical::{self, BoundColumn, BoundQuery, Built};
+use crate::logical::{self, BoundColumn, BoundQuery, Built, StateKind, TableChanges};
 use crate::not_yet;
+use calls::Calls;
+pub(crate) use grouping_sets::Sets;
 use lateral::RowByRow;
+use top_n::constant_count;
 use unnest::UnnestClause;
 
 /// Binds queries.
@@ -28,20 +43,13 @@ pub(crate) struct QueryBinder<'a> {
     pub(crate) ctes: Vec<(String, Option<Arc<BoundQuery>>)>,
     /// Qualifiers that inputs of the statement already have.
     pub(crate) qualifiers: HashSet<String>,
+    /// What connectors say of tables.
+    pub(crate) tables: &'a dyn TableChanges,
 }
 
 impl QueryBinder<'_> {
     /// Binds a query; `None` after errors.
     pub(crate) fn query(&mut self, query: &ast::Query) -> Option<BoundQuery> {
-        for order in query.order_by.iter().take(1) {
-            self.diagnostics
-                .push(not_yet::clause("ORDER BY", order.expr.span));
-        }
-        for (clause, expr) in [("LIMIT", &query.limit), ("OFFSET", &query.offset)] {
-            if let Some(expr) = expr {
-                self.diagnostics.push(not_yet::clause(clause, expr.span));
-            }
-        }
         let outer = self.ctes.len();
         for cte in &query.with {
             let relation = self
@@ -52,7 +60,7 @@ impl QueryBinder<'_> {
         }
         let relation = self.body(&query.body);
         self.ctes.truncate(outer);
-        relation
+        self.ordered(relation?, query, None)
     }
 
     fn body(&mut self, body: &ast::QueryBody) -> Option<BoundQuery> {
@@ -79,17 +87,6 @@ impl QueryBinder<'_> {
         right: &ast::QueryBody,
         span: Span,
     ) -> Option<BoundQuery> {
-        let (name, plain) = match op {
-            ast::SetOperator::Union => ("UNION without ALL", all),
-            ast::SetOperator::Intersect => ("INTERSECT", false),
-            ast::SetOperator::Except => ("EXCEPT", false),
-        };
-        if !plain {
-            self.diagnostics.push(
-                not_yet::clause(name, right.span())
-                    .help("UNION ALL keeps duplicates and needs no state"),
-            );
-        }
         let (left, right) = (self.body(left), self.body(right));
         let (left, right) = (left?, right?);
         if left.columns.len() != right.columns.len() {
@@ -102,17 +99,41 @@ impl QueryBinder<'_> {
             );
             return None;
         }
-        plain.then_some(())?;
-        self.union(left, right, span)
+        match op {
+            ast::SetOperator::Union => {
+                let query = self.union(left, right, span)?;
+                if all {
+                    Some(query)
+                } else {
+                    self.distinct(query, span)
+                }
+            }
+            ast::SetOperator::Intersect | ast::SetOperator::Except => {
+                self.intersection(op, all, left, right, span)
+            }
+        }
     }
 
     fn union(&mut self, left: BoundQuery, right: BoundQuery, span: Span) -> Option<BoundQuery> {
+        let (left, right) = self.alike(left, right, span)?;
+        self.built(BoundQuery::union_all(vec![left, right]), span)
+    }
+
+    /// Gives two queries the same columns.
+    fn alike(
+        &mut self,
+        left: BoundQuery,
+        right: BoundQuery,
+        span: Span,
+    ) -> Option<(BoundQuery, BoundQuery)> {
         let mut columns = left.columns.clone();
         let errors = self.diagnostics.len();
         for (index, (a, b)) in columns.iter_mut().zip(&right.columns).enumerate() {
             if a.time != b.time {
                 a.time = None;
             }
+            a.window = None;
+            a.is_rank = false;
             match least_restrictive([&a.ty, &b.ty]) {
                 Some(ty) => a.ty = ty,
                 None => self.diagnostics.push(
@@ -131,7 +152,7 @@ impl QueryBinder<'_> {
         }
         let left = self.converted(left, &columns, span)?;
         let right = self.converted(right, &columns, span)?;
-        self.built(BoundQuery::union_all(vec![left, right]), span)
+        Some((left, right))
     }
 
     /// Casts a query's columns to the types of the whole, and gives them its names.
@@ -226,12 +247,7 @@ impl QueryBinder<'_> {
                 ));
                 return None;
             };
-            columns.push(BoundColumn {
-                name: format!("EXPR${index}"),
-                ty,
-                span,
-                time: None,
-            });
+            columns.push(BoundColumn::plain(format!("EXPR${index}"), ty, span));
         }
         let mut rows = Vec::with_capacity(bound.len());
         for row in bound {
@@ -243,19 +259,40 @@ impl QueryBinder<'_> {
 
     fn select(&mut self, select: &ast::Select) -> Option<BoundQuery> {
         let refused = self.refuse_clauses(select);
-        let input = self.from(select);
-        let (scope, query) = input?;
-        let mut binder = Binder::new(&scope, self.ctx, self.diagnostics);
-        let condition = match &select.selection {
-            Some(expr) => binder.bind_condition(expr, "WHERE").map(Some),
-            None => Some(None),
+        let (scope, tree) = self.from_tree(select)?;
+        let (scope, query) = match &select.selection {
+            Some(condition) => self.selected(scope, tree, condition)?,
+            None => (scope, self.settled(tree)?),
         };
-        let items = bind_items(&mut binder, &select.items);
-        let (condition, items) = (condition?, items?);
         if refused {
             return None;
         }
-        self.projected(query, condition.as_ref(), items, select.span)
+        let query = if grouped::is_grouped(select) {
+            self.grouped(select, &scope, query)?
+        } else {
+            self.plain(select, &scope, query)?
+        };
+        if select.distinct {
+            return self.distinct(query, select.span);
+        }
+        Some(query)
+    }
+
+    /// Binds the SELECT list of a query that groups nothing.
+    fn plain(
+        &mut self,
+        select: &ast::Select,
+        scope: &Scope,
+        query: BoundQuery,
+    ) -> Option<BoundQuery> {
+        let mut calls = Calls::new(self.ctx, &select.windows);
+        let mut binder = calls.binder(scope, self.diagnostics);
+        let items = bind_items(&mut binder, &select.items)?;
+        if calls.overs.is_empty() {
+            return self.projected(query, None, items, select.span);
+        }
+        let overs = std::mem::take(&mut calls.overs);
+        self.with_overs(query, overs, items, select.span)
     }
 
     /// Puts a filter and a projection on top of a query.
@@ -305,38 +342,12 @@ impl QueryBinder<'_> {
     /// Reports the clauses that need state; tells whether there are any.
     fn refuse_clauses(&mut self, select: &ast::Select) -> bool {
         let before = self.diagnostics.len();
-        if select.distinct {
-            self.diagnostics
-                .push(not_yet::clause("SELECT DISTINCT", select.span));
-        }
-        if let Some(group) = &select.group_by {
-            self.diagnostics
-                .push(not_yet::clause("GROUP BY", group.span));
-        }
-        for (clause, expr) in [("HAVING", &select.having), ("QUALIFY", &select.qualify)] {
+        for (clause, expr) in [("QUALIFY", &select.qualify)] {
             if let Some(expr) = expr {
                 self.diagnostics.push(not_yet::clause(clause, expr.span));
             }
         }
-        if let Some(window) = select.windows.first() {
-            self.diagnostics
-                .push(not_yet::clause("WINDOW", window.name.span));
-        }
         self.diagnostics.len() > before
-    }
-
-    fn from(&mut self, select: &ast::Select) -> Option<(Scope, BoundQuery)> {
-        let Some((first, rest)) = select.from.split_first() else {
-            return Some((Scope::default(), BoundQuery::one_row()));
-        };
-        let mut input = self.table_ref(first)?;
-        for table in rest {
-            input = match RowByRow::of(table) {
-                Some(right) => self.row_by_row(input, &right, false)?,
-                None => return self.refuse_comma(table),
-            };
-        }
-        Some(input)
     }
 
     fn table_ref(&mut self, table: &ast::TableRef) -> Option<(Scope, BoundQuery)> {
@@ -376,6 +387,9 @@ impl QueryBinder<'_> {
                 alias.as_ref(),
                 false,
             ),
+            K::Function { call, alias, .. } if window_table::is_one(call) => {
+                self.window_table(call, alias.as_ref())
+            }
             K::Function { call, .. } => {
                 self.diagnostics.push(not_yet::table_function(call));
                 None
@@ -384,55 +398,12 @@ impl QueryBinder<'_> {
                 let clause = UnnestClause::of(table)?;
                 self.unnest((Scope::default(), BoundQuery::one_row()), &clause, false)
             }
-            K::Join {
-                kind,
-                left,
-                right,
-                natural,
-                constraint,
-            } => match RowByRow::of(right) {
-                Some(right) if !natural && is_unconditional(*kind, constraint) => {
-                    let left = self.table_ref(left)?;
-                    self.row_by_row(left, &right, *kind == ast::JoinKind::Left)
-                }
-                _ => self.refuse_join(*kind, left, right),
-            },
+            K::Join { .. } => {
+                let (scope, tree) = self.joined(table)?;
+                Some((scope, self.settled(tree)?))
+            }
             K::Unsupported { what, word, .. } => self.refuse(what, *word),
         }
-    }
-
-    fn refuse_join<T>(
-        &mut self,
-        kind: ast::JoinKind,
-        left: &ast::TableRef,
-        right: &ast::TableRef,
-    ) -> Option<T> {
-        let what = match kind {
-            _ if RowByRow::of(right).is_some() => "UNNEST or LATERAL with a join condition",
-            ast::JoinKind::Inner => "JOIN",
-            ast::JoinKind::Left => "LEFT JOIN",
-            ast::JoinKind::Right => "RIGHT JOIN",
-            ast::JoinKind::Full => "FULL JOIN",
-            ast::JoinKind::Cross => "CROSS JOIN",
-        };
-        // Names on both sides are checked all the same.
-        self.table_ref(left);
-        if let ast::TableRefKind::Function { call, .. } = &right.kind {
-            self.diagnostics.push(not_yet::table_function(call));
-            return None;
-        }
-        if RowByRow::of(right).is_none() {
-            self.table_ref(right);
-        }
-        self.refuse(what, right.span)
-    }
-
-    fn refuse_comma<T>(&mut self, table: &ast::TableRef) -> Option<T> {
-        if let ast::TableRefKind::Function { call, .. } = &table.kind {
-            self.diagnostics.push(not_yet::table_function(call));
-            return None;
-        }
-        self.refuse("a join of tables by comma", table.span)
     }
 
     fn refuse<T>(&mut self, what: &str, span: Span) -> Option<T> {
@@ -508,7 +479,7 @@ impl QueryBinder<'_> {
                     return None;
                 }
                 let table = self.hinted(table, hints);
-                self.built(BoundQuery::table(&table, name.span), name.span)
+                self.table(&table, name.span)
             }
             Some(Entry::View(relation)) => Some(relation.as_ref().clone()),
             Some(Entry::Broken) => None,
@@ -518,6 +489,53 @@ impl QueryBinder<'_> {
                 None
             }
         }
+    }
+
+    /// Returns a table's rows: upserts as a full changelog, computed columns, watermarks.
+    fn table(&mut self, table: &Arc<Table>, span: Span) -> Option<BoundQuery> {
+        let mut query = self.built(BoundQuery::scan(table, span), span)?;
+        if self.tables.source(&table.definition).is_upsert() {
+            let key = table.definition.primary_key.iter();
+            let key: Option<Vec<usize>> = key
+                .map(|name| {
+                    query
+                        .columns
+                        .iter()
+                        .position(|column| column.name == name.value)
+                })
+                .collect();
+            let columns = query.columns.clone();
+            let kind = StateKind::Normalize {
+                key: key.unwrap_or_default(),
+            };
+            query = self.built(BoundQuery::state(kind, vec![query], columns), span)?;
+        }
+        let mut query = self.built(query.computed(table), span)?;
+        let Some((rowtime, strategy)) = table
+            .rowtime
+            .as_ref()
+            .and_then(|rowtime| Some((rowtime.column?, rowtime.strategy.clone()?)))
+        else {
+            return Some(query);
+        };
+        let columns = query.columns.clone();
+        let mut items: Vec<(BoundColumn, ExprRef)> = (0..query.width())
+            .map(|index| (columns[index].clone(), query.column(index)))
+            .collect();
+        // The strategy is over the table's own columns; computed ones are substituted in it, and stand in the projection below.
+        let strategy = self.over_computed(&strategy, table);
+        items.push((
+            BoundColumn::plain("$watermark", strategy.ty.clone(), span),
+            strategy,
+        ));
+        query = self.built(query.project(items), span)?;
+        let kind = StateKind::Watermark { rowtime };
+        self.built(BoundQuery::state(kind, vec![query], columns), span)
+    }
+
+    /// The columns of a table stand at their places in the projection that computes them.
+    fn over_computed(&self, strategy: &ExprRef, _table: &Table) -> ExprRef {
+        Arc::clone(strategy)
     }
 
     /// Applies `/*+ OPTIONS(…) */`.

@@ -1,5 +1,6 @@
 //! Typed expressions: what the binder makes of the syntax tree.
 
+mod compare;
 mod shown;
 mod substitute;
 
@@ -9,6 +10,7 @@ use arrow_array::ArrayRef;
 use millrace_connector::{FlinkType, Span};
 use millrace_functions::{Kernel, Literal, Volatility};
 
+pub use compare::{conjuncts, for_each_column, map_columns, move_columns, same};
 pub(crate) use shown::ShownConstant;
 pub use shown::ShownExpr;
 pub use substitute::substitute;

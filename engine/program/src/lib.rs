@@ -8,8 +8,11 @@ mod operator;
 mod optimise;
 mod program;
 
-pub use expr::{Call, Expr, ExprKind, ExprRef, ShownExpr, substitute};
-pub use operator::ProgramOperator;
+pub use expr::{
+    Call, Expr, ExprKind, ExprRef, ShownExpr, conjuncts, for_each_column, map_columns,
+    move_columns, same, substitute,
+};
+pub use operator::{ProgramCondition, ProgramOperator};
 pub use optimise::{Folding, fold, may_miss, stands_alone};
 pub use program::{
     LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile, ProgramSource, StepCost, Unnest,

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use millrace_functions::EvalContext;
-use millrace_operators::{Batch, Context, Kinds, Operator, OperatorError, Output};
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, BooleanArray};
+use millrace_operators::{
+    Batch, Context, JoinCondition, Kinds, Operator, OperatorError, Output,
+};
 
 use crate::LaneProgram;
 
@@ -61,6 +65,36 @@ fn traced(origins: Option<&[u32]>, kept: &[u32]) -> Arc<[u32]> {
     match origins {
         None => kept.into(),
         Some(origins) => kept.iter().map(|row| origins[*row as usize]).collect(),
+    }
+}
+
+/// A condition of a join: a program of one BOOLEAN column over the columns of both sides.
+#[derive(Debug)]
+pub struct ProgramCondition {
+    program: LaneProgram,
+}
+
+impl ProgramCondition {
+    /// Returns the condition of a program without a filter, whose only column is BOOLEAN.
+    #[must_use]
+    pub fn new(program: LaneProgram) -> Self {
+        Self { program }
+    }
+}
+
+impl JoinCondition for ProgramCondition {
+    fn evaluate(
+        &mut self,
+        columns: &[ArrayRef],
+        rows: usize,
+        now_ms: i64,
+    ) -> Result<BooleanArray, OperatorError> {
+        let eval = EvalContext { now_ms };
+        let output = self.program.run(columns, rows, &eval).map_err(|error| OperatorError::Row {
+            row: error.row,
+            message: error.message,
+        })?;
+        Ok(output.columns[0].as_boolean().clone())
     }
 }
 

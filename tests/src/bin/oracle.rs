@@ -1,12 +1,18 @@
-//! Runs golden tables against this engine: `oracle [--group G,…] [--quiet] FILES…`.
+//! Runs golden tables against this engine: `oracle [--group G,…] [--quiet] [--exact] [--answers FILE] FILES…`.
+//!
+//! Files of stateful cases are run row by row; `--exact` then holds the changes themselves to Flink's, and `--answers` writes
+//! what came, a line a case.
 //!
 //! Prints every difference, a line a group, and the sum; exits with 1 if there is any difference.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use millrace_tests::verdict::{Outcome, group, verdicts};
+use millrace_tests::stateful::{self, Case};
+use millrace_tests::verdict::{Outcome, Verdict, group, verdicts};
 
 #[derive(Default)]
 struct Score {
@@ -21,11 +27,17 @@ fn line(text: &str) {
 }
 
 fn main() -> Result<ExitCode> {
-    let (mut quiet, mut only, mut files) = (false, Vec::new(), Vec::new());
+    let (mut quiet, mut exact, mut answers) = (false, false, None);
+    let (mut only, mut files) = (Vec::new(), Vec::new());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quiet" | "-q" => quiet = true,
+            "--exact" => exact = true,
+            "--answers" => {
+                let path = args.next().context("--answers needs a file")?;
+                answers = Some(std::fs::File::create(&path).context(path)?);
+            }
             "--group" | "-g" => {
                 let groups = args.next().context("--group needs a name")?;
                 only.extend(groups.split(',').map(str::to_ascii_uppercase));
@@ -35,7 +47,7 @@ fn main() -> Result<ExitCode> {
         }
     }
     if files.is_empty() {
-        bail!("usage: oracle [--group G,…] [--quiet] FILES…");
+        bail!("usage: oracle [--group G,…] [--quiet] [--exact] [--answers FILE] FILES…");
     }
     // A panic is a difference like any other; its text comes with the case.
     std::panic::set_hook(Box::new(|_| {}));
@@ -47,7 +59,12 @@ fn main() -> Result<ExitCode> {
             if !only.is_empty() && !only.contains(&group(text).with_context(place)?) {
                 continue;
             }
-            for verdict in verdicts(text).with_context(place)? {
+            let verdicts = if Case::is_line(text) {
+                vec![one(text, file, exact, answers.as_mut()).with_context(place)?]
+            } else {
+                verdicts(text).with_context(place)?
+            };
+            for verdict in verdicts {
                 let score = scores.entry(verdict.group).or_default();
                 match verdict.outcome {
                     Outcome::Passed => score.passed += 1,
@@ -63,6 +80,22 @@ fn main() -> Result<ExitCode> {
         }
     }
     Ok(summary(&scores))
+}
+
+/// Runs and judges a stateful case.
+fn one(
+    text: &str,
+    file: &str,
+    exact: bool,
+    answers: Option<&mut std::fs::File>,
+) -> Result<Verdict> {
+    let case = Case::read(text)?;
+    let folder = Path::new(file).parent().unwrap_or(Path::new("."));
+    let (answer, verdict) = stateful::verdict(&case, folder, exact);
+    if let Some(answers) = answers {
+        writeln!(answers, "{}", serde_json::to_string(&answer)?)?;
+    }
+    Ok(verdict)
 }
 
 fn summary(scores: &BTreeMap<String, Score>) -> ExitCode {

@@ -195,7 +195,7 @@ impl Binder<'_> {
     }
 
     /// Calls a function by its name.
-    pub(super) fn apply(
+    pub(crate) fn apply(
         &mut self,
         name: &'static str,
         args: impl AsRef<[ExprRef]>,

@@ -7,7 +7,7 @@ use millrace_sql::ast::Ident;
 
 use super::peek::{Way, Ways};
 use super::{Binder, text_literal};
-use crate::logical::BoundQuery;
+use crate::logical::{BoundQuery, TimeAttribute};
 use millrace_program::{Expr, ExprKind, ExprRef};
 
 /// A column that can be named.
@@ -17,6 +17,8 @@ pub(crate) struct ScopeColumn {
     pub(crate) table: Vec<String>,
     pub(crate) name: String,
     pub(crate) ty: FlinkType,
+    /// Whether it is a time attribute.
+    pub(crate) time: Option<TimeAttribute>,
 }
 
 impl ScopeColumn {
@@ -45,6 +47,7 @@ impl Scope {
             table: table.to_vec(),
             name: column.name.clone(),
             ty: column.ty.clone(),
+            time: column.time,
         });
         Self {
             columns: columns.collect(),
@@ -199,7 +202,7 @@ impl Binder<'_> {
     }
 
     /// Takes a field out of a row.
-    pub(super) fn field(&mut self, row: ExprRef, field: &Ident) -> Option<ExprRef> {
+    pub(crate) fn field(&mut self, row: ExprRef, field: &Ident) -> Option<ExprRef> {
         let TypeKind::Row(fields) = &row.ty.kind else {
             return self.report(
                 Diagnostic::error(

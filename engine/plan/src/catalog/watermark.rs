@@ -170,6 +170,7 @@ fn strategy(
         table: Vec::new(),
         name: column.name.value.clone(),
         ty: column.ty.clone(),
+        time: None,
     });
     let scope = Scope {
         columns: columns.collect(),

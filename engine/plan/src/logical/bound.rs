@@ -10,10 +10,11 @@ use datafusion_expr::{
     TableScanBuilder, Union,
 };
 use millrace_connector::{FlinkType, Span};
+use millrace_operators::WindowProperty;
 use millrace_program::{Expr, ExprKind, ExprRef};
 
 use super::call::to_plan_expr;
-use super::stateful::{StateSpec, StatefulNode};
+use super::state::WindowTable;
 use super::table::PlannedTable;
 use super::unnest::{UnnestNode, UnnestSpec};
 use crate::catalog::Table;
@@ -46,6 +47,31 @@ pub(crate) struct BoundColumn {
     pub(crate) ty: FlinkType,
     pub(crate) span: Span,
     pub(crate) time: Option<TimeAttribute>,
+    /// Set where it is a column of a window.
+    pub(crate) window: Option<WindowColumn>,
+    /// Whether it numbers the rows of an OVER window, and nothing else does there: with a bound it is a Top-N.
+    pub(crate) is_rank: bool,
+}
+
+/// What a column says of the window that its row is in.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowColumn {
+    pub(crate) property: WindowProperty,
+    pub(crate) table: Arc<WindowTable>,
+}
+
+impl BoundColumn {
+    /// Returns a column that is no time attribute.
+    pub(crate) fn plain(name: impl Into<String>, ty: FlinkType, span: Span) -> Self {
+        Self {
+            name: name.into(),
+            ty,
+            span,
+            time: None,
+            window: None,
+            is_rank: false,
+        }
+    }
 }
 
 /// A query whose names are resolved: column `i` is field `i` of the plan's schema.
@@ -69,7 +95,7 @@ pub(crate) struct PlanSize {
 
 impl PlanSize {
     /// Returns the size of a plan with one node of `width` columns on top of these.
-    fn over(inputs: impl IntoIterator<Item = Self>, width: usize) -> Self {
+    pub(crate) fn over(inputs: impl IntoIterator<Item = Self>, width: usize) -> Self {
         let mut size = Self {
             nodes: 1,
             depth: 1,
@@ -101,24 +127,54 @@ impl BoundQuery {
         }
     }
 
-    /// Returns a table's rows, with its computed columns.
-    pub(crate) fn table(table: &Arc<Table>, span: Span) -> Built<Self> {
+    /// Returns a table's rows. Its computed columns have no value yet: see [`BoundQuery::computed`].
+    pub(crate) fn scan(table: &Arc<Table>, span: Span) -> Built<Self> {
         let source = PlannedTable::new(Arc::clone(table));
         let columns: Vec<BoundColumn> = source.columns(span);
         let name = TableReference::bare(table.definition.name.value.as_str());
         let scan = TableScanBuilder::new(name, Arc::new(source)).build()?;
-        let scan = Self {
+        Ok(Self {
             plan: Arc::new(LogicalPlan::TableScan(scan)),
             columns,
             size: PlanSize::over([], table.definition.columns.len()),
-        };
+        })
+    }
+
+    /// Computes the columns of a table over its scan.
+    pub(crate) fn computed(self, table: &Table) -> Built<Self> {
         let is_own = |(index, value): (usize, &ExprRef)| matches!(value.kind, ExprKind::Column(column) if column == index);
         if table.values.iter().enumerate().all(is_own) {
-            return Ok(scan);
+            return Ok(self);
         }
-        let columns = scan.columns.clone();
-        let values = columns.into_iter().zip(table.values.iter().cloned());
-        scan.project(values.collect())
+        let columns = self.columns.clone();
+        let items = columns
+            .into_iter()
+            .zip(&table.values)
+            .map(|(column, value)| {
+                let mut item = self.item(column.name.clone(), value);
+                item.span = column.span;
+                if column.time.is_some() {
+                    item.time = column.time;
+                }
+                item.ty = value.ty.clone();
+                (item, value.clone())
+            });
+        let items = items.collect();
+        self.project(items)
+    }
+
+    /// Returns names and types of the columns, as Flink shows them.
+    pub(crate) fn shown_types(&self) -> Vec<(String, String)> {
+        let columns = self.columns.iter();
+        columns
+            .map(|column| {
+                let ty = match column.time {
+                    Some(time) => format!("{} *{time}*", column.ty),
+                    None => column.ty.to_string(),
+                };
+                (column.name.clone(), ty)
+            })
+            .collect()
     }
 
     /// Returns how many columns it has.
@@ -134,17 +190,20 @@ impl BoundQuery {
 
     /// Returns a column for an item of a SELECT list. A column that is passed on stays a time attribute.
     pub(crate) fn item(&self, name: String, expr: &ExprRef) -> BoundColumn {
-        let time = match &expr.kind {
-            ExprKind::Column(index) => self.columns[*index].time,
-            ExprKind::Call(call) if call.name == "PROCTIME" => Some(TimeAttribute::Proctime),
-            _ => None,
-        };
-        BoundColumn {
-            name,
-            ty: expr.ty.clone(),
-            span: expr.span,
-            time,
+        let mut item = BoundColumn::plain(name, expr.ty.clone(), expr.span);
+        match &expr.kind {
+            ExprKind::Column(index) => {
+                let column = &self.columns[*index];
+                item.time = column.time;
+                item.window.clone_from(&column.window);
+                item.is_rank = column.is_rank;
+            }
+            ExprKind::Call(call) if call.name == "PROCTIME" => {
+                item.time = Some(TimeAttribute::Proctime);
+            }
+            _ => {}
         }
+        item
     }
 
     /// Keeps the rows for which `condition` is TRUE.
@@ -205,28 +264,6 @@ impl BoundQuery {
             plan: extension(node),
             columns,
             size: PlanSize::over([self.size], width),
-        })
-    }
-
-    /// Puts a node with state over queries. `columns` are those that it yields; the specification counts the columns of each input.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the way in for GROUP BY, joins and windows")
-    )]
-    pub(crate) fn stateful(
-        inputs: Vec<Self>,
-        spec: Arc<dyn StateSpec>,
-        columns: Vec<BoundColumn>,
-    ) -> Built<Self> {
-        let size = PlanSize::over(inputs.iter().map(|input| input.size), columns.len());
-        let plans = inputs
-            .into_iter()
-            .map(|input| Arc::unwrap_or_clone(input.plan));
-        let node = StatefulNode::new(plans.collect(), spec, &columns)?;
-        Ok(Self {
-            plan: extension(node),
-            columns,
-            size,
         })
     }
 

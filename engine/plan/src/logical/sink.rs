@@ -31,6 +31,8 @@ pub(crate) struct Insert {
     pub(crate) is_shown: bool,
     /// The columns that are written.
     pub(crate) outputs: Vec<OutputColumn>,
+    /// Names and types of the query's columns, as Flink shows them.
+    pub(crate) query: Vec<(String, String)>,
 }
 
 impl PartialEq for SinkNode {

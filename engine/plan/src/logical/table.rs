@@ -32,11 +32,11 @@ impl PlannedTable {
     pub(crate) fn columns(&self, span: Span) -> Vec<BoundColumn> {
         let columns = self.table.definition.columns.iter().enumerate();
         columns
-            .map(|(index, column)| BoundColumn {
-                name: column.name.value.clone(),
-                ty: column.ty.clone(),
-                span,
-                time: self.table.time_attribute(index),
+            .map(|(index, column)| {
+                let name = column.name.value.clone();
+                let mut bound = BoundColumn::plain(name, column.ty.clone(), span);
+                bound.time = self.table.time_attribute(index);
+                bound
             })
             .collect()
     }

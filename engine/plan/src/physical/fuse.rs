@@ -18,11 +18,12 @@ use millrace_program::{
     stands_alone,
 };
 
+use super::need::passed_columns;
 use super::node::{Node, NodeKind};
-use super::{LaneScan, Stage, StreamNode, Walk};
+use super::{LaneScan, Need, Stage, StreamNode, Walk};
 use crate::bounds;
 use crate::catalog::Table;
-use crate::logical::{PlannedTable, Restorer};
+use crate::logical::{Changes, PlannedTable, Restorer};
 
 /// What gives rows to a program.
 #[derive(Clone, Debug)]
@@ -54,6 +55,10 @@ pub(crate) struct Chain {
     pub(crate) unnests: Vec<Unnest>,
     pub(crate) filters: Vec<ExprRef>,
     pub(crate) columns: Vec<ExprRef>,
+    /// Which changes the rows stand for.
+    pub(crate) changes: Changes,
+    /// Columns that no two rows share, each a list of indexes into `columns`.
+    pub(crate) keys: Vec<Vec<usize>>,
 }
 
 impl Chain {
@@ -94,6 +99,8 @@ impl Chain {
             unnests: Vec::new(),
             filters: Vec::new(),
             columns,
+            changes: Changes::INSERT,
+            keys: Vec::new(),
         }
     }
 
@@ -128,19 +135,28 @@ pub(crate) struct Fused {
 pub struct QueryTime(pub i64);
 
 impl Walk<'_> {
-    pub(super) fn project(&mut self, projection: &Projection) -> Result<Vec<Chain>> {
-        let mut chains = self.chains(&projection.input)?;
+    pub(super) fn project(&mut self, projection: &Projection, need: &Need) -> Result<Vec<Chain>> {
+        let schema = projection.input.schema();
+        let need = need.under_projection(projection)?;
+        let mut chains = self.chains(&projection.input, &need)?;
+        let passed = passed_columns(projection)?;
         for chain in &mut chains {
-            let mut restorer = Restorer::new(projection.input.schema(), &chain.columns);
+            let mut restorer = Restorer::new(schema, &chain.columns);
             let columns = projection.expr.iter().map(|expr| restorer.restore(expr));
             let columns = columns.collect::<Result<_>>()?;
             chain.columns = columns;
+            let keys = chain.keys.iter().filter_map(|key| {
+                let place = |column: &usize| passed.iter().position(|from| *from == Some(*column));
+                key.iter().map(place).collect::<Option<Vec<usize>>>()
+            });
+            chain.keys = keys.collect();
         }
         Ok(chains)
     }
 
-    pub(super) fn filter(&mut self, filter: &Filter) -> Result<Vec<Chain>> {
-        let mut chains = self.chains(&filter.input)?;
+    pub(super) fn filter(&mut self, filter: &Filter, need: &Need) -> Result<Vec<Chain>> {
+        let need = need.under_filter(filter)?;
+        let mut chains = self.chains(&filter.input, &need)?;
         for chain in &mut chains {
             let mut restorer = Restorer::new(filter.input.schema(), &chain.columns);
             let mut conditions = restorer.conjuncts(&filter.predicate)?;

@@ -6,13 +6,13 @@ use datafusion_common::Result;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
 
-use super::{Chain, Walk};
+use super::{Chain, Need, Walk};
 use crate::catalog::Table;
 use crate::logical::PlannedTable;
 
 /// The nodes with state that were made so far, by their plan.
 #[derive(Debug, Default)]
-pub(crate) struct Made(Vec<(LogicalPlan, Vec<Chain>)>);
+pub(crate) struct Made(Vec<(LogicalPlan, Need, Vec<Chain>)>);
 
 impl Walk<'_> {
     /// Returns what `make` makes of a plan whose root has state; what it made before for the same plan, if it did.
@@ -22,16 +22,17 @@ impl Walk<'_> {
     pub(crate) fn once(
         &mut self,
         plan: &LogicalPlan,
+        need: &Need,
         make: impl FnOnce(&mut Self) -> Result<Vec<Chain>>,
     ) -> Result<Vec<Chain>> {
-        let is_same = |(known, _): &&(LogicalPlan, Vec<Chain>)| {
-            known == plan && tables(known) == tables(plan)
+        let is_same = |(known, known_need, _): &&(LogicalPlan, Need, Vec<Chain>)| {
+            known_need == need && known == plan && tables(known) == tables(plan)
         };
-        if let Some((_, chains)) = self.made.0.iter().find(is_same) {
+        if let Some((_, _, chains)) = self.made.0.iter().find(is_same) {
             return Ok(chains.clone());
         }
         let chains = make(self)?;
-        self.made.0.push((plan.clone(), chains.clone()));
+        self.made.0.push((plan.clone(), need.clone(), chains.clone()));
         Ok(chains)
     }
 }

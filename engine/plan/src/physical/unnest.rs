@@ -5,12 +5,12 @@ use millrace_connector::Span;
 use millrace_connector::TypeKind;
 use millrace_program::{Expr, ExprKind, Unnest, unnested_columns};
 
-use super::{Chain, Walk};
+use super::{Chain, Need, Walk};
 use crate::logical::{Restorer, UnnestNode};
 
 impl Walk<'_> {
-    pub(super) fn unnest(&mut self, node: &UnnestNode) -> Result<Vec<Chain>> {
-        let mut chains = self.chains(&node.input)?;
+    pub(super) fn unnest(&mut self, node: &UnnestNode, need: &Need) -> Result<Vec<Chain>> {
+        let mut chains = self.chains(&node.input, &Need::rows(need.before))?;
         for chain in &mut chains {
             let mut restorer = Restorer::new(node.input.schema(), &chain.columns);
             let collection = restorer.restore(&node.collection)?;
@@ -26,6 +26,7 @@ impl Walk<'_> {
                 let kind = ExprKind::Column(first + index);
                 chain.columns.push(Expr::new(kind, ty, Span::default()));
             }
+            chain.keys.clear();
             chain.unnests.push(Unnest {
                 collection,
                 outer: node.outer,

@@ -164,7 +164,7 @@ impl Planner {
     ) -> Option<ExplainedPlan> {
         let logical = logical::tree(&plan);
         let optimised = self.kept(optimise(plan), span)?;
-        let made = make(&mut self.walk(), &optimised);
+        let made = make(&mut self.walk(&optimised), &optimised);
         let made = self.kept(made, span)?;
         Some(ExplainedPlan {
             title,

@@ -64,9 +64,10 @@ impl Dataflow {
             stages: Vec::new(),
         };
         for (index, stage) in self.stages.iter().enumerate() {
-            let inputs = self.inputs(index);
-            let node = graph.add(stage.node.operator(), inputs, GraphNode::Stage(index));
-            graph.stages.push(node);
+            let ports = self.ports(index);
+            graph.nodes.push(GraphNode::Stage(index));
+            let node = graph.graph.add_ports(stage.node.operator(), ports);
+            graph.stages.push((node, 0));
         }
         for (index, source) in self.sources.iter().enumerate() {
             let origin = match before[index].is_empty() {
@@ -81,18 +82,18 @@ impl Dataflow {
             graph.ways(origin, &source.branches, &source.feeds, after);
         }
         for (index, stage) in self.stages.iter().enumerate() {
-            let origin = Origin::Node(graph.stages[index]);
+            let origin = Origin::Node(graph.stages[index].0);
             graph.ways(origin, &stage.branches, &stage.feeds, after);
         }
         (graph.graph.build(), graph.nodes)
     }
 
-    /// Returns how many inputs a stage has.
-    fn inputs(&self, stage: usize) -> usize {
+    /// Returns the input of each way that leads to a stage: each has a watermark of its own, though several may lead to one input.
+    fn ports(&self, stage: usize) -> Vec<usize> {
         let sources = self.sources.iter().flat_map(|source| &source.feeds);
         let stages = self.stages.iter().flat_map(|other| &other.feeds);
         let own = sources.chain(stages).filter(|feed| feed.stage == stage);
-        own.map(|feed| feed.input + 1).max().unwrap_or(0)
+        own.map(|feed| feed.input).collect()
     }
 }
 
@@ -100,7 +101,8 @@ impl Dataflow {
 struct Building {
     graph: GraphBuilder,
     nodes: Vec<GraphNode>,
-    stages: Vec<NodeId>,
+    /// The node of each stage, and how many ways lead to it so far.
+    stages: Vec<(NodeId, usize)>,
 }
 
 /// What gives rows.
@@ -133,10 +135,12 @@ impl Building {
         }
         for feed in feeds {
             let program = self.program(origin, &feed.program);
+            let (node, ways) = &mut self.stages[feed.stage];
             let edge = Edge::Node {
-                node: self.stages[feed.stage],
-                input: feed.input,
+                node: *node,
+                input: *ways,
             };
+            *ways += 1;
             self.graph.connect(program, edge);
         }
     }

@@ -10,7 +10,7 @@ use millrace_sql::ast::{self, Statement};
 use super::{Pipeline, PlannedInsert, Planner};
 use crate::bounds::with_deep_stack;
 use crate::catalog::Table;
-use crate::logical::{BoundQuery, Insert};
+use crate::logical::{AnyTable, BoundQuery, Insert, TableChanges};
 use crate::settings::Settings;
 use millrace_program::OutputColumn;
 
@@ -25,14 +25,32 @@ pub fn plan_shown(
     statements: &[Spanned<Statement>],
     settings: &Settings,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
-    with_deep_stack(|| plan_one_query(statements, settings))
+    plan_shown_tables(
+        statements,
+        settings,
+        &(Arc::new(AnyTable) as Arc<dyn TableChanges>),
+    )
+}
+
+/// The same for tables of which it is known what changes they send and take.
+///
+/// # Errors
+/// As for [`plan_shown`].
+pub fn plan_shown_tables(
+    statements: &[Spanned<Statement>],
+    settings: &Settings,
+    tables: &Arc<dyn TableChanges>,
+) -> Result<Pipeline, Vec<Diagnostic>> {
+    with_deep_stack(|| plan_one_query(statements, settings, tables))
 }
 
 fn plan_one_query(
     statements: &[Spanned<Statement>],
     settings: &Settings,
+    tables: &Arc<dyn TableChanges>,
 ) -> Result<Pipeline, Vec<Diagnostic>> {
     let mut planner = Planner::new(statements, settings)?;
+    planner.tables = Arc::clone(tables);
     let mut first: Option<Span> = None;
     for statement in statements {
         match &statement.value {
@@ -96,6 +114,7 @@ impl Planner {
                 table_span: query.span,
                 span: query.span,
                 is_shown: true,
+                query: relation.shown_types(),
                 outputs: outputs.collect(),
             }),
             query: relation,

@@ -104,6 +104,7 @@ impl Wiring {
             span: insert.table_span,
             columns: persisted_columns(table),
             is_shown: insert.is_shown,
+            query: insert.query.clone(),
         };
         self.sinks.push((Arc::clone(table), sink));
         self.sinks.len() - 1

@@ -105,6 +105,7 @@ impl QueryBinder<'_> {
                 table: table.clone(),
                 name,
                 ty: item.ty.clone(),
+                time: None,
             }));
         Some((scope, relation))
     }

@@ -59,12 +59,7 @@ impl QueryBinder<'_> {
         let columns = self.unnest_columns(&collection, clause, outer)?;
         let added: Vec<BoundColumn> = columns
             .iter()
-            .map(|(name, ty)| BoundColumn {
-                name: name.clone(),
-                ty: ty.clone(),
-                span: clause.span,
-                time: None,
-            })
+            .map(|(name, ty)| BoundColumn::plain(name.clone(), ty.clone(), clause.span))
             .collect();
         let alias = clause
             .alias
@@ -87,6 +82,7 @@ impl QueryBinder<'_> {
                 table: table.clone(),
                 name,
                 ty,
+                time: None,
             }));
         Some((scope, relation))
     }

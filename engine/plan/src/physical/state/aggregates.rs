@@ -1,0 +1,290 @@
+//! GROUP BY, windows and OVER.
+
+use std::sync::Arc;
+
+use datafusion_common::Result;
+use millrace_functions::aggregate::{self, AggregateCall as FunctionCall};
+use millrace_operators::{
+    AggregateSpec, Expand, ExpandColumn, ExpandSpec, GroupAggregate, GroupAggregateSpec,
+    GroupWindow, GroupWindowSpec, Operator, OverAggregate, OverAggregateSpec, OverFrame,
+    WindowAggregate, WindowAggregateSpec, WindowTime,
+};
+
+use super::{Given, StateInput, boxed};
+use crate::logical::{self, AggregateCall, Changes, FrameBound, StateNode, TimeAttribute};
+use crate::physical::{Chain, Need, Walk};
+use crate::query::Sets;
+
+impl Walk<'_> {
+    pub(super) fn group_aggregate(
+        &mut self,
+        node: &StateNode,
+        aggregate: &logical::Aggregate,
+        need: &Need,
+    ) -> Result<Vec<Chain>> {
+        let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+        let retract = !input.changes.is_insert_only();
+        let mut aggregates = self.calls(&aggregate.calls, retract, false)?;
+        // # Flink: `AggsHandlerCodeGenerator` takes the filter column 0 for none.
+        for call in &mut aggregates {
+            call.filter = call.filter.filter(|column| *column != 0);
+        }
+        let spec = GroupAggregateSpec {
+            keys: aggregate.keys.clone(),
+            key_types: key_types(&input, &aggregate.keys),
+            aggregates,
+            retract,
+            update_before: need.before,
+            ttl: self.options.ttl,
+            emit: self.options.emit,
+        };
+        let given = Given {
+            changes: Changes {
+                insert: true,
+                update_before: need.before,
+                update_after: true,
+                delete: retract,
+            },
+            keys: vec![(0..aggregate.keys.len()).collect()],
+        };
+        let make = move || boxed(GroupAggregate::new(spec.clone()));
+        self.stage(node, vec![input], given, Box::new(make))
+    }
+
+    /// Binds calls to what is known of the input.
+    fn calls(
+        &mut self,
+        calls: &[AggregateCall],
+        retract: bool,
+        over: bool,
+    ) -> Result<Vec<AggregateSpec>> {
+        let mut specs = Vec::with_capacity(calls.len());
+        for call in calls {
+            let bound = aggregate::bind(&FunctionCall {
+                name: &call.name,
+                args: &call.args,
+                distinct: call.distinct,
+                may_be_empty: call.may_be_empty,
+                retract,
+                over,
+                bounded: false,
+                absent_on_null: call.absent_on_null,
+            });
+            match bound {
+                Ok(bound) => specs.push(AggregateSpec {
+                    columns: bound.columns.iter().map(|arg| call.columns[*arg]).collect(),
+                    aggregate: Arc::clone(&bound.aggregate),
+                    filter: call.filter,
+                }),
+                Err(error) => return self.refuse(&error.to_string(), call.span),
+            }
+        }
+        Ok(specs)
+    }
+
+    pub(super) fn expand(
+        &mut self,
+        node: &StateNode,
+        expand: &logical::Expand,
+        need: &Need,
+    ) -> Result<Vec<Chain>> {
+        let input = self.state_input(&node.inputs[0], &Need::rows(need.before))?;
+        let mut columns = Vec::with_capacity(input.types.len() + 1);
+        for column in 0..input.types.len() {
+            let has = |set: &Vec<bool>| column >= expand.keys || set[column];
+            columns.push(ExpandColumn::Input {
+                column,
+                present: expand.sets.iter().map(has).collect(),
+            });
+        }
+        columns.push(ExpandColumn::Set(Sets::numbers(&expand.sets)));
+        let spec = ExpandSpec {
+            columns,
+            sets: expand.sets.len(),
+        };
+        let given = Given {
+            changes: input.changes,
+            keys: Vec::new(),
+        };
+        let make = move || Ok(Box::new(Expand::new(spec.clone())) as Box<dyn Operator>);
+        self.stage(node, vec![input], given, Box::new(make))
+    }
+
+    pub(super) fn window_aggregate(
+        &mut self,
+        node: &StateNode,
+        aggregate: &logical::WindowAggregate,
+    ) -> Result<Vec<Chain>> {
+        let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+        self.insert_only(
+            &input,
+            node,
+            "StreamPhysicalWindowAggregate",
+            aggregate.span,
+        )?;
+        let spec = WindowAggregateSpec {
+            keys: aggregate.keys.clone(),
+            key_types: key_types(&input, &aggregate.keys),
+            aggregates: self.calls(&aggregate.calls, false, false)?,
+            time: WindowTime::Attached {
+                end: aggregate.end,
+                processing: aggregate.window.rowtime.is_none(),
+            },
+            assigner: aggregate.window.assigner,
+            zone: self.options.zone(aggregate.window.is_local),
+            properties: aggregate.properties.clone(),
+        };
+        let first = aggregate.keys.len() + aggregate.calls.len();
+        let mut key: Vec<usize> = (0..aggregate.keys.len()).collect();
+        key.extend(first..first + aggregate.properties.len());
+        let given = Given {
+            changes: Changes::INSERT,
+            keys: vec![key],
+        };
+        let make = move || boxed(WindowAggregate::new(spec.clone()));
+        self.stage(node, vec![input], given, Box::new(make))
+    }
+
+    pub(super) fn group_window(
+        &mut self,
+        node: &StateNode,
+        window: &logical::GroupWindow,
+        need: &Need,
+    ) -> Result<Vec<Chain>> {
+        let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+        let retract = !input.changes.is_insert_only();
+        let mut emit = self.options.windows.clone();
+        emit.update_before = need.before;
+        let first = window.keys.len();
+        let results = &node.columns[first..first + window.calls.len()];
+        let results = results.iter().map(|column| &column.ty);
+        let spec = GroupWindowSpec {
+            keys: window.keys.clone(),
+            key_types: key_types(&input, &window.keys),
+            aggregates: self.calls(&window.calls, retract, false)?,
+            result_types: results
+                .map(|ty| millrace_connector::physical::arrow_type(&ty.kind))
+                .collect(),
+            rowtime: window.rowtime,
+            zone: self.options.zone(window.is_local),
+            windows: window.windows.clone(),
+            properties: window.properties.clone(),
+            retract,
+            emit: emit.clone(),
+        };
+        let changes = match emit.updates {
+            false => Changes::INSERT,
+            true => Changes {
+                update_before: need.before,
+                delete: retract,
+                ..Changes::ALL
+            },
+        };
+        let given = Given {
+            changes,
+            keys: Vec::new(),
+        };
+        let make = move || boxed(GroupWindow::new(spec.clone()));
+        self.stage(node, vec![input], given, Box::new(make))
+    }
+
+    pub(super) fn over_aggregate(
+        &mut self,
+        node: &StateNode,
+        over: &logical::Over,
+    ) -> Result<Vec<Chain>> {
+        let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+        self.insert_only(&input, node, "OverAggregate", over.span)?;
+        let rowtime = self.over_time(over)?;
+        let frame = self.over_frame(over)?;
+        let is_bounded = matches!(frame, OverFrame::Rows { .. } | OverFrame::Range { .. });
+        let spec = OverAggregateSpec {
+            keys: over.keys.clone(),
+            key_types: key_types(&input, &over.keys),
+            input_types: input.arrow(),
+            aggregates: self.calls(&over.calls, is_bounded, true)?,
+            rowtime,
+            frame,
+            ttl: self.options.ttl,
+        };
+        let given = Given {
+            changes: Changes::INSERT,
+            keys: Vec::new(),
+        };
+        let make = move || boxed(OverAggregate::new(spec.clone()));
+        self.stage(node, vec![input], given, Box::new(make))
+    }
+
+    /// Returns the rowtime column of the order; `None` = processing time.
+    fn over_time(&mut self, over: &logical::Over) -> Result<Option<usize>> {
+        if let Some(rank) = over
+            .calls
+            .iter()
+            .find(|call| matches!(call.name.as_str(), "RANK" | "DENSE_RANK"))
+        {
+            let message = format!(
+                "{}() on streaming table requires a bound on it in WHERE: a Top-N",
+                rank.name
+            );
+            return self.refuse(&message, over.span);
+        }
+        let [key] = over.sort.as_slice() else {
+            return self.refuse(
+                match over.sort.is_empty() {
+                    true => "Over Agg: The window rank function requires order by clause with non-constant fields: OVER needs ORDER BY a time attribute",
+                    false => "The window can only be ordered by a single time column.",
+                },
+                over.span,
+            );
+        };
+        if key.descending {
+            return self.refuse(
+                "The window can only be ordered in ASCENDING mode.",
+                over.span,
+            );
+        }
+        match over.time {
+            Some(TimeAttribute::Rowtime) => Ok(Some(key.column)),
+            Some(TimeAttribute::Proctime) => Ok(None),
+            None => self.refuse(
+                "OVER windows' ordering in stream mode must be defined on a time attribute.",
+                over.span,
+            ),
+        }
+    }
+
+    fn over_frame(&mut self, over: &logical::Over) -> Result<OverFrame> {
+        let Some(frame) = &over.frame else {
+            let numbers = over.calls.iter().any(|call| call.name == "ROW_NUMBER");
+            return Ok(match numbers {
+                true => OverFrame::RowsUnbounded,
+                false => OverFrame::RangeUnbounded,
+            });
+        };
+        if frame.end != FrameBound::CurrentRow {
+            return self.refuse(
+                "OVER RANGE FOLLOWING windows are not supported yet.",
+                over.span,
+            );
+        }
+        match (frame.rows, frame.start) {
+            (true, FrameBound::UnboundedPreceding) => Ok(OverFrame::RowsUnbounded),
+            (false, FrameBound::UnboundedPreceding) => Ok(OverFrame::RangeUnbounded),
+            (true, FrameBound::Preceding(rows)) => Ok(OverFrame::Rows {
+                preceding: usize::try_from(rows).unwrap_or(0),
+            }),
+            (true, FrameBound::CurrentRow) => Ok(OverFrame::Rows { preceding: 0 }),
+            (false, FrameBound::Preceding(preceding_ms)) => Ok(OverFrame::Range { preceding_ms }),
+            (false, FrameBound::CurrentRow) => Ok(OverFrame::Range { preceding_ms: 0 }),
+            _ => self.refuse(
+                "OVER RANGE FOLLOWING windows are not supported yet.",
+                over.span,
+            ),
+        }
+    }
+}
+
+fn key_types(input: &StateInput, keys: &[usize]) -> Vec<arrow_schema::DataType> {
+    let types = input.arrow();
+    keys.iter().map(|key| types[*key].clone()).collect()
+}
