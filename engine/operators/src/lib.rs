@@ -55,12 +55,12 @@ mod window_table;
 mod window_time;
 mod windows;
 
-pub use aggregates::{AggregateSpec};
+pub use aggregates::AggregateSpec;
 pub use batch::{Batch, Kinds};
 pub use changelog_normalize::{ChangelogNormalize, ChangelogNormalizeSpec};
-pub use condition::{JoinCondition};
+pub use condition::JoinCondition;
 pub use deduplicate::{Deduplicate, DeduplicateSpec};
-pub use drop_update_before::{DropUpdateBefore};
+pub use drop_update_before::DropUpdateBefore;
 pub use expand::{Expand, ExpandColumn, ExpandSpec};
 pub use graph::{Edge, Graph, GraphBuilder, GraphError, NodeId, SinkPort};
 pub use group_aggregate::{Emit, GroupAggregate, GroupAggregateSpec};
@@ -71,16 +71,18 @@ pub use lookup_join::{LookedUp, LookupCacheSpec, LookupJoin, LookupJoinSpec, Loo
 pub use operator::{Context, Operator, OperatorError, Output, Watermark};
 pub use over_aggregate::{OverAggregate, OverAggregateSpec, OverFrame};
 pub use rank::{Rank, RankEnd, RankSpec, RankStrategy, SortColumn};
-pub use replicate::{Replicate};
+pub use replicate::Replicate;
 pub use rows::{EncodedRows, ROW_FORMAT_VERSION, RowCodec};
 pub use sink_materialize::{SinkMaterialize, SinkMaterializeSpec};
 pub use temporal_join::{TemporalJoin, TemporalJoinSpec, TemporalSideSpec};
 pub use temporal_sort::{TemporalSort, TemporalSortSpec};
-pub use ttl::{Ttl};
+pub use ttl::Ttl;
 pub use watermark::{WatermarkAssigner, WatermarkSpec};
 pub use window_aggregate::{WindowAggregate, WindowAggregateSpec, WindowTime};
 pub use window_join::{WindowJoin, WindowJoinSpec, WindowSideSpec};
 pub use window_rank::{WindowRank, WindowRankSpec};
 pub use window_table::{WindowTable, WindowTableSpec};
-pub use window_time::{WindowProperty};
-pub use windows::{Window, WindowAssigner, instant_ms, is_window_over, timer_ms, wall_ms, window_start};
+pub use window_time::WindowProperty;
+pub use windows::{
+    Window, WindowAssigner, instant_ms, is_window_over, timer_ms, wall_ms, window_start,
+};

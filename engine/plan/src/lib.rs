@@ -24,8 +24,8 @@ mod udf;
 pub use codes::{CODES, Code};
 pub use edge::EdgeCasts;
 pub use explain::PlanTree;
-pub use logical::{AnyTable, Changes, TableChanges};
 pub use logical::field::written_type;
+pub use logical::{AnyTable, Changes, TableChanges};
 pub use millrace_program::{
     Call, Expr, ExprKind, ExprRef, LaneProgram, NotNullEnforcer, Output, OutputColumn, Profile,
     StepCost,

@@ -614,4 +614,3 @@ pub fn effective_settings(statements: &[Spanned<Statement>], outside: &Settings)
     }
     settings
 }
-

@@ -30,7 +30,6 @@ use crate::logical::{self, BoundColumn, BoundQuery, Built, StateKind, TableChang
 use crate::not_yet;
 use calls::Calls;
 pub(crate) use grouping_sets::Sets;
-use lateral::RowByRow;
 use top_n::constant_count;
 use unnest::UnnestClause;
 

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use millrace_functions::EvalContext;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, BooleanArray};
-use millrace_operators::{
-    Batch, Context, JoinCondition, Kinds, Operator, OperatorError, Output,
-};
+use millrace_functions::EvalContext;
+use millrace_operators::{Batch, Context, JoinCondition, Kinds, Operator, OperatorError, Output};
 
 use crate::LaneProgram;
 
@@ -90,10 +88,13 @@ impl JoinCondition for ProgramCondition {
         now_ms: i64,
     ) -> Result<BooleanArray, OperatorError> {
         let eval = EvalContext { now_ms };
-        let output = self.program.run(columns, rows, &eval).map_err(|error| OperatorError::Row {
-            row: error.row,
-            message: error.message,
-        })?;
+        let output =
+            self.program
+                .run(columns, rows, &eval)
+                .map_err(|error| OperatorError::Row {
+                    row: error.row,
+                    message: error.message,
+                })?;
         Ok(output.columns[0].as_boolean().clone())
     }
 }

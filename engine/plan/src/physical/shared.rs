@@ -32,7 +32,9 @@ impl Walk<'_> {
             return Ok(chains.clone());
         }
         let chains = make(self)?;
-        self.made.0.push((plan.clone(), need.clone(), chains.clone()));
+        self.made
+            .0
+            .push((plan.clone(), need.clone(), chains.clone()));
         Ok(chains)
     }
 }
