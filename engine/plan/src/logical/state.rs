@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use datafusion_common::{DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion_expr::{Expr as DfExpr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
-use millrace_connector::{FlinkType, Span};
+use millrace_connector::Span;
 use millrace_functions::Arg;
 use millrace_operators::{GroupWindows, JoinKind, WindowAssigner, WindowProperty};
 use millrace_program::ExprRef;
@@ -58,8 +58,6 @@ pub(crate) enum StateKind {
         /// What orders rows of one time.
         sort: Vec<SortKey>,
     },
-    /// Each row as often as its first column says, which is left out.
-    Replicate,
 }
 
 /// A call of an aggregate function over the input's columns.
@@ -86,7 +84,6 @@ pub(crate) struct AggregateCall {
 pub(crate) struct Aggregate {
     pub(crate) keys: Vec<usize>,
     pub(crate) calls: Vec<AggregateCall>,
-    pub(crate) span: Span,
 }
 
 /// GROUPING SETS.
@@ -131,7 +128,6 @@ pub(crate) struct GroupWindow {
     pub(crate) is_local: bool,
     pub(crate) windows: GroupWindows,
     pub(crate) properties: Vec<WindowProperty>,
-    pub(crate) span: Span,
 }
 
 /// Calls with OVER.
@@ -240,7 +236,6 @@ pub(crate) struct Temporal {
     /// The rowtime columns of both sides.
     pub(crate) rowtimes: (usize, usize),
     pub(crate) condition: Vec<ExprRef>,
-    pub(crate) span: Span,
 }
 
 /// The node.
@@ -299,7 +294,6 @@ impl StateKind {
             Self::Join(_) => "Join",
             Self::Temporal(_) => "TemporalJoin",
             Self::TemporalSort { .. } => "TemporalSort",
-            Self::Replicate => "Replicate",
         }
     }
 }
@@ -313,11 +307,6 @@ impl StateNode {
                 ..self.clone()
             }),
         })
-    }
-
-    /// Returns the types of its columns.
-    pub(crate) fn types(&self) -> impl Iterator<Item = &FlinkType> {
-        self.columns.iter().map(|column| &column.ty)
     }
 }
 

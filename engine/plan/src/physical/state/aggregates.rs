@@ -153,7 +153,7 @@ impl Walk<'_> {
     ) -> Result<Vec<Chain>> {
         let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
         let retract = !input.changes.is_insert_only();
-        let mut emit = self.options.windows.clone();
+        let mut emit = self.options.windows;
         emit.update_before = need.before;
         let first = window.keys.len();
         let results = &node.columns[first..first + window.calls.len()];
@@ -167,10 +167,10 @@ impl Walk<'_> {
                 .collect(),
             rowtime: window.rowtime,
             zone: self.options.zone(window.is_local),
-            windows: window.windows.clone(),
+            windows: window.windows,
             properties: window.properties.clone(),
             retract,
-            emit: emit.clone(),
+            emit,
         };
         let changes = match emit.updates {
             false => Changes::INSERT,

@@ -146,7 +146,6 @@ impl QueryBinder<'_> {
             keys,
             rowtimes,
             condition: rest,
-            span,
         };
         let joined = BoundQuery::state(
             StateKind::Temporal(node),
