@@ -98,7 +98,7 @@ impl StateOptions {
 }
 
 fn bad(key: &str, text: &str, reason: &str) -> Diagnostic {
-    Diagnostic::global("MR0151", format!("'{key}' = '{text}': {reason}"))
+    Diagnostic::global("MR0120", format!("'{key}' = '{text}': {reason}"))
 }
 
 fn rows_max(settings: &Settings) -> Result<usize, Diagnostic> {
