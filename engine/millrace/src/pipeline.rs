@@ -216,6 +216,24 @@ fn bind_context(settings: &Settings) -> BindContext {
     }
 }
 
+/// Refuses what keeps rows.
+fn with_state(plan: &millrace_plan::Dataflow) -> Option<Diagnostic> {
+    let stage = plan.stages.first()?;
+    let sink = &plan.sinks[0];
+    Some(
+        Diagnostic::error(
+            "MR0504",
+            format!(
+                "what is written to '{}' needs state ({}), which cannot be run yet",
+                sink.table.name.value,
+                stage.node.name()
+            ),
+            sink.span,
+        )
+        .label("not run yet"),
+    )
+}
+
 fn validate(
     plans: Vec<millrace_plan::Dataflow>,
     connectors: &Connectors,
@@ -226,6 +244,10 @@ fn validate(
 ) -> Vec<Flow> {
     let mut flows = Vec::new();
     for plan in plans {
+        if let Some(fault) = with_state(&plan) {
+            diagnostics.push(fault);
+            continue;
+        }
         let mut sources = Vec::new();
         let mut sinks = Vec::new();
         for source in &plan.sources {
