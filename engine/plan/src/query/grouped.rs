@@ -357,15 +357,24 @@ impl Placed {
 fn output_columns(input: &BoundQuery, keys: &[usize], calls: &[&Call]) -> Vec<BoundColumn> {
     let mut columns: Vec<BoundColumn> = keys
         .iter()
-        .map(|key| BoundColumn {
-            time: None,
-            window: None,
-            ..input.columns[*key].clone()
+        .map(|key| {
+            let key = &input.columns[*key];
+            BoundColumn {
+                time: None,
+                window: None,
+                is_rank: false,
+                said: key.said.or(key.time),
+                ..key.clone()
+            }
         })
         .collect();
     for (index, call) in calls.iter().enumerate() {
         let name = format!("EXPR${index}");
-        columns.push(BoundColumn::plain(name, call.ty.clone(), call.span));
+        let mut column = BoundColumn::plain(name, call.ty.clone(), call.span);
+        if let Some(said) = call.said {
+            column.said = Some(said);
+        }
+        columns.push(column);
     }
     columns
 }
