@@ -8,6 +8,7 @@ mod grouping_sets;
 mod join;
 mod lateral;
 mod over;
+mod scalar;
 mod set_operation;
 mod staged;
 mod subquery;
@@ -290,7 +291,15 @@ impl QueryBinder<'_> {
         scope: &Scope,
         query: BoundQuery,
     ) -> Option<BoundQuery> {
+        let mut found = Vec::new();
+        for item in &select.items {
+            if let ast::SelectItem::Expr { expr, .. } = item {
+                scalar::scalars(expr, &mut found);
+            }
+        }
+        let (query, scalars) = self.with_scalars(query, scope, &found)?;
         let mut calls = Calls::new(self.ctx, &select.windows);
+        calls.scalars = scalars;
         let mut binder = calls.binder(scope, self.diagnostics);
         let items = bind_items(&mut binder, &select.items)?;
         if calls.overs.is_empty() {

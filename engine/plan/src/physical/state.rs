@@ -16,8 +16,9 @@ use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::physical::arrow_type;
 use millrace_connector::{Diagnostic, FlinkType, Span, Spanned};
 use millrace_operators::{
-    ChangelogNormalize, ChangelogNormalizeSpec, Operator, OperatorError, SortAll, SortAllSpec,
-    TemporalSort, TemporalSortSpec, WatermarkAssigner, WatermarkSpec, WindowTable, WindowTableSpec,
+    ChangelogNormalize, ChangelogNormalizeSpec, Operator, OperatorError, Replicate, SortAll,
+    SortAllSpec, TemporalSort, TemporalSortSpec, WatermarkAssigner, WatermarkSpec, WindowTable,
+    WindowTableSpec,
 };
 use millrace_program::{Expr, ExprKind, OutputColumn};
 
@@ -158,6 +159,12 @@ impl Walk<'_> {
                     upserts: Vec::new(),
                 };
                 let make = move || boxed(TemporalSort::new(spec.clone()));
+                self.stage(node, vec![input], given, Box::new(make))
+            }
+            StateKind::Replicate => {
+                let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+                let given = Given::keyed(input.changes, Vec::new());
+                let make = move || Ok(Box::new(Replicate::new(0)) as Box<dyn Operator>);
                 self.stage(node, vec![input], given, Box::new(make))
             }
             StateKind::SortAll {

@@ -59,6 +59,8 @@ pub(crate) struct Calls<'q> {
     pub(crate) properties: Vec<WindowProperty>,
     /// Whether calls may stand here: in SELECT and HAVING, not in WHERE.
     pub(crate) is_allowed: bool,
+    /// Queries that stand as values, with what has their value.
+    pub(crate) scalars: Vec<(Span, ExprRef)>,
     /// Within the arguments of an aggregate function: columns are those of the input.
     inside: bool,
 }
@@ -73,6 +75,7 @@ impl<'q> Calls<'q> {
             overs: Vec::new(),
             properties: Vec::new(),
             is_allowed: true,
+            scalars: Vec::new(),
             inside: false,
         }
     }
@@ -456,6 +459,10 @@ impl Hook for Calls<'_> {
             }
         }
         match &expr.kind {
+            K::Subquery(_) => {
+                let found = self.scalars.iter().find(|(span, _)| *span == expr.span);
+                found.map(|(_, value)| Some(value.clone()))
+            }
             K::Function(call) => self.function(binder, call),
             K::JsonObject {
                 aggregate: true,

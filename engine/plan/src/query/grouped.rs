@@ -102,6 +102,44 @@ impl QueryBinder<'_> {
         self.built(placed.query.project(items), span)
     }
 
+    /// Groups a query and returns its keys, then the calls.
+    pub(super) fn grouped_by(
+        &mut self,
+        query: BoundQuery,
+        grouping: &Grouping,
+        sets: &Sets,
+        calls: Vec<Call>,
+        span: Span,
+    ) -> Option<BoundQuery> {
+        Some(
+            self.aggregate(query, grouping, sets, calls, &[], span)?
+                .query,
+        )
+    }
+
+    /// Groups a query and returns its keys, then one item over keys and calls.
+    pub(super) fn grouped_items(
+        &mut self,
+        query: BoundQuery,
+        grouping: &Grouping,
+        calls: Vec<Call>,
+        (name, item): (&str, &ExprRef),
+        span: Span,
+    ) -> Option<BoundQuery> {
+        let sets = Sets::one(grouping.keys.len());
+        let known = calls.clone();
+        let placed = self.aggregate(query, grouping, &sets, calls, &[], span)?;
+        let item = settle(item, &placed, &known, grouping, &sets, self.ctx);
+        let query = placed.query;
+        let mut items: Vec<(BoundColumn, ExprRef)> = placed
+            .keys
+            .iter()
+            .map(|key| (query.columns[*key].clone(), query.column(*key)))
+            .collect();
+        items.push((query.item(name.to_owned(), &item), item));
+        self.built(query.project(items), span)
+    }
+
     fn grouping(&mut self, select: &ast::Select, scope: &Scope) -> Option<(Grouping, Sets)> {
         let mut grouping = Grouping::default();
         let Some(clause) = &select.group_by else {
