@@ -123,7 +123,7 @@ impl QueryBinder<'_> {
             is_global: true,
             ..Grouping::default()
         };
-        self.grouped_by(query, &grouping, &Sets::one(0), vec![call], span)
+        self.grouped_by(query, &grouping, &Sets::one(0), &[call], span)
     }
 
     /// Tells whether WHERE of a query names columns of the query around.
@@ -142,7 +142,7 @@ impl QueryBinder<'_> {
         select: &ast::Select,
     ) -> Option<(Scope, BoundQuery, Scope, Vec<ExprRef>)> {
         let width = scope.columns.len();
-        let (own, tree) = self.from_tree(select)?;
+        let (own, tree) = self.tables_of(select)?;
         let mut both = scope.clone();
         both.outer = width;
         both.columns.extend(own.columns.iter().cloned());
@@ -196,7 +196,7 @@ impl QueryBinder<'_> {
         let is_count = calls.calls.iter().any(|call| call.name == "COUNT");
         let keys = grouping.keys.len();
         let found = std::mem::take(&mut calls.calls);
-        let grouped = self.grouped_items(right, &grouping, found, (name, item), span)?;
+        let grouped = self.grouped_items(right, &grouping, &found, (name, item), span)?;
         let mut on = Vec::new();
         let empty = Scope::default();
         for (index, (left, _, _)) in condition.equal.iter().enumerate() {

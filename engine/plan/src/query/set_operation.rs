@@ -77,7 +77,6 @@ impl QueryBinder<'_> {
         let node = StateKind::Aggregate(Aggregate {
             keys: (0..width).collect(),
             calls: calls.into(),
-            span,
         });
         let counts = self.built(BoundQuery::state(node, vec![both], columns), span)?;
         let times = self.times(op, &counts, width, span)?;
