@@ -5,8 +5,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// For each connector what a table needs, and its secrets.
-const TABLES: [(&str, &[(&str, &str)], &[&str]); 4] = [
+/// A connector, what a table needs, and its secrets.
+type Table = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+);
+
+const TABLES: [Table; 4] = [
     (
         "kafka",
         &[

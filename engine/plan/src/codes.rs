@@ -43,7 +43,7 @@ pub const CODES: &[Code] = &[
         "MR0502",
         "a function or a form of it that is not supported yet",
     ),
-    code("MR0503", "an aggregate function, which needs state"),
+    code("MR0503", "an aggregate function that has no place here"),
     code("MR0504", "a clause that is not supported yet"),
     code("MR0505", "a query outside of INSERT INTO"),
     code("MR0506", "nothing to run"),

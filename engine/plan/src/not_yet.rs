@@ -85,11 +85,11 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
 pub(crate) fn aggregate(name: &str, span: Span) -> Diagnostic {
     Diagnostic::error(
         "MR0503",
-        format!("the aggregate function '{name}' is not supported yet"),
+        format!("the aggregate function '{name}' is not supported here"),
         span,
     )
-    .label("needs state over many rows")
-    .help("this version runs stateless pipelines: projections, filters and UNION ALL")
+    .label("works on many rows")
+    .help("aggregate functions stand in SELECT and HAVING; RANK, ROW_NUMBER, LAG and their like need OVER")
 }
 
 /// An expression.
@@ -102,7 +102,6 @@ pub(crate) fn expression(what: &str, span: Span) -> Diagnostic {
 pub(crate) fn clause(what: &str, span: Span) -> Diagnostic {
     Diagnostic::error("MR0504", format!("{what} is not supported yet"), span)
         .label("not supported yet")
-        .help("this version runs stateless pipelines: projections, filters and UNION ALL")
 }
 
 /// A call in FROM.

@@ -265,7 +265,7 @@ impl QueryBinder<'_> {
 
     fn select(&mut self, select: &ast::Select) -> Option<BoundQuery> {
         let refused = self.refuse_clauses(select);
-        let (scope, tree) = self.from_tree(select)?;
+        let (scope, tree) = self.tables_of(select)?;
         let (scope, query) = match &select.selection {
             Some(condition) => self.selected(scope, tree, condition)?,
             None => (scope, self.settled(tree)?),
@@ -306,7 +306,7 @@ impl QueryBinder<'_> {
             return self.projected(query, None, items, select.span);
         }
         let overs = std::mem::take(&mut calls.overs);
-        self.with_overs(query, overs, items, select.span)
+        self.with_overs(query, &overs, items, select.span)
     }
 
     /// Puts a filter and a projection on top of a query.

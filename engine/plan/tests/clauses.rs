@@ -220,6 +220,16 @@ fn lateral_queries_see_the_row_to_their_left() {
         "MR0504",
         "DISTINCT",
     );
+    for grouped in [
+        "SELECT x FROM UNNEST(b) AS t (x) GROUP BY x",
+        "SELECT MAX(x) FROM UNNEST(b) AS t (x)",
+    ] {
+        refuses(
+            &format!("SELECT 1 FROM {LISTS}, LATERAL ({grouped}) AS l"),
+            "MR0504",
+            "GROUP BY",
+        );
+    }
 }
 
 #[test]
@@ -233,11 +243,15 @@ fn queries_nest() {
         &["2", "1"],
     );
     refuses(
-        "SELECT 1 WHERE 1 IN (SELECT 2)",
+        "SELECT 1 WHERE 1 IN (SELECT 2) OR TRUE",
         "MR0501",
         "IN with a query",
     );
-    refuses("SELECT 1 WHERE EXISTS (SELECT 2)", "MR0501", "EXISTS");
+    refuses(
+        "SELECT 1 WHERE EXISTS (SELECT 2) OR TRUE",
+        "MR0501",
+        "EXISTS",
+    );
     refuses("SELECT (SELECT 1)", "MR0501", "query as a value");
     refuses(
         "SELECT MULTISET['a'] MULTISET UNION MULTISET['b']",

@@ -220,13 +220,13 @@ fn all_errors_are_found_at_once() {
     let found = codes(
         "INSERT INTO a SELECT nope, NVL(line, '') FROM src;
          INSERT INTO missing SELECT id FROM src;
-         INSERT INTO b SELECT DISTINCT id FROM src;
+         INSERT INTO b SELECT id FROM src QUALIFY id > 1;
          INSERT INTO a SELECT line, id FROM src;
-         INSERT INTO b SELECT id FROM src GROUP BY id;",
+         INSERT INTO b SELECT CHAR_LENGTH(line) FROM src GROUP BY id;",
     );
     assert_eq!(
         found,
-        ["MR0302", "MR0305", "MR0301", "MR0504", "MR0410", "MR0504"]
+        ["MR0302", "MR0305", "MR0301", "MR0504", "MR0410", "MR0414"]
     );
 }
 
@@ -250,13 +250,26 @@ fn each_fault_has_its_code() {
             "INSERT INTO b SELECT id / 0 FROM src; INSERT INTO b SELECT 1 / 0 FROM src",
             "MR0409",
         ),
-        ("INSERT INTO b SELECT COUNT(*) FROM src", "MR0503"),
         (
-            "INSERT INTO b SELECT s.id FROM src AS s JOIN src AS t ON s.id = t.id",
+            "INSERT INTO b SELECT id FROM src WHERE COUNT(*) > 1",
+            "MR0413",
+        ),
+        ("INSERT INTO b SELECT id FROM src GROUP BY line", "MR0414"),
+        (
+            "INSERT INTO a SELECT ROW_NUMBER() OVER (ORDER BY id), line FROM src",
+            "MR0410",
+        ),
+        (
+            "INSERT INTO a SELECT id, LAST_VALUE(line) OVER (ORDER BY id) FROM src",
+            "MR0415",
+        ),
+        ("INSERT INTO b VALUES (MAX(1))", "MR0503"),
+        (
+            "INSERT INTO b SELECT s.id FROM src AS s JOIN src AS t USING (id)",
             "MR0504",
         ),
         (
-            "INSERT INTO b SELECT id FROM src WHERE EXISTS (SELECT 1 FROM src)",
+            "INSERT INTO b SELECT id FROM src WHERE id = (SELECT 1)",
             "MR0501",
         ),
         ("SELECT id FROM src", "MR0505"),
@@ -268,6 +281,41 @@ fn each_fault_has_its_code() {
     ];
     for (text, code) in cases {
         assert_eq!(codes(text)[0], code, "{text}");
+    }
+}
+
+#[test]
+fn what_needs_many_rows_is_a_stage() {
+    let cases = [
+        ("SELECT DISTINCT id FROM src", "GroupAggregate"),
+        (
+            "SELECT id FROM src GROUP BY id HAVING COUNT(*) > 1",
+            "GroupAggregate",
+        ),
+        (
+            "SELECT s.id FROM src AS s JOIN src AS t ON s.id = t.id",
+            "Join",
+        ),
+        (
+            "SELECT id FROM src WHERE id IN (SELECT id FROM src WHERE line = 'x')",
+            "Join",
+        ),
+        (
+            "SELECT id FROM src AS s WHERE EXISTS (SELECT 1 FROM src AS t WHERE t.id = s.id)",
+            "Join",
+        ),
+        ("SELECT id FROM src ORDER BY line LIMIT 3", "Rank"),
+    ];
+    for (query, name) in cases {
+        let pipeline = planned(&format!("INSERT INTO b {query};"));
+        let flow = &pipeline.flows[0];
+        let names: Vec<&str> = flow.stages.iter().map(|stage| stage.node.name()).collect();
+        assert_eq!(names, [name], "{query}");
+        assert!(
+            flow.sources.iter().all(|source| source.branches.is_empty()),
+            "{query}"
+        );
+        assert_eq!(flow.stages[0].branches.len(), 1, "{query}");
     }
 }
 

@@ -181,8 +181,10 @@ fn nothing_changed_is_no_object() {
     assert_eq!(seal_changes(&head(), &none), []);
 }
 
-/// What epochs write: for each operator a few keys, set or removed.
-fn epochs() -> impl Strategy<Value = Vec<[Vec<(Key, Option<Vec<u8>>)>; 2]>> {
+/// What an epoch writes: for each operator a few keys, set or removed.
+type EpochChanges = [Vec<(Key, Option<Vec<u8>>)>; 2];
+
+fn epochs() -> impl Strategy<Value = Vec<EpochChanges>> {
     let key = (
         0..3_u8,
         proptest::collection::vec(0..4_u8, 0..3),

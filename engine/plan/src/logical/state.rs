@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use datafusion_common::{DFSchema, DFSchemaRef, Result, internal_err};
 use datafusion_expr::{Expr as DfExpr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
-use millrace_connector::{FlinkType, Span};
+use millrace_connector::Span;
 use millrace_functions::Arg;
 use millrace_operators::{GroupWindows, JoinKind, WindowAssigner, WindowProperty};
 use millrace_program::ExprRef;
@@ -92,7 +92,6 @@ pub(crate) struct AggregateCall {
 pub(crate) struct Aggregate {
     pub(crate) keys: Vec<usize>,
     pub(crate) calls: Vec<AggregateCall>,
-    pub(crate) span: Span,
 }
 
 /// GROUPING SETS.
@@ -137,7 +136,6 @@ pub(crate) struct GroupWindow {
     pub(crate) is_local: bool,
     pub(crate) windows: GroupWindows,
     pub(crate) properties: Vec<WindowProperty>,
-    pub(crate) span: Span,
 }
 
 /// Calls with OVER.
@@ -246,7 +244,6 @@ pub(crate) struct Temporal {
     /// The rowtime columns of both sides.
     pub(crate) rowtimes: (usize, usize),
     pub(crate) condition: Vec<ExprRef>,
-    pub(crate) span: Span,
 }
 
 /// The node.
@@ -320,11 +317,6 @@ impl StateNode {
                 ..self.clone()
             }),
         })
-    }
-
-    /// Returns the types of its columns.
-    pub(crate) fn types(&self) -> impl Iterator<Item = &FlinkType> {
-        self.columns.iter().map(|column| &column.ty)
     }
 }
 

@@ -20,8 +20,6 @@ pub(crate) const CALLS: usize = 2 << 40;
 pub(crate) const OVERS: usize = 3 << 40;
 /// The same for the columns of a group window.
 pub(crate) const PROPERTIES: usize = 4 << 40;
-/// The number of the grouping set.
-pub(crate) const GROUPING: usize = 5 << 40;
 
 /// A call before its node is made: its arguments are expressions.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use super::{QueryBinder, bind_items};
 use crate::bind::{Binder, Scope};
 use crate::logical::{
     Aggregate, AggregateCall, BoundColumn, BoundQuery, Expand, GroupWindow, StateKind,
-    TimeAttribute, WindowAggregate, WindowColumn,
+    WindowAggregate, WindowColumn,
 };
 
 /// Tells whether a SELECT groups rows.
@@ -63,9 +63,8 @@ impl QueryBinder<'_> {
             ..
         } = calls;
         let grouping = grouping.expect("it was just set");
-        let numbers: Vec<Call> = calls.clone();
-        let placed = self.aggregate(query, &grouping, &sets, calls, &properties, select.span)?;
-        let settle = |expr: &ExprRef| settle(expr, &placed, &numbers, &grouping, &sets, self.ctx);
+        let placed = self.aggregate(query, &grouping, &sets, &calls, &properties, select.span)?;
+        let settle = |expr: &ExprRef| settle(expr, &placed, &calls, &grouping, &sets, self.ctx);
         let having = having.as_ref().map(&settle);
         let items: Vec<(String, ExprRef)> = items
             .iter()
@@ -76,7 +75,7 @@ impl QueryBinder<'_> {
         if let Some(having) = having {
             query = self.built(query.filter(&having), select.span)?;
         }
-        self.with_overs(query, overs, items, select.span)
+        self.with_overs(query, &overs, items, select.span)
     }
 
     /// SELECT DISTINCT: the rows of a query without repetition.
@@ -93,7 +92,7 @@ impl QueryBinder<'_> {
             .map(|column| column.name.clone())
             .collect();
         let sets = Sets::one(grouping.keys.len());
-        let placed = self.aggregate(query, &grouping, &sets, Vec::new(), &[], span)?;
+        let placed = self.aggregate(query, &grouping, &sets, &[], &[], span)?;
         let items = placed.keys.iter().zip(names).map(|(key, name)| {
             let value = placed.query.column(*key);
             (placed.query.item(name, &value), value)
@@ -185,7 +184,7 @@ impl QueryBinder<'_> {
         query: BoundQuery,
         grouping: &Grouping,
         sets: &Sets,
-        calls: Vec<Call>,
+        calls: &[Call],
         properties: &[WindowProperty],
         span: Span,
     ) -> Option<Placed> {
@@ -220,7 +219,7 @@ impl QueryBinder<'_> {
         let (input, keys, set) = self.expanded(input, keys, sets, span)?;
         let mut places = Vec::new();
         let mut next = 0;
-        for call in &calls {
+        for call in calls {
             places.push(is_call(call).then(|| {
                 next += 1;
                 next - 1
@@ -229,7 +228,7 @@ impl QueryBinder<'_> {
         let types: Vec<_> = calls.iter().filter(|call| is_call(call)).collect();
         let mut placed = match (windows, &grouping.window) {
             (Some((start_end, window)), None) => {
-                self.window_aggregate(input, keys, bound, &types, &start_end, &window, span)?
+                self.window_aggregate(input, &keys, bound, &types, &start_end, &window, span)?
             }
             (_, Some(window)) => {
                 let node = GroupWindow {
@@ -237,9 +236,8 @@ impl QueryBinder<'_> {
                     calls: bound,
                     rowtime: window_time,
                     is_local: window.is_local,
-                    windows: window.windows.clone(),
+                    windows: window.windows,
                     properties: properties.to_vec(),
-                    span,
                 };
                 let mut columns = output_columns(&input, &keys, &types);
                 columns.extend(properties.iter().map(|property| window.column(*property)));
@@ -258,11 +256,7 @@ impl QueryBinder<'_> {
             (None, None) => {
                 let columns = output_columns(&input, &keys, &types);
                 let count = keys.len();
-                let kind = StateKind::Aggregate(Aggregate {
-                    keys,
-                    calls: bound,
-                    span,
-                });
+                let kind = StateKind::Aggregate(Aggregate { keys, calls: bound });
                 let query = self.built(BoundQuery::state(kind, vec![input], columns), span)?;
                 Placed {
                     query,
@@ -320,7 +314,7 @@ impl QueryBinder<'_> {
     fn window_aggregate(
         &mut self,
         input: BoundQuery,
-        keys: Vec<usize>,
+        keys: &[usize],
         calls: Vec<AggregateCall>,
         types: &[&Call],
         window_keys: &[(usize, WindowProperty)],
@@ -456,7 +450,7 @@ fn settle(
 ) -> ExprRef {
     map_columns(expr, &mut |column, index| {
         let place = match index {
-            _ if index >= OVERS && index < PROPERTIES => return None,
+            _ if (OVERS..PROPERTIES).contains(&index) => return None,
             _ if index >= PROPERTIES => placed.properties + (index - PROPERTIES),
             _ if index >= CALLS => match placed.calls[index - CALLS] {
                 Some(place) => place,
@@ -489,9 +483,4 @@ fn settle(
         }
         Some(Expr::new(ExprKind::Column(place), ty, column.span))
     })
-}
-
-/// Tells whether a column is event or processing time.
-pub(super) fn is_time(column: &BoundColumn) -> Option<TimeAttribute> {
-    column.time
 }

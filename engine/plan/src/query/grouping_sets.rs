@@ -106,7 +106,7 @@ fn of_item(item: &GroupItem, key: &mut dyn FnMut(&ast::Expr) -> Option<usize>) -
     match item {
         GroupItem::Expr(expr) => vec![key(expr).into_iter().collect()],
         GroupItem::Set(exprs) => {
-            vec![exprs.value.iter().filter_map(|expr| key(expr)).collect()]
+            vec![exprs.value.iter().filter_map(&mut *key).collect()]
         }
         GroupItem::GroupingSets(items) => {
             let mut sets = Vec::new();

@@ -290,7 +290,7 @@ impl QueryBinder<'_> {
     }
 
     /// Binds the tables of FROM.
-    pub(super) fn from_tree(&mut self, select: &ast::Select) -> Option<(Scope, JoinTree)> {
+    pub(super) fn tables_of(&mut self, select: &ast::Select) -> Option<(Scope, JoinTree)> {
         let Some((first, rest)) = select.from.split_first() else {
             return Some((Scope::default(), JoinTree::leaf(BoundQuery::one_row())));
         };

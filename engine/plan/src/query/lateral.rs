@@ -4,6 +4,7 @@ use millrace_connector::Span;
 use millrace_program::ExprKind;
 use millrace_sql::ast;
 
+use super::grouped::is_grouped;
 use super::{QueryBinder, UnnestClause, bind_items, names_do_not_fit};
 use crate::bind::{Binder, Scope, ScopeColumn};
 use crate::logical::BoundQuery;
@@ -119,6 +120,12 @@ impl QueryBinder<'_> {
         match &query.body {
             ast::QueryBody::Nested(inner) if is_alone => self.plain_select(inner),
             ast::QueryBody::Select(select) if is_alone => {
+                if select.distinct {
+                    return self.refuse("DISTINCT in LATERAL", query.span);
+                }
+                if is_grouped(select) {
+                    return self.refuse("GROUP BY in LATERAL", query.span);
+                }
                 (!self.refuse_clauses(select)).then_some(select)
             }
             _ => self.refuse(

@@ -213,7 +213,7 @@ impl QueryBinder<'_> {
     pub(super) fn with_overs(
         &mut self,
         query: BoundQuery,
-        overs: Vec<OverCall>,
+        overs: &[OverCall],
         items: Vec<(String, ExprRef)>,
         span: Span,
     ) -> Option<BoundQuery> {
@@ -242,7 +242,7 @@ impl QueryBinder<'_> {
         let mut places = vec![0; overs.len()];
         let mut query = query;
         for group in groups {
-            query = self.over_node(query, &overs, &group, &mut places, span)?;
+            query = self.over_node(query, overs, &group, &mut places, span)?;
         }
         let items = items.into_iter().map(|(name, expr)| {
             let expr = map_columns(&expr, &mut |column, index| {

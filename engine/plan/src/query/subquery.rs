@@ -194,7 +194,7 @@ impl QueryBinder<'_> {
             let values = values.collect();
             return Some((query, values, Vec::new()));
         };
-        let (own, tree) = self.from_tree(select)?;
+        let (own, tree) = self.tables_of(select)?;
         let mut both = scope.clone();
         both.outer = both.columns.len();
         both.columns.extend(own.columns);

@@ -147,7 +147,6 @@ impl QueryBinder<'_> {
                 nulls_first: item.nulls_first.unwrap_or(!item.descending),
             });
         }
-        let names = query.columns.clone();
         let input = self.built(staged.project(query), span)?;
         let columns = input.columns.clone();
         if self.is_bounded {
@@ -162,7 +161,7 @@ impl QueryBinder<'_> {
             return self.first_columns(query, width, span);
         }
         let Some(limit) = limit else {
-            return self.sorted(input, sort, offset, names, span);
+            return self.sorted(input, &sort, offset, width, span);
         };
         let node = Rank {
             partition: Vec::new(),
@@ -182,9 +181,9 @@ impl QueryBinder<'_> {
     fn sorted(
         &mut self,
         input: BoundQuery,
-        sort: Vec<SortKey>,
+        sort: &[SortKey],
         offset: i64,
-        names: Vec<crate::logical::BoundColumn>,
+        width: usize,
         span: Span,
     ) -> Option<BoundQuery> {
         let first = sort.first().copied();
@@ -206,7 +205,6 @@ impl QueryBinder<'_> {
             );
             return None;
         }
-        let width = names.len();
         if is_arrival && sort.len() == 1 {
             return self.first_columns(input, width, span);
         }

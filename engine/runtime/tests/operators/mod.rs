@@ -255,6 +255,7 @@ impl Transform for Times {
             columns: vec![Arc::new(times)],
             rows,
             origins: None,
+            not_null_dropped: 0,
         })
     }
 }

@@ -432,6 +432,7 @@ fn written(batch: &SinkBatch<'_>) -> Written {
     Written {
         records: batch.rows as u64,
         bytes: 0,
+        bad_rows: 0,
     }
 }
 

@@ -163,7 +163,7 @@ impl Walk<'_> {
         if self.options.is_bounded {
             self.bounded_group_window(window)?;
         }
-        let mut emit = self.options.windows.clone();
+        let mut emit = self.options.windows;
         emit.update_before = need.before;
         let first = window.keys.len();
         let results = &node.columns[first..first + window.calls.len()];
@@ -177,10 +177,10 @@ impl Walk<'_> {
                 .collect(),
             rowtime: window.rowtime,
             zone: self.options.zone(window.is_local),
-            windows: window.windows.clone(),
+            windows: window.windows,
             properties: window.properties.clone(),
             retract,
-            emit: emit.clone(),
+            emit,
         };
         let changes = match emit.updates {
             false => Changes::INSERT,

@@ -1,5 +1,10 @@
 //! Settings that nodes with state depend on.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "made once, at start; boxing would only burden callers"
+)]
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;

@@ -110,7 +110,7 @@ impl Walk<'_> {
             partition: rank.partition.clone(),
             sort: rank.sort.iter().map(sort_column).collect(),
             start: rank.start,
-            end: rank.end.clone(),
+            end: rank.end,
             with_number,
             update_before: need.before,
             strategy,

@@ -149,7 +149,6 @@ impl QueryBinder<'_> {
             keys,
             rowtimes,
             condition: rest,
-            span,
         };
         let joined = BoundQuery::state(
             StateKind::Temporal(node),
