@@ -135,7 +135,6 @@ impl QueryBinder<'_> {
     }
 
     /// Returns the tables of a query, their scope behind the outer one, and the conditions over its own columns and over both.
-    #[expect(clippy::type_complexity, reason = "one answer of four parts")]
     fn correlation(
         &mut self,
         scope: &Scope,
