@@ -383,7 +383,7 @@ fn batch(source: &Source, kind: &str, values: &[Value]) -> Result<Batch> {
 
 fn events(case: &Case, folder: &std::path::Path) -> Result<Vec<Value>> {
     if let Some(steps) = &case.steps {
-        return Ok(steps.iter().map(|step| step.input.clone()).collect());
+        return Ok(steps.iter().map(|step| step.0.clone()).collect());
     }
     if let Some(events) = &case.events {
         return Ok(events.clone());

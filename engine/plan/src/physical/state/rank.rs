@@ -116,7 +116,7 @@ impl Walk<'_> {
         let make = move || boxed(Rank::new(spec.clone()));
         self.operator(
             "Rank",
-            String::new(),
+            node.kind.structure(),
             columns,
             vec![input],
             given,
@@ -159,7 +159,7 @@ impl Walk<'_> {
         let make = move || boxed(Deduplicate::new(spec.clone()));
         self.operator(
             "Deduplicate",
-            String::new(),
+            node.kind.structure(),
             columns,
             vec![input],
             given,
@@ -209,7 +209,7 @@ impl Walk<'_> {
         let make = move || boxed(WindowRank::new(spec.clone()));
         self.operator(
             "WindowRank",
-            String::new(),
+            node.kind.structure(),
             columns,
             vec![input],
             given,
