@@ -89,7 +89,7 @@ pub(crate) fn aggregate(name: &str, span: Span) -> Diagnostic {
         span,
     )
     .label("needs state over many rows")
-    .help("this version runs stateless pipelines: projections, filters and UNION ALL")
+    .help("COMPAT.md lists what runs; leave this pipeline on Flink for now")
 }
 
 /// An expression.
@@ -102,7 +102,7 @@ pub(crate) fn expression(what: &str, span: Span) -> Diagnostic {
 pub(crate) fn clause(what: &str, span: Span) -> Diagnostic {
     Diagnostic::error("MR0504", format!("{what} is not supported yet"), span)
         .label("not supported yet")
-        .help("this version runs stateless pipelines: projections, filters and UNION ALL")
+        .help("COMPAT.md lists what runs; leave this pipeline on Flink for now")
 }
 
 /// A call in FROM.
