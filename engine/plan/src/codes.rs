@@ -35,6 +35,9 @@ pub const CODES: &[Code] = &[
     code("MR0410", "the query does not fit the sink"),
     code("MR0411", "lists of different length"),
     code("MR0412", "a PRIMARY KEY that is not valid"),
+    code("MR0413", "a clause or a call that cannot stand here"),
+    code("MR0414", "a column that is not grouped"),
+    code("MR0415", "a query that cannot be run without end"),
     code("MR0501", "an expression that is not supported yet"),
     code(
         "MR0502",

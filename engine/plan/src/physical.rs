@@ -167,6 +167,7 @@ impl Walk<'_> {
                 // Two branches may have equal keys.
                 for chain in &mut chains {
                     chain.keys.clear();
+                    chain.upserts.clear();
                 }
                 Ok(chains)
             }

@@ -344,6 +344,9 @@ impl Planner {
             ctes: Vec::new(),
             qualifiers: HashSet::new(),
             tables: self.tables.as_ref(),
+            is_bounded: self.options.is_bounded,
+            cdc_duplicates: self.options.cdc_duplicates,
+            is_versioned: false,
         }
     }
 
@@ -478,7 +481,7 @@ impl Planner {
             }
         };
         let Some(relation) = relation else { return };
-        let shown = relation.shown_types();
+        let shown = relation.shown_types(self.options.is_bounded);
         let fitted = sink::fit(
             relation,
             insert,
@@ -511,7 +514,7 @@ impl Planner {
     }
 
     fn walk(&mut self, plan: &LogicalPlan) -> Walk<'_> {
-        self.options.has_state = logical::has_state(plan);
+        self.options.has_state = logical::has_state(plan) || self.tables.plans_all_nodes();
         Walk {
             not_null: self.not_null,
             diagnostics: &mut self.diagnostics,

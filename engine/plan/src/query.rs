@@ -8,6 +8,7 @@ mod grouping_sets;
 mod join;
 mod lateral;
 mod over;
+mod scalar;
 mod set_operation;
 mod staged;
 mod subquery;
@@ -26,7 +27,7 @@ use millrace_sql::ast;
 use crate::bind::{Binder, Scope, implicit_cast, least_restrictive};
 use crate::bounds;
 use crate::catalog::{Catalog, Entry, Table, merge_options};
-use crate::logical::{self, BoundColumn, BoundQuery, Built, StateKind, TableChanges};
+use crate::logical::{self, BoundColumn, BoundQuery, Built, Changes, StateKind, TableChanges};
 use crate::not_yet;
 use calls::Calls;
 pub(crate) use grouping_sets::Sets;
@@ -44,6 +45,12 @@ pub(crate) struct QueryBinder<'a> {
     pub(crate) qualifiers: HashSet<String>,
     /// What connectors say of tables.
     pub(crate) tables: &'a dyn TableChanges,
+    /// `execution.runtime-mode` = `batch`.
+    pub(crate) is_bounded: bool,
+    /// `table.exec.source.cdc-events-duplicate`.
+    pub(crate) cdc_duplicates: bool,
+    /// Whether the table is read for its versions, so that upserts may stay upserts.
+    pub(crate) is_versioned: bool,
 }
 
 impl QueryBinder<'_> {
@@ -284,7 +291,15 @@ impl QueryBinder<'_> {
         scope: &Scope,
         query: BoundQuery,
     ) -> Option<BoundQuery> {
+        let mut found = Vec::new();
+        for item in &select.items {
+            if let ast::SelectItem::Expr { expr, .. } = item {
+                scalar::scalars(expr, &mut found);
+            }
+        }
+        let (query, scalars) = self.with_scalars(query, scope, &found)?;
         let mut calls = Calls::new(self.ctx, &select.windows);
+        calls.scalars = scalars;
         let mut binder = calls.binder(scope, self.diagnostics);
         let items = bind_items(&mut binder, &select.items)?;
         if calls.overs.is_empty() {
@@ -493,7 +508,13 @@ impl QueryBinder<'_> {
     /// Returns a table's rows: upserts as a full changelog, computed columns, watermarks.
     fn table(&mut self, table: &Arc<Table>, span: Span) -> Option<BoundQuery> {
         let mut query = self.built(BoundQuery::scan(table, span), span)?;
-        if self.tables.source(&table.definition).is_upsert() {
+        let changes = self.tables.source(&table.definition);
+        if let Some(fault) = self.unfit_changes(table, changes, span) {
+            self.diagnostics.push(fault);
+            return None;
+        }
+        let duplicates = self.cdc_duplicates && !changes.is_insert_only();
+        if (changes.is_upsert() || duplicates) && !self.is_versioned {
             let key = table.definition.primary_key.iter();
             let key: Option<Vec<usize>> = key
                 .map(|name| {
@@ -530,6 +551,25 @@ impl QueryBinder<'_> {
         query = self.built(query.project(items), span)?;
         let kind = StateKind::Watermark { rowtime };
         self.built(BoundQuery::state(kind, vec![query], columns), span)
+    }
+
+    /// Returns why a table's changes cannot be read.
+    fn unfit_changes(&self, table: &Table, changes: Changes, span: Span) -> Option<Diagnostic> {
+        let name = &table.definition.name.value;
+        let message = if self.is_bounded && !changes.is_insert_only() {
+            format!(
+                "Querying a table in batch mode is currently only possible for INSERT-only table sources, but '{name}' sends other changes"
+            )
+        } else if changes.update_before && !changes.update_after {
+            format!("table '{name}' sends UPDATE_BEFORE but no UPDATE_AFTER")
+        } else if (changes.is_upsert() || self.cdc_duplicates && !changes.is_insert_only())
+            && table.definition.primary_key.is_empty()
+        {
+            format!("table '{name}' sends upserts, or changes twice, and has no PRIMARY KEY")
+        } else {
+            return None;
+        };
+        Some(Diagnostic::error("MR0415", message, span).label("read here"))
     }
 
     /// The columns of a table stand at their places in the projection that computes them.

@@ -112,6 +112,10 @@ impl TableChanges for OracleTables {
         )
     }
 
+    fn plans_all_nodes(&self) -> bool {
+        true
+    }
+
     fn can_look_up(&self, table: &TableDefinition) -> bool {
         table
             .option("lookup")
@@ -262,7 +266,10 @@ impl Run<'_> {
     fn step(&mut self, event: &Value) -> Result<Result<(), GraphError>> {
         let table = event[0].as_str().context("an event names its table")?;
         if table == "#sleep" {
-            self.now_ms += event[1].as_i64().context("a pause has a length")?;
+            let length = event[1].as_str().and_then(|text| text.parse::<i64>().ok());
+            self.now_ms += length
+                .or_else(|| event[1].as_i64())
+                .context("a pause has a length")?;
             return Ok(self.timers());
         }
         let kind = event[1].as_str().context("an event has a kind")?;

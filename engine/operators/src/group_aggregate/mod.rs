@@ -41,6 +41,8 @@ pub struct GroupAggregateSpec {
     pub ttl: Option<Ttl>,
     /// When changes go out.
     pub emit: Emit,
+    /// Whether the input ends: a group of all rows then has results without rows, too.
+    pub bounded: bool,
 }
 
 /// When changes of a group go out.
@@ -228,6 +230,15 @@ impl GroupAggregate {
             .fold(batch, &assigned.groups, assigned.signs())
     }
 
+    /// Gives out the results of no rows, if there were none.
+    fn result_of_nothing(&mut self, out: &mut Output) {
+        if self.groups.end() > 0 {
+            return;
+        }
+        let group = self.add_group(&[]);
+        out.batch(Batch::inserts(self.aggregates.values(&[group]), 1));
+    }
+
     /// Gives out what became of the groups that changed since the last time.
     fn emit_pending(&mut self, out: &mut Output) -> Result<(), OperatorError> {
         let pending = std::mem::take(&mut self.pending);
@@ -352,6 +363,9 @@ impl Operator for GroupAggregate {
         out: &mut Output,
     ) -> Result<(), OperatorError> {
         self.emit_pending(out)?;
+        if watermark == Watermark::END && self.spec.bounded && self.spec.keys.is_empty() {
+            self.result_of_nothing(out);
+        }
         out.watermark(watermark);
         Ok(())
     }

@@ -17,6 +17,7 @@ fn operator(case: &Case, emit: Emit) -> Box<dyn Operator> {
         update_before: true,
         ttl: case.number("ttl_ms").map(|ms| Ttl { ms }),
         emit,
+        bounded: false,
     };
     Box::new(GroupAggregate::new(spec).unwrap())
 }
@@ -80,6 +81,7 @@ fn by_key(retract: bool, emit: Emit) -> GroupAggregate {
         update_before: true,
         ttl: None,
         emit,
+        bounded: false,
     };
     GroupAggregate::new(spec).unwrap()
 }
@@ -183,6 +185,7 @@ fn a_mini_batch_goes_out_when_it_is_full_or_old() {
             update_before: false,
             ttl: None,
             emit,
+            bounded: false,
         })
         .unwrap()
     };

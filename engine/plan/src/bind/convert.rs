@@ -26,12 +26,24 @@ impl Binder<'_> {
             CastMode::Cast
         };
         match cast(&input, &data_type.value, mode, span, self.ctx) {
-            Ok(cast) => Some(cast),
+            // A cast that changes nothing still makes a plain timestamp of a time attribute.
+            Ok(cast) => Some(match cast.kind {
+                ExprKind::Column(index) if self.is_time(index) => {
+                    let ty = cast.ty.clone();
+                    Expr::new(ExprKind::Retype(cast), ty, span)
+                }
+                _ => cast,
+            }),
             Err(error) => self.report(
                 Diagnostic::error("MR0404", error.to_string(), span)
                     .label(format!("{} to {}", input.ty.kind, data_type.value.kind)),
             ),
         }
+    }
+
+    fn is_time(&self, column: usize) -> bool {
+        let column = self.scope.columns.get(column);
+        column.is_some_and(|column| column.time.is_some())
     }
 
     /// Brings `expr` to `ty` as the planner does; reports where that is impossible.

@@ -51,6 +51,8 @@ pub(crate) struct BoundColumn {
     pub(crate) window: Option<WindowColumn>,
     /// Whether it numbers the rows of an OVER window, and nothing else does there: with a bound it is a Top-N.
     pub(crate) is_rank: bool,
+    /// The time attribute that its type names although it is none any more: of a join's or a GROUP BY's columns.
+    pub(crate) said: Option<TimeAttribute>,
 }
 
 /// What a column says of the window that its row is in.
@@ -70,6 +72,7 @@ impl BoundColumn {
             time: None,
             window: None,
             is_rank: false,
+            said: None,
         }
     }
 }
@@ -164,11 +167,11 @@ impl BoundQuery {
     }
 
     /// Returns names and types of the columns, as Flink shows them.
-    pub(crate) fn shown_types(&self) -> Vec<(String, String)> {
+    pub(crate) fn shown_types(&self, is_bounded: bool) -> Vec<(String, String)> {
         let columns = self.columns.iter();
         columns
             .map(|column| {
-                let ty = match column.time {
+                let ty = match column.said.or(column.time).filter(|_| !is_bounded) {
                     Some(time) => format!("{} *{time}*", column.ty),
                     None => column.ty.to_string(),
                 };
@@ -197,13 +200,29 @@ impl BoundQuery {
                 item.time = column.time;
                 item.window.clone_from(&column.window);
                 item.is_rank = column.is_rank;
+                item.said = column.said;
             }
             ExprKind::Call(call) if call.name == "PROCTIME" => {
                 item.time = Some(TimeAttribute::Proctime);
             }
+            ExprKind::Call(call) if matches!(call.name, "+" | "-" | "MINUS_DATE") => {
+                item.said = self.said(call.args.first());
+            }
+            ExprKind::Coalesce(parts) => item.said = self.said(parts.first()),
             _ => {}
         }
         item
+    }
+
+    /// Returns the time attribute that the type of a column names.
+    fn said(&self, expr: Option<&ExprRef>) -> Option<TimeAttribute> {
+        match expr?.kind {
+            ExprKind::Column(index) => {
+                let column = self.columns.get(index)?;
+                column.said.or(column.time)
+            }
+            _ => None,
+        }
     }
 
     /// Keeps the rows for which `condition` is TRUE.

@@ -93,6 +93,12 @@ pub trait TableChanges: Send + Sync {
 
     /// Tells whether a table can be asked for the rows of a key.
     fn can_look_up(&self, table: &TableDefinition) -> bool;
+
+    /// Tells whether nodes are planned that lanes do without: watermarks that nobody waits for, and changes brought into a
+    /// sink's form where no row meets another.
+    fn plans_all_nodes(&self) -> bool {
+        false
+    }
 }
 
 /// Tables of which nothing is known: they send insertions and take everything.

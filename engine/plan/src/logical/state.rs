@@ -58,8 +58,14 @@ pub(crate) enum StateKind {
         /// What orders rows of one time.
         sort: Vec<SortKey>,
     },
-    /// Each row as often as its first column says, which is left out.
+    /// Each row as often as its first column says; the columns stay.
     Replicate,
+    /// ORDER BY, OFFSET and LIMIT over an input that ends.
+    SortAll {
+        sort: Vec<SortKey>,
+        offset: usize,
+        limit: usize,
+    },
 }
 
 /// A call of an aggregate function over the input's columns.
@@ -300,6 +306,7 @@ impl StateKind {
             Self::Temporal(_) => "TemporalJoin",
             Self::TemporalSort { .. } => "TemporalSort",
             Self::Replicate => "Replicate",
+            Self::SortAll { .. } => "Sort",
         }
     }
 }

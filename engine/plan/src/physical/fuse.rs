@@ -59,6 +59,11 @@ pub(crate) struct Chain {
     pub(crate) changes: Changes,
     /// Columns that no two rows share, each a list of indexes into `columns`.
     pub(crate) keys: Vec<Vec<usize>>,
+    /// Those of them by which changes of a row come in order.
+    ///
+    /// # Flink
+    /// `FlinkRelMdUpsertKeys`: a key stays one behind an exchange only if it holds the exchange's key.
+    pub(crate) upserts: Vec<Vec<usize>>,
 }
 
 impl Chain {
@@ -101,6 +106,7 @@ impl Chain {
             columns,
             changes: Changes::INSERT,
             keys: Vec::new(),
+            upserts: Vec::new(),
         }
     }
 
@@ -145,11 +151,12 @@ impl Walk<'_> {
             let columns = projection.expr.iter().map(|expr| restorer.restore(expr));
             let columns = columns.collect::<Result<_>>()?;
             chain.columns = columns;
-            let keys = chain.keys.iter().filter_map(|key| {
+            let moved = |key: &Vec<usize>| {
                 let place = |column: &usize| passed.iter().position(|from| *from == Some(*column));
                 key.iter().map(place).collect::<Option<Vec<usize>>>()
-            });
-            chain.keys = keys.collect();
+            };
+            chain.keys = chain.keys.iter().filter_map(moved).collect();
+            chain.upserts = chain.upserts.iter().filter_map(moved).collect();
         }
         Ok(chains)
     }

@@ -17,8 +17,9 @@ use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::physical::arrow_type;
 use millrace_connector::{Diagnostic, FlinkType, Span, Spanned};
 use millrace_operators::{
-    ChangelogNormalize, ChangelogNormalizeSpec, Operator, OperatorError, Replicate, TemporalSort,
-    TemporalSortSpec, WatermarkAssigner, WatermarkSpec, WindowTable, WindowTableSpec,
+    ChangelogNormalize, ChangelogNormalizeSpec, Operator, OperatorError, Replicate, SortAll,
+    SortAllSpec, TemporalSort, TemporalSortSpec, WatermarkAssigner, WatermarkSpec, WindowTable,
+    WindowTableSpec,
 };
 use millrace_program::{Expr, ExprKind, OutputColumn};
 use millrace_state::Fingerprint;
@@ -89,6 +90,7 @@ pub(super) struct StateInput {
     types: Vec<FlinkType>,
     changes: Changes,
     keys: Vec<Vec<usize>>,
+    upserts: Vec<Vec<usize>>,
 }
 
 impl StateInput {
@@ -101,6 +103,18 @@ impl StateInput {
 struct Given {
     changes: Changes,
     keys: Vec<Vec<usize>>,
+    upserts: Vec<Vec<usize>>,
+}
+
+impl Given {
+    /// Rows with keys by which their changes come in order.
+    fn keyed(changes: Changes, keys: Vec<Vec<usize>>) -> Self {
+        Self {
+            changes,
+            upserts: keys.clone(),
+            keys,
+        }
+    }
 }
 
 /// Returns the key by which a scan's rows are known.
@@ -120,13 +134,22 @@ impl Walk<'_> {
             StateKind::Aggregate(aggregate) => self.group_aggregate(node, aggregate, need),
             StateKind::Expand(expand) => self.expand(node, expand, need),
             StateKind::WindowTable(table) => {
-                let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+                let columns = need.columns.clone().map(|mut columns| {
+                    columns.extend(table.rowtime);
+                    columns
+                });
+                let need = Need {
+                    before: true,
+                    columns,
+                };
+                let input = self.state_input(&node.inputs[0], &need)?;
                 self.insert_only(&input, node, "Window Table Function", Span::default())?;
                 let zone = self.options.zone(table.is_local);
                 let (rowtime, assigner) = (table.rowtime, table.assigner);
                 let given = Given {
                     changes: Changes::INSERT,
                     keys: Vec::new(),
+                    upserts: Vec::new(),
                 };
                 let make = move || {
                     let operator = WindowTable::new(WindowTableSpec {
@@ -155,17 +178,31 @@ impl Walk<'_> {
                 let given = Given {
                     changes: Changes::INSERT,
                     keys: Vec::new(),
+                    upserts: Vec::new(),
                 };
                 let make = move || boxed(TemporalSort::new(spec.clone()));
                 self.stage(node, vec![input], given, Box::new(make))
             }
             StateKind::Replicate => {
                 let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
-                let given = Given {
-                    changes: input.changes,
-                    keys: Vec::new(),
-                };
+                let given = Given::keyed(input.changes, Vec::new());
                 let make = move || Ok(Box::new(Replicate::new(0)) as Box<dyn Operator>);
+                self.stage(node, vec![input], given, Box::new(make))
+            }
+            StateKind::SortAll {
+                sort,
+                offset,
+                limit,
+            } => {
+                let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+                let spec = SortAllSpec {
+                    columns: input.arrow(),
+                    sort: sort.iter().map(rank::sort_column).collect(),
+                    offset: *offset,
+                    limit: *limit,
+                };
+                let given = Given::keyed(Changes::INSERT, Vec::new());
+                let make = move || boxed(SortAll::new(spec.clone()));
                 self.stage(node, vec![input], given, Box::new(make))
             }
         }
@@ -185,6 +222,7 @@ impl Walk<'_> {
                 ..Changes::ALL
             },
             keys: vec![key.to_vec()],
+            upserts: vec![key.to_vec()],
         };
         let make = move || boxed(ChangelogNormalize::new(spec.clone()));
         self.stage(node, vec![input], given, Box::new(make))
@@ -192,7 +230,7 @@ impl Walk<'_> {
 
     fn watermark(&mut self, node: &StateNode, rowtime: usize, need: &Need) -> Result<Vec<Chain>> {
         let columns = node.columns.len();
-        if !self.options.has_state {
+        if self.options.is_bounded || !self.options.has_state {
             let need = Need {
                 before: need.before,
                 columns: need.columns.clone(),
@@ -203,7 +241,15 @@ impl Walk<'_> {
             }
             return Ok(chains);
         }
-        let input = self.state_input(&node.inputs[0], &Need::rows(need.before))?;
+        let reads = need.columns.clone().map(|mut reads| {
+            reads.extend([rowtime, columns]);
+            reads
+        });
+        let need = Need {
+            before: need.before,
+            columns: reads,
+        };
+        let input = self.state_input(&node.inputs[0], &need)?;
         let spec = WatermarkSpec {
             rowtime,
             watermark: columns,
@@ -213,6 +259,7 @@ impl Walk<'_> {
         let given = Given {
             changes: input.changes,
             keys: input.keys.clone(),
+            upserts: input.upserts.clone(),
         };
         let make = move || Ok(Box::new(WatermarkAssigner::new(spec.clone())) as Box<dyn Operator>);
         self.stage(node, vec![input], given, Box::new(make))
@@ -220,7 +267,16 @@ impl Walk<'_> {
 
     /// Returns one node that gives the rows of a plan; its columns are the plan's fields, in their order.
     fn state_input(&mut self, plan: &LogicalPlan, need: &Need) -> Result<StateInput> {
-        let chains = self.chains(plan, need)?;
+        let mut chains = self.chains(plan, need)?;
+        // What nobody reads is not kept: it is NULL from here on.
+        for chain in &mut chains {
+            for (index, value) in chain.columns.iter_mut().enumerate() {
+                if !need.reads(index) {
+                    let null = arrow_array::new_null_array(&arrow_type(&value.ty.kind), 1);
+                    *value = Expr::new(ExprKind::Literal(null), value.ty.clone(), value.span);
+                }
+            }
+        }
         let Some(first) = chains.first() else {
             return datafusion_common::internal_err!("{} has no rows to come from", plan.display());
         };
@@ -234,12 +290,13 @@ impl Walk<'_> {
             .collect();
         let changes = chains.iter().map(|chain| chain.changes);
         let changes = changes.reduce(Changes::or).expect("there is a first chain");
-        let keys = match chains.as_slice() {
-            [only] => only.keys.clone(),
-            _ => Vec::new(),
+        let (keys, upserts) = match chains.as_slice() {
+            [only] => (only.keys.clone(), only.upserts.clone()),
+            _ => (Vec::new(), Vec::new()),
         };
         let plan = self.fused(chains, &outputs)?;
         Ok(StateInput {
+            upserts,
             plan,
             types: outputs.into_iter().map(|column| column.ty).collect(),
             changes,
@@ -297,6 +354,7 @@ impl Walk<'_> {
         let mut chain = Chain::over(Arc::new(node), inputs);
         chain.changes = given.changes;
         chain.keys = given.keys;
+        chain.upserts = given.upserts;
         Ok(vec![chain])
     }
 

@@ -27,6 +27,7 @@ impl Walk<'_> {
                 chain.columns.push(Expr::new(kind, ty, Span::default()));
             }
             chain.keys.clear();
+            chain.upserts.clear();
             chain.unnests.push(Unnest {
                 collection,
                 outer: node.outer,

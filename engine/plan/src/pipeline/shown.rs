@@ -114,7 +114,7 @@ impl Planner {
                 table_span: query.span,
                 span: query.span,
                 is_shown: true,
-                query: relation.shown_types(),
+                query: relation.shown_types(self.options.is_bounded),
                 outputs: outputs.collect(),
             }),
             query: relation,

@@ -10,6 +10,7 @@ use millrace_sql::ast;
 use super::group_window::GroupWindowClause;
 use super::over::OverCall;
 use crate::bind::{Binder, Hook, Scope};
+use crate::logical::TimeAttribute;
 
 /// Columns from here on stand for group keys, until the node that yields them is made.
 pub(crate) const KEYS: usize = 1 << 40;
@@ -33,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) absent_on_null: Option<bool>,
     pub(crate) ty: FlinkType,
     pub(crate) span: Span,
+    /// The time attribute of the argument, which the result's type still names.
+    pub(crate) said: Option<TimeAttribute>,
 }
 
 /// What a SELECT with GROUP BY or aggregates may name.
@@ -56,6 +59,8 @@ pub(crate) struct Calls<'q> {
     pub(crate) properties: Vec<WindowProperty>,
     /// Whether calls may stand here: in SELECT and HAVING, not in WHERE.
     pub(crate) is_allowed: bool,
+    /// Queries that stand as values, with what has their value.
+    pub(crate) scalars: Vec<(Span, ExprRef)>,
     /// Within the arguments of an aggregate function: columns are those of the input.
     inside: bool,
 }
@@ -70,6 +75,7 @@ impl<'q> Calls<'q> {
             overs: Vec::new(),
             properties: Vec::new(),
             is_allowed: true,
+            scalars: Vec::new(),
             inside: false,
         }
     }
@@ -120,6 +126,16 @@ impl<'q> Calls<'q> {
         if self.inside || !self.is_allowed || self.grouping.is_none() {
             return binder.report(misplaced(name, call.span));
         }
+        if call.ignore_nulls.is_some() {
+            return binder.report(
+                Diagnostic::error(
+                    "MR0413",
+                    format!("'{name}' takes no IGNORE NULLS or RESPECT NULLS"),
+                    call.span,
+                )
+                .label("not in Flink"),
+            );
+        }
         if let Some(item) = call.within_group.first() {
             return binder.report(
                 Diagnostic::error(
@@ -148,6 +164,15 @@ impl<'q> Calls<'q> {
         let may_be_empty = is_global || filter.is_some();
         let mut bound = self.call(binder, name, args, call.distinct, may_be_empty, call.span)?;
         bound.filter = filter;
+        if let ("MAX" | "MIN", [arg]) = (name, bound.args.as_slice())
+            && let ExprKind::Column(index) = arg.kind
+        {
+            bound.said = binder
+                .scope
+                .columns
+                .get(index)
+                .and_then(|column| column.time);
+        }
         Some(self.add(bound))
     }
 
@@ -170,6 +195,7 @@ impl<'q> Calls<'q> {
             absent_on_null: None,
             ty: TypeKind::Null.nullable(),
             span,
+            said: None,
         };
         self.typed(binder, call, false)
     }
@@ -341,6 +367,7 @@ impl<'q> Calls<'q> {
             absent_on_null,
             ty: TypeKind::Null.nullable(),
             span,
+            said: None,
         };
         let call = self.typed(binder, call, false)?;
         Some(self.add(call))
@@ -381,6 +408,7 @@ impl<'q> Calls<'q> {
             absent_on_null: None,
             ty: TypeKind::BigInt.not_null(),
             span: call.span,
+            said: None,
         };
         let place = self.add(number);
         Some(place)
@@ -431,6 +459,10 @@ impl Hook for Calls<'_> {
             }
         }
         match &expr.kind {
+            K::Subquery(_) => {
+                let found = self.scalars.iter().find(|(span, _)| *span == expr.span);
+                found.map(|(_, value)| Some(value.clone()))
+            }
             K::Function(call) => self.function(binder, call),
             K::JsonObject {
                 aggregate: true,

@@ -144,7 +144,7 @@ impl GroupWindowClause {
             WindowProperty::Time => {
                 column.name = "w$time".to_owned();
                 column.ty = match self.rowtime {
-                    Some(_) => self.time_ty.clone().with_nullable(false),
+                    Some(_) => self.time_ty.clone(),
                     None => TypeKind::TimestampLtz(3).not_null(),
                 };
                 column.time = Some(match self.rowtime {

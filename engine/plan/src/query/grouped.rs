@@ -102,6 +102,44 @@ impl QueryBinder<'_> {
         self.built(placed.query.project(items), span)
     }
 
+    /// Groups a query and returns its keys, then the calls.
+    pub(super) fn grouped_by(
+        &mut self,
+        query: BoundQuery,
+        grouping: &Grouping,
+        sets: &Sets,
+        calls: Vec<Call>,
+        span: Span,
+    ) -> Option<BoundQuery> {
+        Some(
+            self.aggregate(query, grouping, sets, calls, &[], span)?
+                .query,
+        )
+    }
+
+    /// Groups a query and returns its keys, then one item over keys and calls.
+    pub(super) fn grouped_items(
+        &mut self,
+        query: BoundQuery,
+        grouping: &Grouping,
+        calls: Vec<Call>,
+        (name, item): (&str, &ExprRef),
+        span: Span,
+    ) -> Option<BoundQuery> {
+        let sets = Sets::one(grouping.keys.len());
+        let known = calls.clone();
+        let placed = self.aggregate(query, grouping, &sets, calls, &[], span)?;
+        let item = settle(item, &placed, &known, grouping, &sets, self.ctx);
+        let query = placed.query;
+        let mut items: Vec<(BoundColumn, ExprRef)> = placed
+            .keys
+            .iter()
+            .map(|key| (query.columns[*key].clone(), query.column(*key)))
+            .collect();
+        items.push((query.item(name.to_owned(), &item), item));
+        self.built(query.project(items), span)
+    }
+
     fn grouping(&mut self, select: &ast::Select, scope: &Scope) -> Option<(Grouping, Sets)> {
         let mut grouping = Grouping::default();
         let Some(clause) = &select.group_by else {
@@ -357,15 +395,24 @@ impl Placed {
 fn output_columns(input: &BoundQuery, keys: &[usize], calls: &[&Call]) -> Vec<BoundColumn> {
     let mut columns: Vec<BoundColumn> = keys
         .iter()
-        .map(|key| BoundColumn {
-            time: None,
-            window: None,
-            ..input.columns[*key].clone()
+        .map(|key| {
+            let key = &input.columns[*key];
+            BoundColumn {
+                time: None,
+                window: None,
+                is_rank: false,
+                said: key.said.or(key.time),
+                ..key.clone()
+            }
         })
         .collect();
     for (index, call) in calls.iter().enumerate() {
         let name = format!("EXPR${index}");
-        columns.push(BoundColumn::plain(name, call.ty.clone(), call.span));
+        let mut column = BoundColumn::plain(name, call.ty.clone(), call.span);
+        if let Some(said) = call.said {
+            column.said = Some(said);
+        }
+        columns.push(column);
     }
     columns
 }

@@ -352,6 +352,7 @@ fn side_columns(query: &BoundQuery, nullable: bool, keeps_time: bool) -> Vec<Bou
             column.ty.nullable |= nullable;
             column.is_rank = false;
             if !keeps_time {
+                column.said = column.said.or(column.time);
                 column.time = None;
                 column.window = None;
             }

@@ -112,6 +112,7 @@ impl Calls<'_> {
                 absent_on_null: None,
                 ty: TypeKind::BigInt.not_null(),
                 span: call.span,
+                said: None,
             }
         } else {
             let call = Call {
@@ -123,6 +124,7 @@ impl Calls<'_> {
                 absent_on_null: None,
                 ty: TypeKind::Null.nullable(),
                 span: call.span,
+                said: None,
             };
             self.typed(binder, call, true)?
         };
@@ -224,6 +226,18 @@ impl QueryBinder<'_> {
                 Some(group) => group.push(index),
                 None => groups.push(vec![index]),
             }
+        }
+        let numbers = |group: &&Vec<usize>| RANKS.contains(&overs[group[0]].call.name.as_str());
+        if !self.is_bounded && groups.len() > 1 && !groups.iter().any(|group| numbers(&group)) {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "MR0413",
+                    "Over Agg: Unsupported use of OVER windows. All aggregates must be computed on the same window.",
+                    span,
+                )
+                .label("several windows"),
+            );
+            return None;
         }
         let mut places = vec![0; overs.len()];
         let mut query = query;

@@ -38,6 +38,13 @@ fn parts<'a>(expr: &'a ast::Expr, found: &mut Vec<&'a ast::Expr>) {
     }
 }
 
+/// Returns the parts of a conjunction.
+pub(super) fn conjuncts(expr: &ast::Expr) -> Vec<&ast::Expr> {
+    let mut all = Vec::new();
+    parts(expr, &mut all);
+    all
+}
+
 fn asked(expr: &ast::Expr) -> Option<Asked<'_>> {
     match &expr.kind {
         K::Exists(query) => Some(Asked {
@@ -85,8 +92,15 @@ impl QueryBinder<'_> {
         parts(condition, &mut all);
         let (queries, plain): (Vec<&ast::Expr>, Vec<&ast::Expr>) =
             all.into_iter().partition(|part| asked(part).is_some());
+        let has_scalar = |part: &&ast::Expr| {
+            let mut found = Vec::new();
+            super::scalar::scalars(part, &mut found);
+            !found.is_empty()
+        };
+        let (with_scalars, plain): (Vec<&ast::Expr>, Vec<&ast::Expr>) =
+            plain.into_iter().partition(has_scalar);
         let mut conditions = Vec::new();
-        if queries.is_empty() {
+        if queries.is_empty() && with_scalars.is_empty() {
             conditions.push(self.condition(&scope, condition)?);
         } else {
             for part in plain {
@@ -101,6 +115,11 @@ impl QueryBinder<'_> {
                 self.settled_with(tree, parts)?
             }
         };
+        for part in with_scalars {
+            let mut found = Vec::new();
+            super::scalar::scalars(part, &mut found);
+            query = self.filtered_by_scalars(&scope, query, part, &found)?;
+        }
         for part in queries {
             let asked = asked(part).expect("it was one before");
             query = self.asked(&scope, query, &asked)?;
@@ -217,7 +236,7 @@ fn asked_inside(expr: &ast::Expr) -> bool {
 }
 
 /// Returns the SELECT of a query that is nothing else.
-fn simple_select(query: &ast::Query) -> Option<&ast::Select> {
+pub(super) fn simple_select(query: &ast::Query) -> Option<&ast::Select> {
     let is_plain = query.with.is_empty()
         && query.order_by.is_empty()
         && query.limit.is_none()

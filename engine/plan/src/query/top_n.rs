@@ -150,6 +150,17 @@ impl QueryBinder<'_> {
         let names = query.columns.clone();
         let input = self.built(staged.project(query), span)?;
         let columns = input.columns.clone();
+        if self.is_bounded {
+            let kind = StateKind::SortAll {
+                sort,
+                offset: usize::try_from(offset).unwrap_or(usize::MAX),
+                limit: limit.map_or(usize::MAX, |limit| {
+                    usize::try_from(limit).unwrap_or(usize::MAX)
+                }),
+            };
+            let query = self.built(BoundQuery::state(kind, vec![input], columns), span)?;
+            return self.first_columns(query, width, span);
+        }
         let Some(limit) = limit else {
             return self.sorted(input, sort, offset, names, span);
         };

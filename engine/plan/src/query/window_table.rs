@@ -64,7 +64,12 @@ impl QueryBinder<'_> {
                 time.span,
             );
         };
-        let Some(attribute) = input.columns[time_column].time else {
+        let is_time = matches!(
+            input.columns[time_column].ty.kind,
+            TypeKind::Timestamp(_) | TypeKind::TimestampLtz(_)
+        );
+        let bounded = (self.is_bounded && is_time).then_some(TimeAttribute::Rowtime);
+        let Some(attribute) = input.columns[time_column].time.or(bounded) else {
             let message = format!(
                 "The window function {name} requires the timecol to be a time attribute type, but is {}",
                 input.columns[time_column].ty.kind
@@ -105,7 +110,9 @@ impl QueryBinder<'_> {
             let (name, ty, time) = match property {
                 WindowProperty::Start => ("window_start", TypeKind::Timestamp(3), None),
                 WindowProperty::End => ("window_end", TypeKind::Timestamp(3), None),
-                WindowProperty::Time => ("window_time", time_ty.kind.clone(), Some(attribute)),
+                WindowProperty::Time => {
+                    ("window_time", window_time(&time_ty.kind), Some(attribute))
+                }
             };
             let mut column = BoundColumn::plain(name, ty.not_null(), call.span);
             column.time = time;
@@ -210,5 +217,14 @@ fn assigner(name: &str, lengths: &[i64]) -> Result<WindowAssigner, String> {
             })
         }
         _ => Err("the lengths of a window are greater than zero".to_owned()),
+    }
+}
+
+/// # Flink
+/// The window's last millisecond needs the precision 3.
+fn window_time(kind: &TypeKind) -> TypeKind {
+    match kind {
+        TypeKind::TimestampLtz(_) => TypeKind::TimestampLtz(3),
+        _ => TypeKind::Timestamp(3),
     }
 }

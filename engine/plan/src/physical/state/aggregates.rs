@@ -37,6 +37,7 @@ impl Walk<'_> {
             update_before: need.before,
             ttl: self.options.ttl,
             emit: self.options.emit,
+            bounded: self.options.is_bounded,
         };
         let given = Given {
             changes: Changes {
@@ -46,6 +47,7 @@ impl Walk<'_> {
                 delete: retract,
             },
             keys: vec![(0..aggregate.keys.len()).collect()],
+            upserts: vec![(0..aggregate.keys.len()).collect()],
         };
         let make = move || boxed(GroupAggregate::new(spec.clone()));
         self.stage(node, vec![input], given, Box::new(make))
@@ -105,6 +107,7 @@ impl Walk<'_> {
         let given = Given {
             changes: input.changes,
             keys: Vec::new(),
+            upserts: Vec::new(),
         };
         let make = move || Ok(Box::new(Expand::new(spec.clone())) as Box<dyn Operator>);
         self.stage(node, vec![input], given, Box::new(make))
@@ -122,6 +125,9 @@ impl Walk<'_> {
             "StreamPhysicalWindowAggregate",
             aggregate.span,
         )?;
+        if self.options.windows.updates {
+            return self.refuse("Currently, window table function based aggregate doesn't support early-fire and late-fire configuration 'table.exec.emit.early-fire.enabled' and 'table.exec.emit.late-fire.enabled'.", aggregate.span);
+        }
         let spec = WindowAggregateSpec {
             keys: aggregate.keys.clone(),
             key_types: key_types(&input, &aggregate.keys),
@@ -139,7 +145,8 @@ impl Walk<'_> {
         key.extend(first..first + aggregate.properties.len());
         let given = Given {
             changes: Changes::INSERT,
-            keys: vec![key],
+            keys: vec![key.clone()],
+            upserts: vec![key],
         };
         let make = move || boxed(WindowAggregate::new(spec.clone()));
         self.stage(node, vec![input], given, Box::new(make))
@@ -153,6 +160,9 @@ impl Walk<'_> {
     ) -> Result<Vec<Chain>> {
         let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
         let retract = !input.changes.is_insert_only();
+        if self.options.is_bounded {
+            self.bounded_group_window(window)?;
+        }
         let mut emit = self.options.windows.clone();
         emit.update_before = need.before;
         let first = window.keys.len();
@@ -183,9 +193,37 @@ impl Walk<'_> {
         let given = Given {
             changes,
             keys: Vec::new(),
+            upserts: Vec::new(),
         };
         let make = move || boxed(GroupWindow::new(spec.clone()));
         self.stage(node, vec![input], given, Box::new(make))
+    }
+
+    /// # Flink
+    /// What its batch planner refuses of group windows.
+    fn bounded_group_window(&mut self, window: &logical::GroupWindow) -> Result<()> {
+        if matches!(
+            window.windows,
+            millrace_operators::GroupWindows::Session { .. }
+        ) {
+            return self.refuse(
+                "Window SessionGroupWindow is not supported right now.",
+                window.span,
+            );
+        }
+        if window.calls.iter().any(|call| call.distinct) {
+            return self.refuse(
+                "DISTINCT aggregates are currently not supported.",
+                window.span,
+            );
+        }
+        if window.is_local {
+            return self.refuse(
+                "a group window over TIMESTAMP_LTZ is not supported in batch mode",
+                window.span,
+            );
+        }
+        Ok(())
     }
 
     pub(super) fn over_aggregate(
@@ -210,6 +248,7 @@ impl Walk<'_> {
         let given = Given {
             changes: Changes::INSERT,
             keys: Vec::new(),
+            upserts: Vec::new(),
         };
         let make = move || boxed(OverAggregate::new(spec.clone()));
         self.stage(node, vec![input], given, Box::new(make))

@@ -57,8 +57,9 @@ impl Walk<'_> {
         need: &Need,
     ) -> Result<Vec<Chain>> {
         let (left_key, right_key) = (side_key(&join.keys, true), side_key(&join.keys, false));
-        let left = self.join_side(node, 0, &left_key, need)?;
-        let right = self.join_side(node, 1, &right_key, need)?;
+        let reads = side_reads(node, join, need);
+        let left = self.join_side(node, 0, &left_key, need, reads[0].clone())?;
+        let right = self.join_side(node, 1, &right_key, need, reads[1].clone())?;
         let is_insert_only = left.changes.is_insert_only() && right.changes.is_insert_only();
         let condition = self.condition(&join.condition, left.types.len() + right.types.len());
         if let Some(interval) = &join.interval
@@ -82,7 +83,8 @@ impl Walk<'_> {
         let filter_nulls: Vec<bool> = join.keys.iter().map(|key| !key.2).collect();
         let given = Given {
             changes: join_changes(join.kind, &left, &right, need),
-            keys: join_keys(join.kind, &left, &right, &left_key, &right_key),
+            keys: join_keys(join.kind, &left, &right, &left_key, &right_key, false),
+            upserts: join_keys(join.kind, &left, &right, &left_key, &right_key, true),
         };
         let kind = join.kind;
         let make = move || {
@@ -105,13 +107,18 @@ impl Walk<'_> {
         side: usize,
         key: &[usize],
         need: &Need,
+        columns: Option<BTreeSet<usize>>,
     ) -> Result<StateInput> {
-        let input = self.state_input(&node.inputs[side], &Need::rows(true))?;
+        let with = |before: bool| Need {
+            before,
+            columns: columns.clone(),
+        };
+        let input = self.state_input(&node.inputs[side], &with(true))?;
         let is_unique = input.keys.iter().any(|unique| holds(key, unique));
         if need.before || !is_unique || input.changes.is_insert_only() {
             return Ok(input);
         }
-        self.state_input(&node.inputs[side], &Need::rows(false))
+        self.state_input(&node.inputs[side], &with(false))
     }
 
     /// Compiles a condition over the columns of both sides.
@@ -171,6 +178,7 @@ impl Walk<'_> {
         let given = Given {
             changes: Changes::INSERT,
             keys: Vec::new(),
+            upserts: Vec::new(),
         };
         let make = move || {
             boxed(IntervalJoin::new(IntervalJoinSpec {
@@ -224,6 +232,7 @@ impl Walk<'_> {
         let given = Given {
             changes: Changes::INSERT,
             keys: Vec::new(),
+            upserts: Vec::new(),
         };
         let make = move || {
             boxed(WindowJoin::new(WindowJoinSpec {
@@ -264,6 +273,7 @@ impl Walk<'_> {
         let given = Given {
             changes: left.changes,
             keys: left.keys.clone(),
+            upserts: left.upserts.clone(),
         };
         let make = move || {
             boxed(TemporalJoin::new(TemporalJoinSpec {
@@ -279,6 +289,46 @@ impl Walk<'_> {
     }
 }
 
+/// Returns the columns that a join and what comes after it read of each side.
+fn side_reads(node: &StateNode, join: &logical::Join, need: &Need) -> [Option<BTreeSet<usize>>; 2] {
+    let width = node.inputs[0].schema().fields().len();
+    let is_semi = matches!(join.kind, JoinKind::Semi | JoinKind::Anti);
+    let (mut left, mut right) = (BTreeSet::new(), BTreeSet::new());
+    match &need.columns {
+        None => {
+            left.extend(0..width);
+            if !is_semi {
+                right.extend(0..node.inputs[1].schema().fields().len());
+            }
+        }
+        Some(columns) => {
+            for column in columns {
+                match *column < width {
+                    true => left.insert(*column),
+                    false => right.insert(column - width),
+                };
+            }
+        }
+    }
+    for (a, b, _) in &join.keys {
+        left.insert(*a);
+        right.insert(*b);
+    }
+    for part in &join.condition {
+        millrace_program::for_each_column(part, &mut |column| {
+            match column < width {
+                true => left.insert(column),
+                false => right.insert(column - width),
+            };
+        });
+    }
+    if let Some((a, b)) = join.interval.and_then(|interval| interval.rowtimes) {
+        left.insert(a);
+        right.insert(b);
+    }
+    [Some(left), Some(right)]
+}
+
 fn join_changes(kind: JoinKind, left: &StateInput, right: &StateInput, need: &Need) -> Changes {
     let either = left.changes.or(right.changes);
     match kind {
@@ -291,15 +341,27 @@ fn join_changes(kind: JoinKind, left: &StateInput, right: &StateInput, need: &Ne
     }
 }
 
+/// Returns the keys of a join's rows; with `in_order` those by which changes of a row come in order.
 fn join_keys(
     kind: JoinKind,
     left: &StateInput,
     right: &StateInput,
     left_key: &[usize],
     right_key: &[usize],
+    in_order: bool,
 ) -> Vec<Vec<usize>> {
+    let own = |input: &StateInput, key: &[usize]| -> Vec<Vec<usize>> {
+        match in_order {
+            false => input.keys.clone(),
+            true => {
+                let keys = input.upserts.iter();
+                keys.filter(|known| holds(known, key)).cloned().collect()
+            }
+        }
+    };
+    let (left_keys, right_keys) = (own(left, left_key), own(right, right_key));
     if matches!(kind, JoinKind::Semi | JoinKind::Anti) {
-        return left.keys.clone();
+        return left_keys;
     }
     let width = left.types.len();
     let moved =
@@ -308,13 +370,13 @@ fn join_keys(
     let right_unique = right.keys.iter().any(|unique| holds(right_key, unique));
     let mut keys: Vec<Vec<usize>> = Vec::new();
     if right_unique && matches!(kind, JoinKind::Inner | JoinKind::Left) {
-        keys.extend(left.keys.iter().cloned());
+        keys.extend(left_keys.iter().cloned());
     }
     if left_unique && matches!(kind, JoinKind::Inner | JoinKind::Right) {
-        keys.extend(right.keys.iter().map(moved));
+        keys.extend(right_keys.iter().map(moved));
     }
-    for a in &left.keys {
-        for b in &right.keys {
+    for a in &left_keys {
+        for b in &right_keys {
             let both: BTreeSet<usize> = a.iter().copied().chain(moved(b)).collect();
             keys.push(both.into_iter().collect());
         }

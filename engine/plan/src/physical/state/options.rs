@@ -24,6 +24,10 @@ pub(crate) struct StateOptions {
     pub(crate) materialize: Materialize,
     /// Whether the plan has nodes that need watermarks or keep rows.
     pub(crate) has_state: bool,
+    /// `execution.runtime-mode` = `batch`.
+    pub(crate) is_bounded: bool,
+    /// `table.exec.source.cdc-events-duplicate`.
+    pub(crate) cdc_duplicates: bool,
     zone: TimeZone,
 }
 
@@ -74,8 +78,13 @@ impl StateOptions {
                 latency_ms: ms("table.exec.mini-batch.allow-latency")?.unwrap_or(0),
             },
         };
+        let is_bounded = settings
+            .get("execution.runtime-mode")
+            .is_some_and(|mode| mode.trim().eq_ignore_ascii_case("batch"));
         Ok(Self {
-            ttl: (ttl_ms > 0).then_some(Ttl { ms: ttl_ms }),
+            is_bounded,
+            cdc_duplicates: is_on("table.exec.source.cdc-events-duplicate"),
+            ttl: (ttl_ms > 0 && !is_bounded).then_some(Ttl { ms: ttl_ms }),
             emit,
             watermark_interval_ms: ms("pipeline.auto-watermark-interval")?.unwrap_or(200),
             windows: WindowEmit {
@@ -98,7 +107,7 @@ impl StateOptions {
 }
 
 fn bad(key: &str, text: &str, reason: &str) -> Diagnostic {
-    Diagnostic::global("MR0151", format!("'{key}' = '{text}': {reason}"))
+    Diagnostic::global("MR0120", format!("'{key}' = '{text}': {reason}"))
 }
 
 fn rows_max(settings: &Settings) -> Result<usize, Diagnostic> {

@@ -36,7 +36,22 @@ impl Walk<'_> {
             let message = format!("{function}() on streaming table is not supported currently");
             return self.refuse(&message, rank.span);
         }
-        let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+        if matches!(rank.end, RankEnd::Constant(end) if end < 1) && !rank.is_limit {
+            return self.refuse("Rank end should not less than zero", rank.span);
+        }
+        let columns = need.columns.clone().map(|mut columns| {
+            columns.extend(&rank.partition);
+            columns.extend(rank.sort.iter().map(|key| key.column));
+            if let RankEnd::Column(column) = rank.end {
+                columns.insert(column);
+            }
+            columns
+        });
+        let input_need = Need {
+            before: true,
+            columns,
+        };
+        let input = self.state_input(&node.inputs[0], &input_need)?;
         let width = input.types.len();
         let constant = match rank.end {
             RankEnd::Constant(end) if end == rank.start => Some(end),
@@ -51,7 +66,13 @@ impl Walk<'_> {
         let is_first = rank.start == 1 && constant.is_some() && !rank.is_limit;
         let mut chains = match (&rank.window, time) {
             (Some(window), _) => self.window_rank(node, rank, window, input, with_number)?,
-            (None, Some((key, time))) if is_first && input.changes.is_insert_only() => {
+            (None, Some(_)) if is_first && !input.changes.is_insert_only() => {
+                return self.refuse(
+                    "StreamPhysicalDeduplicate doesn't support consuming update and delete changes",
+                    rank.span,
+                );
+            }
+            (None, Some((key, time))) if is_first => {
                 self.deduplicate(node, rank, key, time, input, need)?
             }
             _ => self.top_n(node, rank, input, with_number, need)?,
@@ -111,7 +132,16 @@ impl Walk<'_> {
                 ..Changes::ALL
             },
         };
-        let given = Given { changes, keys };
+        let mut upserts = input.upserts.clone();
+        upserts.retain(|key| rank.partition.iter().all(|column| key.contains(column)));
+        if with_number || matches!(rank.end, RankEnd::Constant(end) if end == rank.start) {
+            upserts.extend(keys.last().cloned());
+        }
+        let given = Given {
+            changes,
+            keys,
+            upserts,
+        };
         let columns = outputs(node, width, with_number);
         let make = move || boxed(Rank::new(spec.clone()));
         self.operator(
@@ -154,6 +184,7 @@ impl Walk<'_> {
         let given = Given {
             changes,
             keys: vec![rank.partition.clone()],
+            upserts: vec![rank.partition.clone()],
         };
         let columns = outputs(node, input.types.len(), false);
         let make = move || boxed(Deduplicate::new(spec.clone()));
@@ -204,6 +235,7 @@ impl Walk<'_> {
         let given = Given {
             changes: Changes::INSERT,
             keys: Vec::new(),
+            upserts: Vec::new(),
         };
         let columns = outputs(node, input.types.len(), with_number);
         let make = move || boxed(WindowRank::new(spec.clone()));

@@ -23,7 +23,7 @@ impl Walk<'_> {
         let need = Need::rows(takes.update_before);
         let mut chains = self.chains(&sink.input, &need)?;
         let has_state = |chain: &Chain| matches!(chain.input, Input::Stage(..));
-        if !chains.iter().any(has_state) {
+        if !chains.iter().any(has_state) && !self.tables.plans_all_nodes() {
             return self.fused(chains, outputs);
         }
         let key: Option<Vec<usize>> = definition
@@ -43,7 +43,7 @@ impl Walk<'_> {
             return self.fused(chains, outputs);
         }
         let keys = match chains.as_slice() {
-            [only] => only.keys.clone(),
+            [only] => only.upserts.clone(),
             _ => Vec::new(),
         };
         let plan = self.fused(chains, outputs)?;
@@ -51,6 +51,7 @@ impl Walk<'_> {
             plan,
             types: outputs.iter().map(|output| output.ty.clone()).collect(),
             changes,
+            upserts: keys.clone(),
             keys,
         };
         let mut after = match key.filter(|_| materialize) {
@@ -62,6 +63,7 @@ impl Walk<'_> {
                         ..changes
                     },
                     keys: Vec::new(),
+                    upserts: Vec::new(),
                 };
                 let make = || Ok(Box::new(DropUpdateBefore) as Box<dyn Operator>);
                 let columns = outputs.clone();
@@ -96,7 +98,8 @@ impl Walk<'_> {
         };
         let given = Given {
             changes: Changes::UPSERT,
-            keys: vec![key],
+            keys: vec![key.clone()],
+            upserts: vec![key],
         };
         let columns = sink.target.outputs.clone();
         let structure = Structure {
@@ -134,7 +137,7 @@ impl Walk<'_> {
                 let [only] = chains else {
                     return true;
                 };
-                !only.keys.iter().any(same)
+                !only.upserts.iter().any(same)
             }
         }
     }

@@ -97,7 +97,10 @@ impl QueryBinder<'_> {
         if let ast::TableRefKind::Named { system_time, .. } = &mut plain.kind {
             *system_time = None;
         }
-        self.table_ref(&plain)
+        let before = std::mem::replace(&mut self.is_versioned, true);
+        let found = self.table_ref(&plain);
+        self.is_versioned = before;
+        found
     }
 
     fn versions(
