@@ -136,6 +136,14 @@ impl StateKind {
                 computed: calls(&aggregate.calls),
             },
             Self::Expand(_) | Self::Replicate => Structure::default(),
+            Self::SortAll {
+                sort: keys,
+                offset,
+                limit,
+            } => Structure {
+                keys: Vec::new(),
+                computed: vec![sort(keys), format!("OFFSET {offset} LIMIT {limit}")],
+            },
             Self::WindowTable(table) => Structure {
                 keys: Vec::new(),
                 computed: vec![windows(table.assigner), time(table.rowtime)],
