@@ -62,6 +62,8 @@ pub enum OverAllCall {
         distance: i64,
         /// One value, for rows without such a row.
         default: ArrayRef,
+        /// One value, for rows whose such row has NULL; `None` = NULL.
+        null: Option<ArrayRef>,
     },
 }
 
@@ -175,7 +177,14 @@ impl OverAll {
                     column,
                     distance,
                     default,
-                } => shifted(&columns[*column], &ends, *distance, Some(default)),
+                    null,
+                } => {
+                    let values = shifted(&columns[*column], &ends, *distance, Some(default));
+                    match null {
+                        Some(null) => filled(&values, null)?,
+                        None => values,
+                    }
+                }
                 OverAllCall::Aggregate(spec) => {
                     if frames.is_none() {
                         frames = Some(self.frames(&columns, partitions)?);
@@ -248,6 +257,19 @@ impl OverAll {
         }
         Ok(frames)
     }
+}
+
+/// Puts a value in place of NULLs.
+fn filled(values: &ArrayRef, null: &ArrayRef) -> Result<ArrayRef, OperatorError> {
+    let rows = u32::try_from(values.len()).map_err(|_| too_many())?;
+    let places = (0..rows).map(|row| match values.is_null(row as usize) {
+        true => rows,
+        false => row,
+    });
+    let places = UInt32Array::from_iter_values(places);
+    concat(&[&**values, &**null])
+        .and_then(|both| take(&both, &places, None))
+        .map_err(|error| OperatorError::Failed(error.to_string()))
 }
 
 /// Returns an aggregate's results over frames.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array};
+use arrow_schema::DataType;
 use datafusion_common::Result;
+use millrace_connector::FlinkType;
 use millrace_functions::Arg;
 use millrace_functions::aggregate::{self, AggregateCall as FunctionCall, Ranking};
 use millrace_operators::{
@@ -360,6 +362,7 @@ impl Walk<'_> {
                 _ => distance,
             },
             default: state.value(&[0]),
+            null: null_of(spec.aggregate.return_type()),
         })
     }
 
@@ -442,15 +445,33 @@ fn frame_edge(bound: FrameBound) -> FrameEdge {
     }
 }
 
+/// Returns what stands for NULL in a column that is NOT NULL, as with LAG(v, 1, 0) where a row before has NULL.
+///
+/// # Flink
+/// `CodeGenUtils.primitiveDefaultValue`: it takes the NULL flag off and shows the value under it.
+fn null_of(ty: &FlinkType) -> Option<ArrayRef> {
+    if ty.nullable {
+        return None;
+    }
+    let of = millrace_connector::physical::arrow_type(&ty.kind);
+    if of == DataType::Boolean {
+        return Some(Arc::new(BooleanArray::from(vec![false])));
+    }
+    if !of.is_integer() && !matches!(of, DataType::Float32 | DataType::Float64) {
+        return None;
+    }
+    arrow_cast::cast(&Int64Array::from(vec![-1]), &of).ok()
+}
+
 /// Returns the value of a literal that is a whole number.
 fn whole_literal(arg: &Arg) -> Option<i64> {
     let literal = arg.literal.as_ref()?;
-    let wide = arrow_cast::cast(&literal.value, &arrow_schema::DataType::Int64).ok()?;
+    let wide = arrow_cast::cast(&literal.value, &DataType::Int64).ok()?;
     let values = wide.as_primitive_opt::<Int64Type>()?;
     (literal.ty.kind.is_numeric() && values.is_valid(0)).then(|| values.value(0))
 }
 
-fn key_types(input: &StateInput, keys: &[usize]) -> Vec<arrow_schema::DataType> {
+fn key_types(input: &StateInput, keys: &[usize]) -> Vec<DataType> {
     let types = input.arrow();
     keys.iter().map(|key| types[*key].clone()).collect()
 }
