@@ -82,10 +82,11 @@ fn described(flow: &crate::pipeline::Flow) -> Flow {
     Flow {
         name: flow.plan.name.clone(),
         sources: sources
-            .map(|(source, spec)| Table {
+            .enumerate()
+            .map(|(index, (source, spec))| Table {
                 name: source.name.clone(),
                 place: spec.place(),
-                feeds: source.branches.iter().map(|branch| branch.sink).collect(),
+                feeds: flow.plan.reached_sinks(index),
             })
             .collect(),
         sinks: sinks

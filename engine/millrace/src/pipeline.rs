@@ -8,7 +8,7 @@ use millrace_connector::{
     Diagnostic, SinkSpec, SourceSpec, Spanned, TableDefinition, ValidateContext,
 };
 use millrace_functions::BindContext;
-use millrace_plan::{ExplainedPlan, Settings, effective_settings, explain, plan_shown, plan_with};
+use millrace_plan::{ExplainedPlan, Settings, effective_settings, explain};
 use millrace_runtime as runtime;
 use millrace_sql::ast::Statement;
 
@@ -21,7 +21,7 @@ use crate::settings::definitions::key;
 use crate::settings::{Outside, RunSettings, check, gather, typed};
 use crate::text::{ParsedText, SqlText, in_order};
 use crate::used_tables::UsedTables;
-use crate::{same_topic, transform};
+use crate::{same_topic, stateful, tables, transform};
 
 /// A pipeline without errors.
 #[derive(Debug)]
@@ -132,11 +132,7 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
         .map_err(|faults| diagnostics.extend(faults))
         .ok();
     let ctx = typed::validate_context(&settings);
-    let planned = if outside.shows_changes {
-        plan_shown(&parsed.statements, &outside.settings)
-    } else {
-        plan_with(&parsed.statements, &outside.settings, &outside.functions)
-    };
+    let planned = tables::plan(&parsed.statements, outside, &ctx);
     let flows = match planned {
         Ok(planned) => {
             diagnostics.extend(planned.warnings);
@@ -145,7 +141,10 @@ pub(crate) fn analyse(text: SqlText, file: &Path, outside: &Outside) -> Result<P
                 &outside.connectors,
                 &ctx,
                 &bind_context(&planned.settings),
-                Materialize::of(&planned.settings),
+                (
+                    &planned.settings,
+                    run.as_ref().map_or(1, |run| run.runtime.slots),
+                ),
                 &mut diagnostics,
             )
         }
@@ -216,38 +215,18 @@ fn bind_context(settings: &Settings) -> BindContext {
     }
 }
 
-/// Refuses what keeps rows.
-fn with_state(plan: &millrace_plan::Dataflow) -> Option<Diagnostic> {
-    let stage = plan.stages.first()?;
-    let sink = &plan.sinks[0];
-    Some(
-        Diagnostic::error(
-            "MR0504",
-            format!(
-                "what is written to '{}' needs state ({}), which cannot be run yet",
-                sink.table.name.value,
-                stage.node.name()
-            ),
-            sink.span,
-        )
-        .label("not run yet"),
-    )
-}
-
 fn validate(
     plans: Vec<millrace_plan::Dataflow>,
     connectors: &Connectors,
     ctx: &ValidateContext,
     bind: &BindContext,
-    materialize: Materialize,
+    (settings, slots): (&Settings, u32),
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Flow> {
+    let materialize = Materialize::of(settings);
     let mut flows = Vec::new();
     for plan in plans {
-        if let Some(fault) = with_state(&plan) {
-            diagnostics.push(fault);
-            continue;
-        }
+        diagnostics.extend(stateful::check(&plan, settings, slots));
         let mut sources = Vec::new();
         let mut sinks = Vec::new();
         for source in &plan.sources {
@@ -386,13 +365,14 @@ impl Flow {
                     branches: source
                         .branches
                         .iter()
+                        .filter(|_| self.plan.stages.is_empty())
                         .map(|branch| runtime::Branch {
                             transform: transform::factory(self, index, branch, &self.bind),
                             sink: branch.sink,
                             changes: changelog::form(self, index, branch),
                         })
                         .collect(),
-                    watermark: None,
+                    watermark: stateful::watermark(self, index),
                 })
                 .collect(),
             sinks: self
@@ -405,7 +385,7 @@ impl Flow {
                     spec: Arc::clone(spec),
                 })
                 .collect(),
-            operators: None,
+            operators: stateful::operators(self),
         }
     }
 }

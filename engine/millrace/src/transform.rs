@@ -49,13 +49,30 @@ pub(crate) fn factory(
     })
 }
 
-fn before(flow: &Flow, source: usize, ctx: &BindContext) -> Result<EdgeCasts, Vec<Diagnostic>> {
+/// Returns what makes a program over a source whose columns reach no sink.
+pub(crate) fn watermark_factory(
+    flow: &Flow,
+    source: usize,
+    program: &LaneProgram,
+) -> TransformFactory {
+    let before = before(flow, source, &flow.bind).expect("a flow is checked before it runs");
+    let program = program.clone();
+    Arc::new(move || {
+        Box::new(LaneTransform {
+            before: before.clone(),
+            program: program.clone(),
+            after: EdgeCasts::default(),
+        })
+    })
+}
+
+pub(crate) fn before(flow: &Flow, source: usize, ctx: &BindContext) -> Result<EdgeCasts, Vec<Diagnostic>> {
     let plan = &flow.plan.sources[source];
     let keys = flow.sources[source].metadata();
     EdgeCasts::source(&plan.table, &plan.projection.columns, &keys, ctx)
 }
 
-fn after(flow: &Flow, sink: usize, ctx: &BindContext) -> Result<EdgeCasts, Vec<Diagnostic>> {
+pub(crate) fn after(flow: &Flow, sink: usize, ctx: &BindContext) -> Result<EdgeCasts, Vec<Diagnostic>> {
     let plan = &flow.plan.sinks[sink];
     EdgeCasts::sink(
         &plan.table,

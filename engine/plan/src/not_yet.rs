@@ -102,6 +102,7 @@ pub(crate) fn expression(what: &str, span: Span) -> Diagnostic {
 pub(crate) fn clause(what: &str, span: Span) -> Diagnostic {
     Diagnostic::error("MR0504", format!("{what} is not supported yet"), span)
         .label("not supported yet")
+        .help("COMPAT.md lists what runs; leave this pipeline on Flink for now")
 }
 
 /// A call in FROM.

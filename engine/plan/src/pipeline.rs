@@ -2,6 +2,7 @@
 
 mod explained;
 mod graph;
+mod identity;
 mod shown;
 mod wiring;
 
@@ -26,6 +27,7 @@ use crate::{not_yet, sink};
 
 pub use explained::{ExplainedPlan, explain, explain_with};
 pub use graph::GraphNode;
+pub use identity::StageState;
 pub use shown::{plan_shown, plan_shown_tables};
 use wiring::Wiring;
 
@@ -73,6 +75,8 @@ pub struct Feed {
     pub stage: usize,
     /// The input's number.
     pub input: usize,
+    /// Filters and columns before compilation: what the stage's state depends on.
+    pub logical: Logical,
 }
 
 /// A table that is read: once, for all branches.

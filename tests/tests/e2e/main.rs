@@ -48,6 +48,7 @@ mod rest;
 mod routing;
 mod scale;
 mod shutdown;
+mod stateful;
 mod user_errors;
 
 /// Tells whether the tests run; prints a notice when they do not.

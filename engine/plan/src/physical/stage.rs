@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion_physical_plan::ExecutionPlan;
 use millrace_operators::Operator;
 use millrace_program::OutputColumn;
+use millrace_state::Fingerprint;
 
 use super::node::{Node, NodeKind};
 
@@ -19,6 +20,12 @@ pub trait StreamNode: Debug + Send + Sync {
 
     /// Returns its columns.
     fn columns(&self) -> &[OutputColumn];
+
+    /// Returns the structure that its state depends on, without what leads to it; `None` = it keeps none.
+    fn fingerprint(&self) -> Option<Fingerprint>;
+
+    /// Returns how long an entry of its state lives after its last change, in milliseconds; 0 = for ever.
+    fn ttl_ms(&self) -> u64;
 
     /// Returns a new operator without state, for one lane. Its inputs are those of the node, in their order.
     fn operator(&self) -> Box<dyn Operator>;

@@ -5,6 +5,7 @@ mod join;
 mod options;
 mod rank;
 mod sink;
+mod structure;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,9 +22,20 @@ use millrace_operators::{
     WindowTableSpec,
 };
 use millrace_program::{Expr, ExprKind, OutputColumn};
+use millrace_state::Fingerprint;
 
 use super::{Chain, Need, StreamNode, Walk};
 use crate::logical::{Changes, StateKind, StateNode};
+use structure::Structure;
+
+/// Operators that keep nothing between rows.
+const STATELESS: [&str; 5] = [
+    "DropUpdateBefore",
+    "Expand",
+    "Replicate",
+    "WatermarkAssigner",
+    "WindowTableFunction",
+];
 
 pub(crate) use options::StateOptions;
 
@@ -35,6 +47,8 @@ struct OperatorNode {
     name: &'static str,
     detail: String,
     columns: Vec<OutputColumn>,
+    fingerprint: Option<Fingerprint>,
+    ttl_ms: u64,
     make: Make,
 }
 
@@ -55,6 +69,14 @@ impl StreamNode for OperatorNode {
 
     fn columns(&self) -> &[OutputColumn] {
         &self.columns
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint.clone()
+    }
+
+    fn ttl_ms(&self) -> u64 {
+        self.ttl_ms
     }
 
     fn operator(&self) -> Box<dyn Operator> {
@@ -297,7 +319,7 @@ impl Walk<'_> {
         });
         self.operator(
             node.kind.name(),
-            String::new(),
+            node.kind.structure(),
             columns.collect(),
             inputs,
             given,
@@ -308,7 +330,7 @@ impl Walk<'_> {
     fn operator(
         &mut self,
         name: &'static str,
-        detail: String,
+        structure: Structure,
         columns: Vec<OutputColumn>,
         inputs: Vec<StateInput>,
         given: Given,
@@ -317,10 +339,15 @@ impl Walk<'_> {
         if let Err(error) = make() {
             return self.refuse(&error.to_string(), Span::default());
         }
+        let types = columns.iter().map(|column| column.ty.clone());
+        let fingerprint = structure::fingerprint(name, structure, &inputs, types);
+        let ttl = self.options.ttl;
         let node = OperatorNode {
             name,
-            detail,
+            detail: String::new(),
             columns,
+            fingerprint: (!STATELESS.contains(&name)).then_some(fingerprint),
+            ttl_ms: ttl.map_or(0, |ttl| u64::try_from(ttl.ms).unwrap_or(0)),
             make,
         };
         let inputs = inputs.into_iter().map(|input| input.plan).collect();

@@ -46,6 +46,23 @@ impl Operator for CastOperator {
     }
 }
 
+/// Hands on so many columns, from the first.
+struct Passing(usize);
+
+impl Operator for Passing {
+    fn batch(
+        &mut self,
+        _input: usize,
+        mut batch: Batch,
+        _ctx: &Context,
+        out: &mut Output,
+    ) -> Result<(), OperatorError> {
+        batch.columns.truncate(self.0);
+        out.batch(batch);
+        Ok(())
+    }
+}
+
 impl Dataflow {
     /// Returns the operators of one lane, and what each node is. Sources and sinks have their numbers in the dataflow; `before` and `after` are the
     /// casts of each source's and each sink's metadata columns.
@@ -54,6 +71,20 @@ impl Dataflow {
     /// Where there are not as many casts as sources and sinks.
     #[must_use]
     pub fn graph(&self, before: &[EdgeCasts], after: &[EdgeCasts]) -> (Graph, Vec<GraphNode>) {
+        self.graph_with(before, after, &|_| false)
+    }
+
+    /// The same, with stages that only hand on their first columns, as many as they have: something else does what they do.
+    ///
+    /// # Panics
+    /// As for [`Dataflow::graph`].
+    #[must_use]
+    pub fn graph_with(
+        &self,
+        before: &[EdgeCasts],
+        after: &[EdgeCasts],
+        is_passed: &dyn Fn(usize) -> bool,
+    ) -> (Graph, Vec<GraphNode>) {
         assert_eq!(
             (before.len(), after.len()),
             (self.sources.len(), self.sinks.len())
@@ -66,7 +97,11 @@ impl Dataflow {
         for (index, stage) in self.stages.iter().enumerate() {
             let ports = self.ports(index);
             graph.nodes.push(GraphNode::Stage(index));
-            let node = graph.graph.add_ports(stage.node.operator(), ports);
+            let operator = match is_passed(index) {
+                true => Box::new(Passing(stage.node.columns().len())),
+                false => stage.node.operator(),
+            };
+            let node = graph.graph.add_ports(operator, ports);
             graph.stages.push((node, 0));
         }
         for (index, source) in self.sources.iter().enumerate() {

@@ -80,6 +80,10 @@ impl Wiring {
                     program: fused.kind.program.clone(),
                     stage,
                     input,
+                    logical: Logical {
+                        filters: fused.kind.filters.clone(),
+                        columns: fused.kind.columns.clone(),
+                    },
                 };
                 match self.origin(&fused.kind.input, insert, one_row) {
                     Origin::Source(source) => self.sources[source].1.feeds.push(feed),

@@ -1,6 +1,7 @@
 //! Calls with OVER.
 
 use millrace_connector::{Diagnostic, Span, TypeKind};
+use millrace_functions::aggregate::Ranking;
 use millrace_program::{Expr, ExprKind, ExprRef, map_columns, same};
 use millrace_sql::ast;
 
@@ -20,10 +21,15 @@ pub(crate) struct OverCall {
     partition: Vec<ExprRef>,
     order: Vec<(ExprRef, bool, bool)>,
     frame: Option<Frame>,
+    /// Whether only batch mode has the function.
+    is_bounded: bool,
 }
 
 /// Functions that number rows; the frame means nothing to them.
 const RANKS: &[&str] = &["ROW_NUMBER", "RANK", "DENSE_RANK"];
+
+/// Functions that only batch mode has.
+const BOUNDED: &[&str] = &["CUME_DIST", "LEAD", "NTILE", "PERCENT_RANK"];
 
 impl OverCall {
     /// Returns it with each expression replaced.
@@ -39,6 +45,7 @@ impl OverCall {
                 .map(|(expr, descending, nulls_first)| (map(expr), *descending, *nulls_first))
                 .collect(),
             frame: self.frame,
+            is_bounded: self.is_bounded,
         }
     }
 
@@ -99,7 +106,7 @@ impl Calls<'_> {
             );
         }
         let frame = match &window.frame {
-            Some(frame) if !is_rank => Some(self.frame(binder, frame)?),
+            Some(frame) if !is_rank && !BOUNDED.contains(&name) => Some(self.frame(binder, frame)?),
             _ => None,
         };
         let call = if is_rank {
@@ -126,7 +133,7 @@ impl Calls<'_> {
                 span: call.span,
                 said: None,
             };
-            self.typed(binder, call, true)?
+            self.over_typed(binder, call)?
         };
         let (ty, span) = (call.ty.clone(), call.span);
         self.overs.push(OverCall {
@@ -134,9 +141,36 @@ impl Calls<'_> {
             partition,
             order,
             frame,
+            is_bounded: BOUNDED.contains(&name),
         });
         let index = OVERS + self.overs.len() - 1;
         Some(Expr::new(ExprKind::Column(index), ty, span))
+    }
+
+    /// Gives a call its result's type. Whether the mode has the function is known where its node is made.
+    fn over_typed(&mut self, binder: &mut Binder<'_>, mut call: Call) -> Option<Call> {
+        let ranking = match call.name.as_str() {
+            // The arguments are those of LAG.
+            "LEAD" => {
+                call.name = "LAG".to_owned();
+                let mut call = self.typed(binder, call, true)?;
+                call.name = "LEAD".to_owned();
+                return Some(call);
+            }
+            "CUME_DIST" => Ranking::CumeDist,
+            "NTILE" => Ranking::Ntile { parts: 1 },
+            "PERCENT_RANK" => Ranking::PercentRank,
+            _ => return self.typed(binder, call, true),
+        };
+        let expected = usize::from(call.name == "NTILE");
+        if call.args.len() != expected {
+            let message = format!("{} takes {expected} arguments", call.name);
+            return binder
+                .report(Diagnostic::error("MR0402", message, call.span).label("other arguments"));
+        }
+        call.ty = ranking.return_type();
+        call.may_be_empty = false;
+        Some(call)
     }
 
     fn named_window(
@@ -217,6 +251,22 @@ impl QueryBinder<'_> {
         items: Vec<(String, ExprRef)>,
         span: Span,
     ) -> Option<BoundQuery> {
+        if let Some(over) = overs
+            .iter()
+            .find(|over| over.is_bounded && (!self.is_bounded || over.order.is_empty()))
+        {
+            let name = &over.call.name;
+            let (code, message) = match self.is_bounded {
+                true => ("MR0413", format!("{name} needs ORDER BY in OVER")),
+                false => (
+                    "MR0402",
+                    format!("{name} Function is not supported in stream mode."),
+                ),
+            };
+            self.diagnostics
+                .push(Diagnostic::error(code, message, over.call.span));
+            return None;
+        }
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for (index, over) in overs.iter().enumerate() {
             let known = groups

@@ -93,14 +93,15 @@ fn is_column(expr: &ExprRef, column: usize) -> bool {
 }
 
 impl QueryBinder<'_> {
-    /// Keeps the rows that fulfil a condition; a bound on a row number becomes a Top-N.
+    /// Keeps the rows that fulfil a condition; a bound on a row number becomes a Top-N, but in batch mode.
     pub(super) fn filtered_by(
         &mut self,
         query: BoundQuery,
         condition: &ExprRef,
         span: Span,
     ) -> Option<BoundQuery> {
-        let Some(number) = query.columns.iter().position(|column| column.is_rank) else {
+        let number = query.columns.iter().position(|column| column.is_rank);
+        let Some(number) = number.filter(|_| !self.is_bounded) else {
             return self.built(query.filter(condition), span);
         };
         let mut bounds = Bounds::default();

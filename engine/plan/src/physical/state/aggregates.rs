@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array};
+use arrow_schema::DataType;
 use datafusion_common::Result;
-use millrace_functions::aggregate::{self, AggregateCall as FunctionCall};
+use millrace_connector::FlinkType;
+use millrace_functions::Arg;
+use millrace_functions::aggregate::{self, AggregateCall as FunctionCall, Ranking};
 use millrace_operators::{
-    AggregateSpec, Expand, ExpandColumn, ExpandSpec, GroupAggregate, GroupAggregateSpec,
-    GroupWindow, GroupWindowSpec, Operator, OverAggregate, OverAggregateSpec, OverFrame,
-    WindowAggregate, WindowAggregateSpec, WindowTime,
+    AggregateSpec, Expand, ExpandColumn, ExpandSpec, FrameEdge, GroupAggregate, GroupAggregateSpec,
+    GroupWindow, GroupWindowSpec, Operator, OverAggregate, OverAggregateSpec, OverAll, OverAllCall,
+    OverAllFrame, OverAllSpec, OverFrame, WindowAggregate, WindowAggregateSpec, WindowTime,
 };
 
+use super::rank::sort_column;
 use super::{Given, StateInput, boxed};
 use crate::logical::{self, AggregateCall, Changes, FrameBound, StateNode, TimeAttribute};
 use crate::physical::{Chain, Need, Walk};
@@ -69,7 +76,7 @@ impl Walk<'_> {
                 may_be_empty: call.may_be_empty,
                 retract,
                 over,
-                bounded: false,
+                bounded: self.options.is_bounded,
                 absent_on_null: call.absent_on_null,
             });
             match bound {
@@ -232,6 +239,9 @@ impl Walk<'_> {
         over: &logical::Over,
     ) -> Result<Vec<Chain>> {
         let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
+        if self.options.is_bounded {
+            return self.over_all(node, over, input);
+        }
         self.insert_only(&input, node, "OverAggregate", over.span)?;
         let rowtime = self.over_time(over)?;
         let frame = self.over_frame(over)?;
@@ -252,6 +262,108 @@ impl Walk<'_> {
         };
         let make = move || boxed(OverAggregate::new(spec.clone()));
         self.stage(node, vec![input], given, Box::new(make))
+    }
+
+    /// OVER over rows that end: any order and any frame.
+    fn over_all(
+        &mut self,
+        node: &StateNode,
+        over: &logical::Over,
+        input: StateInput,
+    ) -> Result<Vec<Chain>> {
+        let frame = match &over.frame {
+            Some(frame) => OverAllFrame {
+                rows: frame.rows,
+                start: frame_edge(frame.start),
+                end: frame_edge(frame.end),
+            },
+            None => OverAllFrame {
+                rows: false,
+                start: FrameEdge::First,
+                end: match over.sort.is_empty() {
+                    true => FrameEdge::Last,
+                    false => FrameEdge::At(0),
+                },
+            },
+        };
+        let is_distance = |edge| matches!(edge, FrameEdge::At(distance) if distance != 0);
+        if !frame.rows
+            && over.sort.len() != 1
+            && (is_distance(frame.start) || is_distance(frame.end))
+        {
+            let message = "a RANGE with a distance needs one key in ORDER BY";
+            return self.refuse(message, over.span);
+        }
+        let mut calls = Vec::with_capacity(over.calls.len());
+        for call in &over.calls {
+            calls.push(self.over_all_call(call)?);
+        }
+        let spec = OverAllSpec {
+            columns: input.arrow(),
+            keys: over.keys.clone(),
+            sort: over.sort.iter().map(sort_column).collect(),
+            frame,
+            calls,
+        };
+        let given = Given::keyed(Changes::INSERT, Vec::new());
+        let make = move || boxed(OverAll::new(spec.clone()));
+        self.stage(node, vec![input], given, Box::new(make))
+    }
+
+    fn over_all_call(&mut self, call: &AggregateCall) -> Result<OverAllCall> {
+        if call.distinct {
+            return self.refuse("Distinct not supported in Windowing function!", call.span);
+        }
+        let ranking = match call.name.as_str() {
+            "ROW_NUMBER" => Ranking::RowNumber,
+            "RANK" => Ranking::Rank,
+            "DENSE_RANK" => Ranking::DenseRank,
+            "PERCENT_RANK" => Ranking::PercentRank,
+            "CUME_DIST" => Ranking::CumeDist,
+            "NTILE" => {
+                let parts = call.args.first().and_then(whole_literal);
+                let parts = parts.and_then(|parts| usize::try_from(parts).ok());
+                match parts.filter(|parts| *parts > 0) {
+                    Some(parts) => Ranking::Ntile { parts },
+                    None => {
+                        let message = "the argument of NTILE must be a positive literal";
+                        return self.refuse(message, call.span);
+                    }
+                }
+            }
+            "LAG" | "LEAD" => return self.shifted(call),
+            _ => {
+                let mut specs = self.calls(std::slice::from_ref(call), false, true)?;
+                let spec = specs.pop().expect("a call was given");
+                return Ok(OverAllCall::Aggregate(spec));
+            }
+        };
+        Ok(OverAllCall::Ranking(ranking))
+    }
+
+    fn shifted(&mut self, call: &AggregateCall) -> Result<OverAllCall> {
+        let lag = AggregateCall {
+            name: "LAG".to_owned(),
+            ..call.clone()
+        };
+        let mut specs = self.calls(&[lag], false, true)?;
+        let spec = specs.pop().expect("a call was given");
+        let distance = match call.args.get(1) {
+            None => 1,
+            Some(arg) => whole_literal(arg).unwrap_or(1),
+        };
+        // A group without rows has the default.
+        let mut state = spec.aggregate.state();
+        state.resize(1);
+        Ok(OverAllCall::Shifted {
+            column: spec.columns[0],
+            distance: match call.name.as_str() {
+                "LAG" => -distance,
+                _ => distance,
+            },
+            default: state.value(&[0]),
+            null: null_of(spec.aggregate.return_type()),
+        })
     }
 
     /// Returns the rowtime column of the order; `None` = processing time.
@@ -323,7 +435,43 @@ impl Walk<'_> {
     }
 }
 
-fn key_types(input: &StateInput, keys: &[usize]) -> Vec<arrow_schema::DataType> {
+fn frame_edge(bound: FrameBound) -> FrameEdge {
+    match bound {
+        FrameBound::UnboundedPreceding => FrameEdge::First,
+        FrameBound::Preceding(distance) => FrameEdge::At(-distance),
+        FrameBound::CurrentRow => FrameEdge::At(0),
+        FrameBound::Following(distance) => FrameEdge::At(distance),
+        FrameBound::UnboundedFollowing => FrameEdge::Last,
+    }
+}
+
+/// Returns what stands for NULL in a column that is NOT NULL, as with LAG(v, 1, 0) where a row before has NULL.
+///
+/// # Flink
+/// `CodeGenUtils.primitiveDefaultValue`: it takes the NULL flag off and shows the value under it.
+fn null_of(ty: &FlinkType) -> Option<ArrayRef> {
+    if ty.nullable {
+        return None;
+    }
+    let of = millrace_connector::physical::arrow_type(&ty.kind);
+    if of == DataType::Boolean {
+        return Some(Arc::new(BooleanArray::from(vec![false])));
+    }
+    if !of.is_integer() && !matches!(of, DataType::Float32 | DataType::Float64) {
+        return None;
+    }
+    arrow_cast::cast(&Int64Array::from(vec![-1]), &of).ok()
+}
+
+/// Returns the value of a literal that is a whole number.
+fn whole_literal(arg: &Arg) -> Option<i64> {
+    let literal = arg.literal.as_ref()?;
+    let wide = arrow_cast::cast(&literal.value, &DataType::Int64).ok()?;
+    let values = wide.as_primitive_opt::<Int64Type>()?;
+    (literal.ty.kind.is_numeric() && values.is_valid(0)).then(|| values.value(0))
+}
+
+fn key_types(input: &StateInput, keys: &[usize]) -> Vec<DataType> {
     let types = input.arrow();
     keys.iter().map(|key| types[*key].clone()).collect()
 }

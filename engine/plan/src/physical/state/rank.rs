@@ -146,7 +146,7 @@ impl Walk<'_> {
         let make = move || boxed(Rank::new(spec.clone()));
         self.operator(
             "Rank",
-            String::new(),
+            node.kind.structure(),
             columns,
             vec![input],
             given,
@@ -190,7 +190,7 @@ impl Walk<'_> {
         let make = move || boxed(Deduplicate::new(spec.clone()));
         self.operator(
             "Deduplicate",
-            String::new(),
+            node.kind.structure(),
             columns,
             vec![input],
             given,
@@ -241,7 +241,7 @@ impl Walk<'_> {
         let make = move || boxed(WindowRank::new(spec.clone()));
         self.operator(
             "WindowRank",
-            String::new(),
+            node.kind.structure(),
             columns,
             vec![input],
             given,

@@ -7,6 +7,7 @@ use datafusion_physical_plan::ExecutionPlan;
 use millrace_operators::{DropUpdateBefore, Operator, SinkMaterialize, SinkMaterializeSpec};
 
 use super::options::Materialize;
+use super::structure::Structure;
 use super::{Given, StateInput, boxed, column_refs};
 use crate::logical::{Changes, SinkNode};
 use crate::physical::{Chain, Input, Need, Walk};
@@ -68,7 +69,7 @@ impl Walk<'_> {
                 let columns = outputs.clone();
                 self.operator(
                     "DropUpdateBefore",
-                    String::new(),
+                    Structure::default(),
                     columns,
                     vec![input],
                     given,
@@ -101,10 +102,14 @@ impl Walk<'_> {
             upserts: vec![key],
         };
         let columns = sink.target.outputs.clone();
+        let structure = Structure {
+            keys: spec.key.iter().map(|column| format!("#{column}")).collect(),
+            computed: Vec::new(),
+        };
         let make = move || boxed(SinkMaterialize::new(spec.clone()));
         self.operator(
             "SinkMaterialize",
-            String::new(),
+            structure,
             columns,
             vec![input],
             given,
