@@ -85,10 +85,7 @@ pub(crate) fn operators(flow: &Flow) -> Option<Operators> {
     };
     let nodes = nodes.iter().enumerate().map(input).collect();
     Some(Operators {
-        graph: Arc::new(move || {
-            plan.graph_with(&before, &after, &|stage| passed[stage])
-                .0
-        }),
+        graph: Arc::new(move || plan.graph_with(&before, &after, &|stage| passed[stage]).0),
         nodes,
         changes: (0..flow.sinks.len()).map(|sink| form(flow, sink)).collect(),
     })
@@ -99,17 +96,14 @@ fn unnamed(name: String) -> NodeInput {
 }
 
 fn state(plan: &millrace_plan::Dataflow, stage: usize, is_passed: bool) -> Option<NodeState> {
-    let state = match plan.stage_state(stage) {
-        Some(state) => state,
-        None => {
-            // An assigner that is not passed keeps where it stood.
-            let is_assigner = plan.stages[stage].node.name() == ASSIGNER && !is_passed;
-            return is_assigner.then(|| NodeState {
-                id: format!("{stage}-{ASSIGNER}"),
-                fingerprint: Default::default(),
-                ttl_ms: 0,
-            });
-        }
+    let Some(state) = plan.stage_state(stage) else {
+        // An assigner that is not passed keeps where it stood.
+        let is_assigner = plan.stages[stage].node.name() == ASSIGNER && !is_passed;
+        return is_assigner.then(|| NodeState {
+            id: format!("{stage}-{ASSIGNER}"),
+            fingerprint: Default::default(),
+            ttl_ms: 0,
+        });
     };
     Some(NodeState {
         id: state.id,
