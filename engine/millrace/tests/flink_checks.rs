@@ -245,7 +245,7 @@ fn a_refused_statement_does_not_make_its_tables_be_judged() {
         CREATE TABLE other (a INT) WITH ('connector' = 'datagen');
         CREATE TABLE g (a INT) WITH ('connector' = 'datagen', 'number-of-rows' = '1');
         CREATE TABLE o (a BIGINT) WITH ('connector' = 'print');
-        INSERT INTO o SELECT a FROM g QUALIFY a > 1;";
+        INSERT INTO o SELECT a FROM g WHERE a > 0 QUALIFY a > 1;";
     assert_eq!(findings(sql), ["!MR0504"]);
 }
 

@@ -220,7 +220,7 @@ fn all_errors_are_found_at_once() {
     let found = codes(
         "INSERT INTO a SELECT nope, NVL(line, '') FROM src;
          INSERT INTO missing SELECT id FROM src;
-         INSERT INTO b SELECT id FROM src QUALIFY id > 1;
+         INSERT INTO b SELECT id FROM src WHERE id > 0 QUALIFY id > 1;
          INSERT INTO a SELECT line, id FROM src;
          INSERT INTO b SELECT CHAR_LENGTH(line) FROM src GROUP BY id;",
     );
@@ -301,7 +301,7 @@ fn what_needs_many_rows_is_a_stage() {
             "SELECT id FROM src AS s WHERE EXISTS (SELECT 1 FROM src AS t WHERE t.id = s.id)",
             "Join",
         ),
-        ("SELECT id FROM src ORDER BY line LIMIT 3", "Rank"),
+        ("SELECT id FROM src ORDER BY id LIMIT 3", "Rank"),
     ];
     for (query, name) in cases {
         let pipeline = planned(&format!("INSERT INTO b {query};"));

@@ -70,7 +70,9 @@ Sink: a  [k INT, x STRING]
           Projection: k, SPLIT_INDEX(s, '|', 0) AS x, ts  [k INT, x STRING, ts TIMESTAMP(3) *ROWTIME*]
             Filter: (k > 0)  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*]
               SubqueryAlias: src  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*]
-                TableScan: src  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*]
+                WatermarkAssigner  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*]
+                  Projection: k, s, tags, ts, (ts - 5000) AS $watermark  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*, $watermark TIMESTAMP(3)]
+                    TableScan: src  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*]
 ";
     assert_eq!(plans[0].logical.to_string(), logical);
     let optimised = "\
