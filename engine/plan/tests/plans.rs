@@ -82,7 +82,10 @@ Sink: a  [k INT, x STRING]
       Projection: k, SPLIT_INDEX(s, '|', 0) AS x  [k INT, x STRING]
         SubqueryAlias: src  [k INT, s STRING]
           Filter: ((k > 0) AND (SPLIT_INDEX(s, '|', 0) <> ''))  [k INT, s STRING]
-            TableScan: src  [k INT, s STRING]
+            Projection: k, s  [k INT, s STRING]
+              WatermarkAssigner  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*]
+                Projection: k, s, tags, ts, (ts - 5000) AS $watermark  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*, $watermark TIMESTAMP(3)]
+                  TableScan: src  [k INT, s STRING, tags ARRAY<STRING>, ts TIMESTAMP(3) *ROWTIME*]
 ";
     assert_eq!(plans[0].optimised.to_string(), optimised);
     let physical = plans[0].physical.to_string();
