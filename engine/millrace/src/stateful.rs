@@ -85,10 +85,7 @@ pub(crate) fn operators(flow: &Flow) -> Option<Operators> {
     };
     let nodes = nodes.iter().enumerate().map(input).collect();
     Some(Operators {
-        graph: Arc::new(move || {
-            plan.graph_with(&before, &after, &|stage| passed[stage])
-                .0
-        }),
+        graph: Arc::new(move || plan.graph_with(&before, &after, &|stage| passed[stage]).0),
         nodes,
         changes: (0..flow.sinks.len()).map(|sink| form(flow, sink)).collect(),
     })

@@ -66,13 +66,21 @@ pub(crate) fn watermark_factory(
     })
 }
 
-pub(crate) fn before(flow: &Flow, source: usize, ctx: &BindContext) -> Result<EdgeCasts, Vec<Diagnostic>> {
+pub(crate) fn before(
+    flow: &Flow,
+    source: usize,
+    ctx: &BindContext,
+) -> Result<EdgeCasts, Vec<Diagnostic>> {
     let plan = &flow.plan.sources[source];
     let keys = flow.sources[source].metadata();
     EdgeCasts::source(&plan.table, &plan.projection.columns, &keys, ctx)
 }
 
-pub(crate) fn after(flow: &Flow, sink: usize, ctx: &BindContext) -> Result<EdgeCasts, Vec<Diagnostic>> {
+pub(crate) fn after(
+    flow: &Flow,
+    sink: usize,
+    ctx: &BindContext,
+) -> Result<EdgeCasts, Vec<Diagnostic>> {
     let plan = &flow.plan.sinks[sink];
     EdgeCasts::sink(
         &plan.table,

@@ -33,8 +33,8 @@ pub use millrace_program::{
 pub use physical::{QueryTime, StreamNode, TableBatches, TableReader, run_bounded};
 pub use pipeline::{
     Branch, Dataflow, ExplainedPlan, Feed, GraphNode, Logical, Pipeline, PlannedQuery,
-    QueryProgram, Sink, Source, Stage, StageState, effective_settings, explain, explain_with, plan, plan_query,
-    plan_shown, plan_shown_tables, plan_tables, plan_with, tables,
+    QueryProgram, Sink, Source, Stage, StageState, effective_settings, explain, explain_with, plan,
+    plan_query, plan_shown, plan_shown_tables, plan_tables, plan_with, tables,
 };
 pub use row_key::{SinkKey, sink_key};
 pub use settings::{

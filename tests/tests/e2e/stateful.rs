@@ -98,7 +98,12 @@ fn number(row: &Value, field: &str) -> Result<u64> {
 }
 
 /// Waits for as many committed rows, and returns them.
-fn wait_for(broker: &Broker, topic: &str, count: usize, running: &mut Running) -> Result<Vec<Value>> {
+fn wait_for(
+    broker: &Broker,
+    topic: &str,
+    count: usize,
+    running: &mut Running,
+) -> Result<Vec<Value>> {
     let deadline = Instant::now() + LIMIT;
     loop {
         let found = rows(broker, topic)?;
@@ -145,7 +150,10 @@ fn aggregates_and_windows_are_exact_over_kills() -> Result<()> {
     let found = wait_for(&broker, &totals, expected.next as usize, &mut last)?;
     let windows = wait_for(&broker, &minutes, expected.minutes.len(), &mut last)?;
     last.ends_on_sigterm()?;
-    eprintln!("{during} of {} changes came before the last start", found.len());
+    eprintln!(
+        "{during} of {} changes came before the last start",
+        found.len()
+    );
 
     // Each row is one change of its key, and the changes of a key come in order.
     let mut table: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
