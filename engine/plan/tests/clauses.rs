@@ -252,7 +252,7 @@ fn queries_nest() {
         "MR0501",
         "EXISTS",
     );
-    refuses("SELECT (SELECT 1)", "MR0501", "query as a value");
+    refuses("VALUES ((SELECT 1))", "MR0501", "query as a value");
     refuses(
         "SELECT MULTISET['a'] MULTISET UNION MULTISET['b']",
         "MR0501",

@@ -136,6 +136,7 @@ pub(crate) struct GroupWindow {
     pub(crate) is_local: bool,
     pub(crate) windows: GroupWindows,
     pub(crate) properties: Vec<WindowProperty>,
+    pub(crate) span: Span,
 }
 
 /// Calls with OVER.

@@ -107,7 +107,7 @@ impl QueryBinder<'_> {
         query: BoundQuery,
         grouping: &Grouping,
         sets: &Sets,
-        calls: Vec<Call>,
+        calls: &[Call],
         span: Span,
     ) -> Option<BoundQuery> {
         Some(
@@ -121,14 +121,13 @@ impl QueryBinder<'_> {
         &mut self,
         query: BoundQuery,
         grouping: &Grouping,
-        calls: Vec<Call>,
+        calls: &[Call],
         (name, item): (&str, &ExprRef),
         span: Span,
     ) -> Option<BoundQuery> {
         let sets = Sets::one(grouping.keys.len());
-        let known = calls.clone();
         let placed = self.aggregate(query, grouping, &sets, calls, &[], span)?;
-        let item = settle(item, &placed, &known, grouping, &sets, self.ctx);
+        let item = settle(item, &placed, calls, grouping, &sets, self.ctx);
         let query = placed.query;
         let mut items: Vec<(BoundColumn, ExprRef)> = placed
             .keys
@@ -238,6 +237,7 @@ impl QueryBinder<'_> {
                     is_local: window.is_local,
                     windows: window.windows,
                     properties: properties.to_vec(),
+                    span,
                 };
                 let mut columns = output_columns(&input, &keys, &types);
                 columns.extend(properties.iter().map(|property| window.column(*property)));

@@ -123,7 +123,7 @@ impl QueryBinder<'_> {
             is_global: true,
             ..Grouping::default()
         };
-        self.grouped_by(query, &grouping, &Sets::one(0), vec![call], span)
+        self.grouped_by(query, &grouping, &Sets::one(0), &[call], span)
     }
 
     /// Tells whether WHERE of a query names columns of the query around.
@@ -135,14 +135,13 @@ impl QueryBinder<'_> {
     }
 
     /// Returns the tables of a query, their scope behind the outer one, and the conditions over its own columns and over both.
-    #[expect(clippy::type_complexity, reason = "one answer of four parts")]
     fn correlation(
         &mut self,
         scope: &Scope,
         select: &ast::Select,
     ) -> Option<(Scope, BoundQuery, Scope, Vec<ExprRef>)> {
         let width = scope.columns.len();
-        let (own, tree) = self.from_tree(select)?;
+        let (own, tree) = self.tables_of(select)?;
         let mut both = scope.clone();
         both.outer = width;
         both.columns.extend(own.columns.iter().cloned());
@@ -196,7 +195,7 @@ impl QueryBinder<'_> {
         let is_count = calls.calls.iter().any(|call| call.name == "COUNT");
         let keys = grouping.keys.len();
         let found = std::mem::take(&mut calls.calls);
-        let grouped = self.grouped_items(right, &grouping, found, (name, item), span)?;
+        let grouped = self.grouped_items(right, &grouping, &found, (name, item), span)?;
         let mut on = Vec::new();
         let empty = Scope::default();
         for (index, (left, _, _)) in condition.equal.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! INTERSECT and EXCEPT.
 //!
 //! # Flink
-//! Without ALL: a semi or anti join on all columns, NULL equal to NULL, over distinct rows. With ALL, which is not
-//! built yet: rows are counted on both sides and given out as often as the counts say (`ReplicateRows`).
+//! Without ALL: a semi or anti join on all columns, NULL equal to NULL, over distinct rows. With ALL: rows are counted on both
+//! sides and given out as often as the counts say (`ReplicateRows`).
 
 use millrace_connector::{Span, TypeKind};
 use millrace_operators::JoinKind;
@@ -77,7 +77,6 @@ impl QueryBinder<'_> {
         let node = StateKind::Aggregate(Aggregate {
             keys: (0..width).collect(),
             calls: calls.into(),
-            span,
         });
         let counts = self.built(BoundQuery::state(node, vec![both], columns), span)?;
         let times = self.times(op, &counts, width, span)?;

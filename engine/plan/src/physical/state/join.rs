@@ -58,8 +58,8 @@ impl Walk<'_> {
     ) -> Result<Vec<Chain>> {
         let (left_key, right_key) = (side_key(&join.keys, true), side_key(&join.keys, false));
         let reads = side_reads(node, join, need);
-        let left = self.join_side(node, 0, &left_key, need, reads[0].clone())?;
-        let right = self.join_side(node, 1, &right_key, need, reads[1].clone())?;
+        let left = self.join_side(node, 0, &left_key, need, reads[0].as_ref())?;
+        let right = self.join_side(node, 1, &right_key, need, reads[1].as_ref())?;
         let is_insert_only = left.changes.is_insert_only() && right.changes.is_insert_only();
         let condition = self.condition(&join.condition, left.types.len() + right.types.len());
         if let Some(interval) = &join.interval
@@ -107,11 +107,11 @@ impl Walk<'_> {
         side: usize,
         key: &[usize],
         need: &Need,
-        columns: Option<BTreeSet<usize>>,
+        columns: Option<&BTreeSet<usize>>,
     ) -> Result<StateInput> {
         let with = |before: bool| Need {
             before,
-            columns: columns.clone(),
+            columns: columns.cloned(),
         };
         let input = self.state_input(&node.inputs[side], &with(true))?;
         let is_unique = input.keys.iter().any(|unique| holds(key, unique));
