@@ -96,17 +96,14 @@ fn unnamed(name: String) -> NodeInput {
 }
 
 fn state(plan: &millrace_plan::Dataflow, stage: usize, is_passed: bool) -> Option<NodeState> {
-    let state = match plan.stage_state(stage) {
-        Some(state) => state,
-        None => {
-            // An assigner that is not passed keeps where it stood.
-            let is_assigner = plan.stages[stage].node.name() == ASSIGNER && !is_passed;
-            return is_assigner.then(|| NodeState {
-                id: format!("{stage}-{ASSIGNER}"),
-                fingerprint: Default::default(),
-                ttl_ms: 0,
-            });
-        }
+    let Some(state) = plan.stage_state(stage) else {
+        // An assigner that is not passed keeps where it stood.
+        let is_assigner = plan.stages[stage].node.name() == ASSIGNER && !is_passed;
+        return is_assigner.then(|| NodeState {
+            id: format!("{stage}-{ASSIGNER}"),
+            fingerprint: Default::default(),
+            ttl_ms: 0,
+        });
     };
     Some(NodeState {
         id: state.id,
