@@ -98,6 +98,7 @@ fn allowed(folder: &str) -> &'static [&'static str] {
             "engine/functions",
             "engine/operators",
             "engine/program",
+            "engine/state",
         ],
         "engine/runtime" => &[
             "connectors/api",
