@@ -34,6 +34,13 @@ impl Node {
         let text = text.trim();
         let (written, bare) = Scheme::split(text);
         let bare = bare.trim_end_matches('/');
+        if bare.contains('@') {
+            // What stands before '@' is somebody's name and password: no part of it is shown.
+            return Err(
+                "an address has no user: write host:port, and 'username' and 'password' as options"
+                    .to_owned(),
+            );
+        }
         let (host, port) = bare
             .rsplit_once(':')
             .ok_or_else(|| format!("'{text}' has no port: write host:port"))?;
