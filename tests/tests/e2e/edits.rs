@@ -397,6 +397,8 @@ fn a_front_end_of_doris_is_replaced() -> Result<()> {
     }
     let written = feeder.stop()?.finish()?;
     let mut running = pipeline.start_with(&["--roll-back"])?;
+    // All rows may be there already: a signal must not come before somebody listens to it.
+    running.wait_until_ready(LIMIT)?;
     doris.wait_for(written.iter().sum(), LIMIT, &mut running)?;
     running.ends_on_sigterm()?;
     doris
