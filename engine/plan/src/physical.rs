@@ -148,9 +148,6 @@ impl Walk<'_> {
                 };
                 let mut chain = Chain::scan(table, scan.projection.as_deref());
                 chain.changes = self.tables.source(&table.table.definition);
-                let primary_key = table.table.definition.primary_key.clone();
-                chain.keys =
-                    state::scanned_key(&primary_key, scan.projection.as_deref(), chain.changes);
                 Ok(vec![chain])
             }
             LogicalPlan::EmptyRelation(empty) if empty.produce_one_row => {

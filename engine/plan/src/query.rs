@@ -66,7 +66,7 @@ impl QueryBinder<'_> {
         }
         let relation = self.body(&query.body);
         self.ctes.truncate(outer);
-        self.ordered(relation?, query, None)
+        self.ordered(relation?, query)
     }
 
     fn body(&mut self, body: &ast::QueryBody) -> Option<BoundQuery> {
@@ -543,7 +543,6 @@ impl QueryBinder<'_> {
             .map(|index| (columns[index].clone(), query.column(index)))
             .collect();
         // The strategy is over the table's own columns; computed ones are substituted in it, and stand in the projection below.
-        let strategy = self.over_computed(&strategy, table);
         items.push((
             BoundColumn::plain("$watermark", strategy.ty.clone(), span),
             strategy,
@@ -570,11 +569,6 @@ impl QueryBinder<'_> {
             return None;
         };
         Some(Diagnostic::error("MR0415", message, span).label("read here"))
-    }
-
-    /// The columns of a table stand at their places in the projection that computes them.
-    fn over_computed(&self, strategy: &ExprRef, _table: &Table) -> ExprRef {
-        Arc::clone(strategy)
     }
 
     /// Applies `/*+ OPTIONS(…) */`.

@@ -15,7 +15,7 @@ use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::LogicalPlan;
 use datafusion_physical_plan::ExecutionPlan;
 use millrace_connector::physical::arrow_type;
-use millrace_connector::{Diagnostic, FlinkType, Span, Spanned};
+use millrace_connector::{Diagnostic, FlinkType, Span};
 use millrace_operators::{
     ChangelogNormalize, ChangelogNormalizeSpec, Operator, OperatorError, Replicate, SortAll,
     SortAllSpec, TemporalSort, TemporalSortSpec, WatermarkAssigner, WatermarkSpec, WindowTable,
@@ -117,15 +117,6 @@ impl Given {
     }
 }
 
-/// Returns the key by which a scan's rows are known.
-pub(super) fn scanned_key(
-    _primary_key: &[Spanned<String>],
-    _projection: Option<&[usize]>,
-    _changes: Changes,
-) -> Vec<Vec<usize>> {
-    Vec::new()
-}
-
 impl Walk<'_> {
     pub(super) fn state(&mut self, node: &StateNode, need: &Need) -> Result<Vec<Chain>> {
         match node.kind.as_ref() {
@@ -143,14 +134,10 @@ impl Walk<'_> {
                     columns,
                 };
                 let input = self.state_input(&node.inputs[0], &need)?;
-                self.insert_only(&input, node, "Window Table Function", Span::default())?;
+                self.insert_only(&input, "Window Table Function", Span::default())?;
                 let zone = self.options.zone(table.is_local);
                 let (rowtime, assigner) = (table.rowtime, table.assigner);
-                let given = Given {
-                    changes: Changes::INSERT,
-                    keys: Vec::new(),
-                    upserts: Vec::new(),
-                };
+                let given = Given::keyed(Changes::INSERT, Vec::new());
                 let make = move || {
                     let operator = WindowTable::new(WindowTableSpec {
                         rowtime,
@@ -169,17 +156,13 @@ impl Walk<'_> {
             StateKind::Temporal(temporal) => self.temporal_join(node, temporal, need),
             StateKind::TemporalSort { rowtime, sort } => {
                 let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
-                self.insert_only(&input, node, "Sort", Span::default())?;
+                self.insert_only(&input, "Sort", Span::default())?;
                 let spec = TemporalSortSpec {
                     columns: input.arrow(),
                     rowtime: *rowtime,
                     sort: sort.iter().map(rank::sort_column).collect(),
                 };
-                let given = Given {
-                    changes: Changes::INSERT,
-                    keys: Vec::new(),
-                    upserts: Vec::new(),
-                };
+                let given = Given::keyed(Changes::INSERT, Vec::new());
                 let make = move || boxed(TemporalSort::new(spec.clone()));
                 self.stage(node, vec![input], given, Box::new(make))
             }
@@ -216,14 +199,11 @@ impl Walk<'_> {
             update_before: need.before,
             ttl: self.options.ttl,
         };
-        let given = Given {
-            changes: Changes {
-                update_before: need.before,
-                ..Changes::ALL
-            },
-            keys: vec![key.to_vec()],
-            upserts: vec![key.to_vec()],
+        let changes = Changes {
+            update_before: need.before,
+            ..Changes::ALL
         };
+        let given = Given::keyed(changes, vec![key.to_vec()]);
         let make = move || boxed(ChangelogNormalize::new(spec.clone()));
         self.stage(node, vec![input], given, Box::new(make))
     }
@@ -231,11 +211,7 @@ impl Walk<'_> {
     fn watermark(&mut self, node: &StateNode, rowtime: usize, need: &Need) -> Result<Vec<Chain>> {
         let columns = node.columns.len();
         if self.options.is_bounded || !self.options.has_state {
-            let need = Need {
-                before: need.before,
-                columns: need.columns.clone(),
-            };
-            let mut chains = self.chains(&node.inputs[0], &need)?;
+            let mut chains = self.chains(&node.inputs[0], need)?;
             for chain in &mut chains {
                 chain.columns.truncate(columns);
             }
@@ -359,13 +335,7 @@ impl Walk<'_> {
     }
 
     /// Refuses updates and deletions.
-    fn insert_only(
-        &mut self,
-        input: &StateInput,
-        _node: &StateNode,
-        name: &str,
-        span: Span,
-    ) -> Result<()> {
+    fn insert_only(&mut self, input: &StateInput, name: &str, span: Span) -> Result<()> {
         if input.changes.is_insert_only() {
             return Ok(());
         }

@@ -64,7 +64,7 @@ impl QueryBinder<'_> {
         } = calls;
         let grouping = grouping.expect("it was just set");
         let placed = self.aggregate(query, &grouping, &sets, &calls, &properties, select.span)?;
-        let settle = |expr: &ExprRef| settle(expr, &placed, &calls, &grouping, &sets, self.ctx);
+        let settle = |expr: &ExprRef| settle(expr, &placed, &calls, &sets);
         let having = having.as_ref().map(&settle);
         let items: Vec<(String, ExprRef)> = items
             .iter()
@@ -127,7 +127,7 @@ impl QueryBinder<'_> {
     ) -> Option<BoundQuery> {
         let sets = Sets::one(grouping.keys.len());
         let placed = self.aggregate(query, grouping, &sets, calls, &[], span)?;
-        let item = settle(item, &placed, calls, grouping, &sets, self.ctx);
+        let item = settle(item, &placed, calls, &sets);
         let query = placed.query;
         let mut items: Vec<(BoundColumn, ExprRef)> = placed
             .keys
@@ -440,14 +440,7 @@ fn window_keys(
 }
 
 /// Puts the node's columns in place of what stood for them.
-fn settle(
-    expr: &ExprRef,
-    placed: &Placed,
-    calls: &[Call],
-    grouping: &Grouping,
-    sets: &Sets,
-    ctx: &millrace_functions::BindContext,
-) -> ExprRef {
+fn settle(expr: &ExprRef, placed: &Placed, calls: &[Call], sets: &Sets) -> ExprRef {
     map_columns(expr, &mut |column, index| {
         let place = match index {
             _ if (OVERS..PROPERTIES).contains(&index) => return None,
@@ -464,14 +457,7 @@ fn settle(
                         })
                         .collect();
                     let set = placed.set.map(|set| placed.query.column(set));
-                    return Some(grouping_number(
-                        set.as_ref(),
-                        &bits,
-                        sets,
-                        grouping.keys.len(),
-                        column.span,
-                        ctx,
-                    ));
+                    return Some(grouping_number(set.as_ref(), &bits, sets, column.span));
                 }
             },
             _ if index >= KEYS => placed.keys[index - KEYS],

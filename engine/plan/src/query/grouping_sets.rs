@@ -148,9 +148,7 @@ pub(super) fn grouping_number(
     set: Option<&ExprRef>,
     bits: &[usize],
     sets: &Sets,
-    _keys: usize,
     span: Span,
-    _ctx: &BindContext,
 ) -> ExprRef {
     let ty = TypeKind::BigInt.not_null();
     let literal = |value: i64| {

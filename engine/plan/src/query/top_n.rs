@@ -128,7 +128,6 @@ impl QueryBinder<'_> {
         &mut self,
         query: BoundQuery,
         clauses: &ast::Query,
-        scope: Option<&Scope>,
     ) -> Option<BoundQuery> {
         let span = clauses.span;
         let limit = self.count(clauses.limit.as_ref())?;
@@ -141,7 +140,7 @@ impl QueryBinder<'_> {
         let mut staged = Staged::over(&query);
         let mut sort = Vec::new();
         for item in &clauses.order_by {
-            let expr = self.order_key(item, &own, scope, &query)?;
+            let expr = self.order_key(item, &own, &query)?;
             sort.push(SortKey {
                 column: staged.column(&expr),
                 descending: item.descending,
@@ -234,7 +233,6 @@ impl QueryBinder<'_> {
         &mut self,
         item: &ast::OrderItem,
         own: &Scope,
-        _from: Option<&Scope>,
         query: &BoundQuery,
     ) -> Option<ExprRef> {
         if let ast::ExprKind::Literal(_) = &item.expr.kind {

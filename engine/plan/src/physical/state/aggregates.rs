@@ -126,12 +126,7 @@ impl Walk<'_> {
         aggregate: &logical::WindowAggregate,
     ) -> Result<Vec<Chain>> {
         let input = self.state_input(&node.inputs[0], &Need::rows(true))?;
-        self.insert_only(
-            &input,
-            node,
-            "StreamPhysicalWindowAggregate",
-            aggregate.span,
-        )?;
+        self.insert_only(&input, "StreamPhysicalWindowAggregate", aggregate.span)?;
         if self.options.windows.updates {
             return self.refuse("Currently, window table function based aggregate doesn't support early-fire and late-fire configuration 'table.exec.emit.early-fire.enabled' and 'table.exec.emit.late-fire.enabled'.", aggregate.span);
         }
@@ -242,7 +237,7 @@ impl Walk<'_> {
         if self.options.is_bounded {
             return self.over_all(node, over, input);
         }
-        self.insert_only(&input, node, "OverAggregate", over.span)?;
+        self.insert_only(&input, "OverAggregate", over.span)?;
         let rowtime = self.over_time(over)?;
         let frame = self.over_frame(over)?;
         let is_bounded = matches!(frame, OverFrame::Rows { .. } | OverFrame::Range { .. });
@@ -255,11 +250,7 @@ impl Walk<'_> {
             frame,
             ttl: self.options.ttl,
         };
-        let given = Given {
-            changes: Changes::INSERT,
-            keys: Vec::new(),
-            upserts: Vec::new(),
-        };
+        let given = Given::keyed(Changes::INSERT, Vec::new());
         let make = move || boxed(OverAggregate::new(spec.clone()));
         self.stage(node, vec![input], given, Box::new(make))
     }

@@ -175,11 +175,7 @@ impl Walk<'_> {
         );
         let filter_nulls: Vec<bool> = join.keys.iter().map(|key| !key.2).collect();
         let kind = join.kind;
-        let given = Given {
-            changes: Changes::INSERT,
-            keys: Vec::new(),
-            upserts: Vec::new(),
-        };
+        let given = Given::keyed(Changes::INSERT, Vec::new());
         let make = move || {
             boxed(IntervalJoin::new(IntervalJoinSpec {
                 kind,
@@ -229,11 +225,7 @@ impl Walk<'_> {
         let filter_nulls: Vec<bool> = keys.iter().map(|key| !key.2).collect();
         let kind = join.kind;
         let zone = self.options.zone(window.is_local);
-        let given = Given {
-            changes: Changes::INSERT,
-            keys: Vec::new(),
-            upserts: Vec::new(),
-        };
+        let given = Given::keyed(Changes::INSERT, Vec::new());
         let make = move || {
             boxed(WindowJoin::new(WindowJoinSpec {
                 kind,

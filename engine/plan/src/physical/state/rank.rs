@@ -206,7 +206,7 @@ impl Walk<'_> {
         input: StateInput,
         with_number: bool,
     ) -> Result<Vec<Chain>> {
-        self.insert_only(&input, node, "WindowRank", rank.span)?;
+        self.insert_only(&input, "WindowRank", rank.span)?;
         if !window.is_rowtime {
             return self.refuse(
                 "Processing time Window TopN is not supported yet.",
@@ -232,11 +232,7 @@ impl Walk<'_> {
             end,
             with_number,
         };
-        let given = Given {
-            changes: Changes::INSERT,
-            keys: Vec::new(),
-            upserts: Vec::new(),
-        };
+        let given = Given::keyed(Changes::INSERT, Vec::new());
         let columns = outputs(node, input.types.len(), with_number);
         let make = move || boxed(WindowRank::new(spec.clone()));
         self.operator(

@@ -4,13 +4,11 @@
 //! `IntervalJoinUtil.extractWindowBoundsFromPredicate`: comparisons of the time attributes of both sides, with constants added,
 //! that bound the time from both sides.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use millrace_connector::TypeKind;
 use millrace_program::{ExprKind, ExprRef};
 
 use super::sides;
 use crate::logical::{BoundQuery, Interval, TimeAttribute};
+use crate::query::group_window::interval_ms;
 
 /// What was found.
 pub(super) struct Found {
@@ -133,9 +131,9 @@ fn term(expr: &ExprRef, time: &dyn Fn(usize) -> Option<TimeAttribute>) -> Option
             let [a, b] = call.args.as_slice() else {
                 return None;
             };
-            let (inner, added) = match (term(a, time), constant_ms(b)) {
+            let (inner, added) = match (term(a, time), interval_ms(b)) {
                 (Some(inner), Some(added)) => (inner, added),
-                _ => match (constant_ms(a), term(b, time)) {
+                _ => match (interval_ms(a), term(b, time)) {
                     (Some(added), Some(inner)) if sign == 1 => (inner, added),
                     _ => return None,
                 },
@@ -147,12 +145,4 @@ fn term(expr: &ExprRef, time: &dyn Fn(usize) -> Option<TimeAttribute>) -> Option
         }
         _ => None,
     }
-}
-
-/// Returns the milliseconds of a constant interval.
-fn constant_ms(expr: &ExprRef) -> Option<i64> {
-    let literal = expr.literal()?;
-    let is_interval = matches!(literal.ty.kind, TypeKind::IntervalDayTime(..));
-    (is_interval && literal.value.null_count() == 0)
-        .then(|| literal.value.as_primitive::<Int64Type>().value(0))
 }
